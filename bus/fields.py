@@ -1,0 +1,292 @@
+"""Field tables: a wire layout is written once, as an annotated class, and everything is read off it.
+
+The codec below, the reference pages (``bus.reference``), the trace lines (``bus.scmi.trace``) and
+the test strategies all walk ``fields_of(cls)``. This module knows kinds of fields, not messages:
+those are in ``bus.scmi`` (one module per protocol) and ``bus.shmem``.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+ANY_VERSION = 0
+NEWEST = 0xFFFF_FFFF
+
+
+class WrongSize(ValueError):  # noqa: N818 - it is named for what the specification calls it
+    """A payload whose length is not the one its table demands (SCMI: PROTOCOL_ERROR)."""
+
+
+class Bits:
+    """Names for the bits of a word: ``Bits(remaining=(31, 16), enabled=0)``; what is not named is reserved.
+
+    ``pack(enabled=1)`` builds a word, ``unpack(word)`` names its parts, ``reserved`` is the mask
+    of bits that must be zero.
+    """
+
+    __slots__ = ("reserved", "rows")
+
+    def __init__(self, **rows: int | tuple[int, int]) -> None:
+        self.rows: dict[str, tuple[int, int]] = {
+            name: (row if isinstance(row, tuple) else (row, row)) for name, row in rows.items()
+        }
+        named = 0
+        for high, low in self.rows.values():
+            mask = (1 << high + 1) - (1 << low)
+            if high > 31 or low > high or named & mask:
+                raise ValueError(f"bits {high}:{low} overlap another row or leave the word")
+            named |= mask
+        self.reserved = ~named & 0xFFFF_FFFF
+
+    def pack(self, **values: int) -> int:
+        """A word with the named parts set; raises ValueError for an unknown part or one too large."""
+        word = 0
+        for name, value in values.items():
+            if name not in self.rows:
+                raise ValueError(f"no bits are named {name!r}; the names are {', '.join(self.rows)}")
+            high, low = self.rows[name]
+            if not 0 <= value < 1 << high - low + 1:
+                raise ValueError(f"{name} is {high - low + 1} bits wide; {value} does not fit")
+            word |= value << low
+        return word
+
+    def get(self, word: int, name: str) -> int:
+        high, low = self.rows[name]
+        return word >> low & (1 << high - low + 1) - 1
+
+    def unpack(self, word: int) -> dict[str, int]:
+        return {name: self.get(word, name) for name in self.rows}
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One row of a layout table.
+
+    ``code`` is the struct letter ("I", "i", "Q", "B", "16s"); a counted array has ``count`` as
+    ``"field[high:low]"`` or ``"field"`` and ``pad`` as the multiple of bytes it is zero-padded to.
+    ``since`` is the protocol version that added the field; ``older`` maps a version to the bits
+    that were legal below it; ``of`` names the kind of resource that the value identifies.
+    """
+
+    code: str
+    doc: str = ""
+    since: int = ANY_VERSION
+    bits: Bits | None = None
+    older: Mapping[int, Bits] = {}
+    of: str = ""
+    values: Mapping[str, int] = {}
+    count: str = ""
+    pad: int = 1
+    name: str = ""
+
+    @property
+    def kind(self) -> str:
+        """How the specification writes the type: u32, u64, char[16], u64[count]."""
+        base = {"I": "u32", "i": "i32", "Q": "u64", "B": "u8", "H": "u16"}.get(self.code)
+        if base is None:
+            return f"char[{self.code[:-1]}]"
+        return f"{base}[{self.count}]" if self.count else base
+
+    @property
+    def is_text(self) -> bool:
+        return self.code.endswith("s")
+
+    def bits_at(self, version: int) -> Bits | None:
+        """The bit names that hold when this protocol ``version`` is spoken."""
+        for below, bits in sorted(self.older.items()):
+            if version < below:
+                return bits
+        return self.bits
+
+
+def u32(doc: str = "", **rest: Any) -> Field:
+    return Field("I", doc, **rest)
+
+
+def i32(doc: str = "", **rest: Any) -> Field:
+    return Field("i", doc, **rest)
+
+
+def u64(doc: str = "", **rest: Any) -> Field:
+    """Two little-endian words, low first; only 4-byte aligned on the wire."""
+    return Field("Q", doc, **rest)
+
+
+def char(size: int, doc: str = "", **rest: Any) -> Field:
+    """``size`` bytes of NUL-terminated ASCII, so at most ``size - 1`` characters."""
+    return Field(f"{size}s", doc, **rest)
+
+
+def array(code: str, count: str, doc: str = "", **rest: Any) -> Field:
+    """A counted array at the end of a message; ``code`` is "I", "Q", "B" or "H"."""
+    return Field(code, doc, count=count, **rest)
+
+
+U32 = Annotated[int, u32()]
+U64 = Annotated[int, u64()]
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """The base of everything with a wire layout: frozen, every field required."""
+
+
+M = TypeVar("M", bound=Message)
+
+
+@cache
+def fields_of(cls: type[Message]) -> tuple[Field, ...]:
+    """The rows of a message's table, in wire order."""
+    hints = get_type_hints(cls, include_extras=True)
+    rows = []
+    for name in cls.__struct_fields__:
+        hint = hints[name]
+        row = next((a for a in get_args(hint) if isinstance(a, Field)), None)
+        if get_origin(hint) is not Annotated or row is None:
+            raise TypeError(f"{cls.__name__}.{name} has no field kind")
+        rows.append(msgspec.structs.replace(row, name=name))
+    return tuple(rows)
+
+
+class Layout:
+    """How one message looks on the wire at one protocol version; made once by ``layout``."""
+
+    __slots__ = ("cls", "fixed", "missing", "offsets", "plain", "rows", "size", "tail", "texts")
+
+    def __init__(self, cls: type[Message], version: int) -> None:
+        every = fields_of(cls)
+        self.cls = cls
+        self.rows = tuple(row for row in every if row.since <= version)
+        self.tail = next((row for row in self.rows if row.count), None)
+        if self.tail is not None and self.rows[-1] is not self.tail:
+            raise TypeError(f"{cls.__name__}: a counted array must be the last field")
+        fixed = self.rows[:-1] if self.tail else self.rows
+        self.fixed = struct.Struct("<" + "".join(row.code for row in fixed))
+        self.size = self.fixed.size
+        self.offsets = dict(_offsets(fixed))
+        self.missing = tuple(row for row in every if row not in self.rows)
+        self.texts = tuple(i for i, row in enumerate(fixed) if row.is_text)
+        self.plain = not (self.tail or self.missing or self.texts)
+
+
+def _offsets(rows: tuple[Field, ...]) -> Iterator[tuple[str, int]]:
+    at = 0
+    for row in rows:
+        yield row.name, at
+        at += struct.calcsize("<" + row.code)
+
+
+@cache
+def layout(cls: type[Message], version: int = NEWEST) -> Layout:
+    return Layout(cls, version)
+
+
+def encode(message: Message, version: int = NEWEST) -> bytes:
+    """The payload bytes of ``message`` at a protocol version; raises ValueError for a value out of range."""
+    table = layout(type(message), version)
+    values = msgspec.structs.astuple(message)
+    try:
+        if table.plain:
+            return table.fixed.pack(*values)
+        return _encode_slowly(message, table)
+    except (struct.error, OverflowError) as error:
+        raise ValueError(f"{type(message).__name__}: {error}") from None
+
+
+def _encode_slowly(message: Message, table: Layout) -> bytes:
+    values: list[Any] = []
+    for row in table.rows:
+        value = getattr(message, row.name)
+        if row.is_text:
+            value = _text_bytes(value, int(row.code[:-1]))
+        if not row.count:
+            values.append(value)
+    data = table.fixed.pack(*values)
+    if table.tail is None:
+        return data
+    items = getattr(message, table.tail.name)
+    if len(items) != count_in(message, table.tail):
+        raise ValueError(
+            f"{type(message).__name__}.{table.tail.name} has {len(items)} items, its count differs"
+        )
+    data += struct.pack(f"<{len(items)}{table.tail.code}", *items)
+    return data + bytes(-len(data) % table.tail.pad)
+
+
+def _text_bytes(text: str, size: int) -> bytes:
+    """NUL-terminated; a longer name is truncated, as every firmware does."""
+    return text.encode("ascii", "replace")[: size - 1]
+
+
+def decode(cls: type[M], payload: bytes, version: int = NEWEST) -> M:
+    """The message in ``payload``; raises WrongSize unless the length is exactly what the table says."""
+    table = layout(cls, version)
+    if table.tail is None:
+        if len(payload) != table.size:
+            raise WrongSize(f"{cls.__name__} is {table.size} bytes, not {len(payload)}")
+        values = table.fixed.unpack(payload)
+        if table.plain:
+            return cls(*values)
+        return _build(cls, table, values, ())
+    if len(payload) < table.size:
+        raise WrongSize(f"{cls.__name__} has at least {table.size} bytes, not {len(payload)}")
+    values = table.fixed.unpack_from(payload)
+    count = _count(dict(zip(table.offsets, values, strict=True)), table.tail.count)
+    width = struct.calcsize("<" + table.tail.code)
+    end = table.size + count * width
+    if len(payload) != end + -end % table.tail.pad:
+        raise WrongSize(f"{cls.__name__} with {count} {table.tail.name} is not {len(payload)} bytes")
+    items = struct.unpack_from(f"<{count}{table.tail.code}", payload, table.size)
+    return _build(cls, table, values, items)
+
+
+def _build(cls: type[M], table: Layout, values: tuple[Any, ...], items: tuple[int, ...]) -> M:
+    named: dict[str, Any] = dict(zip(table.offsets, values, strict=True))
+    for row in table.rows:
+        if row.is_text:
+            named[row.name] = named[row.name].split(b"\0", 1)[0].decode("ascii", "backslashreplace")
+    if table.tail is not None:
+        named[table.tail.name] = items
+    for row in table.missing:
+        named[row.name] = "" if row.is_text else () if row.count else 0
+    return cls(**named)
+
+
+def count_in(message: Message, row: Field) -> int:
+    """How many items the counted array ``row`` of ``message`` claims to have."""
+    field, high, low = _count_field(row.count)
+    return int(getattr(message, field)) >> low & (1 << high - low + 1) - 1
+
+
+def _count(values: Mapping[str, int], count: str) -> int:
+    field, high, low = _count_field(count)
+    return values[field] >> low & (1 << high - low + 1) - 1
+
+
+@cache
+def _count_field(count: str) -> tuple[str, int, int]:
+    """``"num[11:0]"`` as ("num", 11, 0); a bare name counts with all of its bits."""
+    name, _, span = count.partition("[")
+    if not span:
+        return name, 31, 0
+    high, low = span.rstrip("]").split(":")
+    return name, int(high), int(low)
+
+
+def reserved_bits_set(message: Message, version: int = NEWEST) -> str | None:
+    """The name of the first field with a reserved bit set, or None (SCMI: INVALID_PARAMETERS)."""
+    for name, mask in _reserved_masks(type(message), version):
+        if getattr(message, name) & mask:
+            return name
+    return None
+
+
+@cache
+def _reserved_masks(cls: type[Message], version: int) -> tuple[tuple[str, int], ...]:
+    found = []
+    for row in layout(cls, version).rows:
+        bits = row.bits_at(version)
+        if bits is not None and bits.reserved:
+            found.append((row.name, bits.reserved))
+    return tuple(found)

@@ -1,0 +1,259 @@
+"""The envelopes: one msgpack array per frame, ``[kind, version, request, cause, ...]`` (PROTOCOL.md).
+
+A page of shared memory never is inside an envelope: it follows as an opaque frame of its own.
+Decoding is strict; what does not parse is one BadFrame, which a node counts and drops. This
+module does not know sockets, nor who may send what: Xen decides that (``nodes.xen.core``).
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+PROTOCOL_VERSION: Final = 1
+ENVELOPE_BYTES_MAX = 65_536
+PAGE_FRAME_BYTES_MAX = 4096
+
+U64 = Annotated[int, msgspec.Meta(ge=0)]
+U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
+Registers = tuple[U64, U64, U64, U64, U64, U64, U64, U64]
+Results = tuple[U64, U64, U64, U64]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Text = Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+class BadFrame(ValueError):  # noqa: N818 - the protocol's own word
+    """An envelope that is too large, not msgpack, of an unknown kind or version, or out of range."""
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The common head of every envelope."""
+
+    version: Literal[1]
+    request: U64
+    cause: U64
+
+
+class Hello(Frame, frozen=True, tag=1):
+    """A node opens its link. The link itself proves who it is; ``role`` is for people."""
+
+    role: Name
+
+
+class Welcome(Frame, frozen=True, tag=2):
+    """Xen accepts a link and says whose it is."""
+
+    domid: U32
+    name: Name
+
+
+class Trap(Frame, frozen=True, tag=3):
+    """A guest's SMC or HVC arriving in Xen, with x0..x7; the guest's page may follow.
+
+    ``page`` is the guest physical address of the shared-memory page, 0 for none.
+    """
+
+    ec: U32
+    immediate: U32
+    x: Registers
+    page: U64
+
+
+class Return(Frame, frozen=True, tag=4):
+    """Xen resumes the guest after the instruction, with x0..x3 written."""
+
+    x: Results
+
+
+class Undef(Frame, frozen=True, tag=5):
+    """Xen injects an undefined-instruction exception instead of resuming the guest."""
+
+
+class Smc(Frame, frozen=True, tag=6):
+    """Xen's SMC to EL3, with x0..x7; ``page`` is the physical address of the page that follows or 0."""
+
+    x: Registers
+    page: U64
+
+
+class SmcReturn(Frame, frozen=True, tag=7):
+    """EL3 is done: x0..x3; the page may follow."""
+
+    x: Results
+
+
+class Error(Frame, frozen=True, tag=8):
+    """The bus could not carry a request to its end. ``definite``: it surely did not happen."""
+
+    code: Name
+    definite: bool
+    detail: Text
+
+
+class CreateDomain(msgspec.Struct, frozen=True, tag="createdomain"):
+    """XEN_DOMCTL_createdomain: the name and the two SCI bytes of xen_arch_domainconfig."""
+
+    name: Name
+    arm_sci_type: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    arm_sci_agent_id: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    aarch32: bool = False
+
+
+class DestroyDomain(msgspec.Struct, frozen=True, tag="destroydomain"):
+    """XEN_DOMCTL_destroydomain; ``reason`` is for the life-cycle record."""
+
+    domid: U32
+    reason: Name = "destroy"
+
+
+class UnpauseDomain(msgspec.Struct, frozen=True, tag="unpausedomain"):
+    domid: U32
+
+
+class AssignDevice(msgspec.Struct, frozen=True, tag="assign_device"):
+    """XEN_DOMCTL_assign_device, device-tree flavour: ``path`` in the host tree."""
+
+    domid: U32
+    path: Text
+
+
+class DeassignDevice(msgspec.Struct, frozen=True, tag="deassign_device"):
+    domid: U32
+    path: Text
+
+
+class IomemPermission(msgspec.Struct, frozen=True, tag="iomem_permission"):
+    """XEN_DOMCTL_iomem_permission for ``frames`` machine frames from ``first_frame``."""
+
+    domid: U32
+    first_frame: U64
+    frames: U32
+    allow: bool
+
+
+class MemoryMapping(msgspec.Struct, frozen=True, tag="memory_mapping"):
+    """XEN_DOMCTL_memory_mapping: machine frames seen at guest frames."""
+
+    domid: U32
+    first_guest_frame: U64
+    first_frame: U64
+    frames: U32
+
+
+class ListDomains(msgspec.Struct, frozen=True, tag="getdomaininfolist"):
+    pass
+
+
+class NodeLost(msgspec.Struct, frozen=True, tag="node_lost"):
+    """The supervisor tells Xen that the process behind a link is gone."""
+
+    role: Name
+
+
+Op = (
+    CreateDomain
+    | DestroyDomain
+    | UnpauseDomain
+    | AssignDevice
+    | DeassignDevice
+    | IomemPermission
+    | MemoryMapping
+    | ListDomains
+    | NodeLost
+)
+
+
+class Domctl(Frame, frozen=True, tag=9):
+    """The toolstack asks Xen; only the control domain's link may."""
+
+    op: Op
+
+
+class DomainInfo(msgspec.Struct, frozen=True):
+    """One row of ``ListDomains``; ``link`` is the identity that the domain's process must connect with."""
+
+    domid: int
+    name: str
+    state: str
+    incarnation: int
+    agent_id: int | None
+    smc_id: int | None
+    shmem: int | None
+    devices: tuple[str, ...]
+    link: bytes
+    mapped: tuple[tuple[int, int, int], ...]
+
+
+class DomctlReply(Frame, frozen=True, tag=10):
+    """``rc`` is 0 or a negative errno, as the hypercall returns it."""
+
+    rc: int
+    domid: U32
+    detail: Text
+    domains: tuple[DomainInfo, ...]
+
+
+class Lifecycle(Frame, frozen=True, tag=11):
+    """Xen tells the toolstack about a domain: created, running, shutdown, dying, dead, reset, refused."""
+
+    domid: U32
+    name: Text
+    event: Name
+    detail: Text
+
+
+class Console(Frame, frozen=True, tag=12):
+    """The toolstack asks something of a domain through Xen; ``body`` is opaque to Xen."""
+
+    domid: U32
+    body: Annotated[bytes, msgspec.Meta(max_length=8192)]
+
+
+class ConsoleReply(Frame, frozen=True, tag=13):
+    """The domain's answer, relayed by Xen to the toolstack."""
+
+    body: Annotated[bytes, msgspec.Meta(max_length=16384)]
+
+
+FRAME_TYPES: tuple[type[Frame], ...] = (
+    Hello,
+    Welcome,
+    Trap,
+    Return,
+    Undef,
+    Smc,
+    SmcReturn,
+    Error,
+    Domctl,
+    DomctlReply,
+    Lifecycle,
+    Console,
+    ConsoleReply,
+)
+AnyFrame = (
+    Hello
+    | Welcome
+    | Trap
+    | Return
+    | Undef
+    | Smc
+    | SmcReturn
+    | Error
+    | Domctl
+    | DomctlReply
+    | Lifecycle
+    | Console
+    | ConsoleReply
+)
+
+encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(AnyFrame).decode
+
+
+def decode(envelope: bytes) -> Any:
+    """The frame in ``envelope``; raises BadFrame with the reason."""
+    if len(envelope) > ENVELOPE_BYTES_MAX:
+        raise BadFrame(f"envelope of {len(envelope)} bytes, the limit is {ENVELOPE_BYTES_MAX}")
+    try:
+        return _decode(envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadFrame(str(error)) from None

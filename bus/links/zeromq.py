@@ -1,0 +1,242 @@
+"""ZeroMQ links: Xen is one ROUTER, everybody else a DEALER (PROTOCOL.md, "Links").
+
+A link's identity is a 32-byte token that Xen's side issued. Over ipc the peer presents the token
+itself as its routing id. Over tcp the token is its CURVE secret key: the handshake proves it, and
+each message must come from the connection whose key its routing id names.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import zmq
+import zmq.auth
+from zmq.auth.thread import ThreadAuthenticator
+from zmq.backend import Socket as BackendSocket
+from zmq.utils import z85
+
+from bus.frames import ENVELOPE_BYTES_MAX, PAGE_FRAME_BYTES_MAX
+from bus.links import XEN, Delivery, LinkError
+
+TOKEN_BYTES = 32
+QUEUE_MESSAGES = 1024  # per peer and direction; beyond it a message is refused, not dropped
+IPC_PATH_BYTES_MAX = 107
+_MORE = int(zmq.SNDMORE) | int(zmq.DONTWAIT)
+_LAST = int(zmq.DONTWAIT)
+
+
+def public_key(token: bytes) -> bytes:
+    """The raw 32-byte CURVE public key of a token."""
+    return z85.decode(zmq.curve_public(z85.encode(token)))
+
+
+def _prepare(socket: "zmq.Socket[bytes]") -> None:
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES)
+    socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES)
+    socket.setsockopt(zmq.MAXMSGSIZE, ENVELOPE_BYTES_MAX + PAGE_FRAME_BYTES_MAX)
+
+
+def check_ipc_path(path: str) -> None:
+    """Raise LinkError for a socket path that the kernel would refuse."""
+    if len(os.fsencode(path)) > IPC_PATH_BYTES_MAX:
+        raise LinkError(
+            f"{path}: the socket path has {len(os.fsencode(path))} bytes, the kernel takes "
+            f"{IPC_PATH_BYTES_MAX}; choose a shorter run directory"
+        )
+
+
+class _Timeout:
+    """Sets the socket's receive timeout, and only when it really changes."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
+        self._socket = socket
+        self._milliseconds = -1
+
+    def set(self, timeout_ns: int | None) -> None:
+        wanted = -1 if timeout_ns is None else max(1, -(-timeout_ns // 1_000_000))
+        if wanted != self._milliseconds:
+            self._milliseconds = wanted
+            self._socket.setsockopt(zmq.RCVTIMEO, wanted)
+
+
+class DealerLink:
+    """The end of EL3, a guest or the toolstack: one connection to Xen, two frames per message."""
+
+    def __init__(self, endpoint: str, token: bytes, server_key: bytes | None = None) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.DEALER)
+        _prepare(self._socket)
+        if server_key is None:
+            self._socket.setsockopt(zmq.ROUTING_ID, token)
+        else:
+            self._socket.setsockopt(zmq.CURVE_SERVERKEY, z85.encode(server_key))
+            self._socket.setsockopt(zmq.CURVE_SECRETKEY, z85.encode(token))
+            self._socket.setsockopt(zmq.CURVE_PUBLICKEY, zmq.curve_public(z85.encode(token)))
+            self._socket.setsockopt(zmq.ROUTING_ID, routing_id(token))
+        self._socket.connect(endpoint)
+        self._timeout = _Timeout(self._socket)
+        self._send = BackendSocket.send.__get__(self._socket)
+        self._recv = BackendSocket.recv.__get__(self._socket)
+
+    def send(self, peer: bytes, envelope: bytes, page: bytes) -> bool:
+        try:
+            self._send(envelope, _MORE)
+            self._send(page, _LAST)
+        except zmq.Again:
+            return False
+        return True
+
+    def receive(self) -> Delivery | None:
+        try:
+            envelope = self._recv()
+            return XEN, envelope, self._recv()
+        except zmq.Again:
+            return None
+
+    def set_timeout_ns(self, timeout_ns: int | None) -> None:
+        self._timeout.set(timeout_ns)
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+
+def routing_id(token: bytes) -> bytes:
+    """The routing id over tcp: the public key, behind one byte that keeps it from starting with zero."""
+    return b"K" + public_key(token)
+
+
+class RouterLink:
+    """Xen's end. ``malformed`` is called for each message that is not envelope and page.
+
+    ``endpoints`` are the bound addresses, with the port that the system chose. A ``secret`` turns
+    CURVE on; then ``admit`` learns which tokens may connect.
+    """
+
+    def __init__(
+        self, endpoints: list[str], malformed: Callable[[str], None], secret: bytes | None = None
+    ) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.ROUTER)
+        _prepare(self._socket)
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._malformed = malformed
+        self._keys: dict[bytes, bytes] = {}
+        self._tokens: dict[bytes, bytes] = {}
+        self._authenticator: ThreadAuthenticator | None = None
+        self.curve = secret is not None
+        if secret is not None:
+            self._turn_curve_on(secret)
+        try:
+            self.endpoints = [self._bind(endpoint) for endpoint in endpoints]
+        except LinkError:
+            self.close()
+            raise
+        self._timeout = _Timeout(self._socket)
+        self._send = BackendSocket.send.__get__(self._socket)
+        self._recv = BackendSocket.recv.__get__(self._socket)
+
+    def _bind(self, endpoint: str) -> str:
+        if endpoint.startswith("ipc://"):
+            check_ipc_path(endpoint.removeprefix("ipc://"))
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            raise LinkError(f"{endpoint}: cannot listen there: {error.strerror}; choose another") from None
+        if endpoint.startswith("ipc://"):
+            Path(endpoint.removeprefix("ipc://")).chmod(0o600)
+        return str(self._socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0")
+
+    # ---- CURVE --------------------------------------------------------------------------------
+
+    def _turn_curve_on(self, secret: bytes) -> None:
+        self._authenticator = ThreadAuthenticator(self._context)
+        self._authenticator.start()
+        self._authenticator.configure_curve_callback("*", credentials_provider=_AllowList(self._tokens))
+        self._socket.setsockopt(zmq.CURVE_SERVER, 1)
+        self._socket.setsockopt(zmq.CURVE_SECRETKEY, z85.encode(secret))
+
+    def admit(self, token: bytes) -> None:
+        """Let the holder of ``token`` connect."""
+        if self.curve:
+            name = routing_id(token)
+            self._keys[token] = name
+            self._tokens[name] = token
+
+    # ---- messages -----------------------------------------------------------------------------
+
+    def send(self, peer: bytes, envelope: bytes, page: bytes) -> bool:
+        try:
+            self._send(self._keys[peer] if self.curve and peer in self._keys else peer, _MORE)
+            self._send(envelope, _MORE)
+            self._send(page, _LAST)
+        except zmq.ZMQError as error:
+            if error.errno in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                return False
+            raise
+        return True
+
+    def receive(self) -> Delivery | None:
+        """The next well-formed message; what is not one is reported to ``malformed`` and skipped."""
+        recv = self._recv
+        while True:
+            try:
+                peer = recv()
+            except zmq.Again:
+                return None
+            envelope = recv(0, False)
+            if not envelope.more:
+                self._malformed("a message without a page frame")
+                continue
+            page = recv(0, False)
+            if page.more:
+                self._drain()
+                self._malformed("a message of more than two frames")
+                continue
+            data = page.bytes
+            if len(data) > PAGE_FRAME_BYTES_MAX:
+                self._malformed(f"a page frame of {len(data)} bytes")
+                continue
+            if self.curve:
+                return self._proven(peer, page), envelope.bytes, data
+            return peer, envelope.bytes, data
+
+    def _proven(self, peer: bytes, page: "zmq.Frame") -> bytes:
+        """The token of the connection that a message came through, whatever its routing id says."""
+        user = page.get("User-Id")
+        name = b"K" + z85.decode(str(user).encode())
+        token = self._tokens.get(name)
+        return token if token is not None and name == peer else b"?" + peer
+
+    def _drain(self) -> None:
+        while self._recv(0, False).more:
+            pass
+
+    def set_timeout_ns(self, timeout_ns: int | None) -> None:
+        self._timeout.set(timeout_ns)
+
+    def close(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        for endpoint in getattr(self, "endpoints", []):
+            if endpoint.startswith("ipc://"):
+                Path(endpoint.removeprefix("ipc://")).unlink(missing_ok=True)
+        self._context.destroy(linger=0)
+
+
+class _AllowList:
+    """Tells the handshake whether a key was issued; ``refused`` counts the others."""
+
+    def __init__(self, tokens: dict[bytes, bytes]) -> None:
+        self._tokens = tokens
+        self._lock = threading.Lock()
+        self.refused = 0
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Called by the authenticator with the z85-encoded key of a connecting peer."""
+        if b"K" + z85.decode(key) in self._tokens:
+            return True
+        with self._lock:
+            self.refused += 1
+        return False

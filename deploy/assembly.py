@@ -1,0 +1,49 @@
+"""Descriptions to cores. The one place that knows which core plays which role."""
+
+from collections.abc import Iterator, Mapping
+
+from bus.links import XEN
+from bus.shmem import PAGE_BYTES, Buffer, Memory
+from nodes.devicetree import Tree
+from nodes.firmware.core import FirmwareCore
+from nodes.firmware.platform import Platform
+from nodes.guest.core import GuestConfig, GuestCore
+from nodes.xen.core import XenCore
+from nodes.xen.hypervisor import XenConfig
+
+
+def firmware(platform: Platform, memory: Memory) -> FirmwareCore:
+    return FirmwareCore(platform, memory, XEN)
+
+
+def xen(
+    host: Tree,
+    partials: Mapping[str, Tree],
+    memory: Memory,
+    identities: Iterator[bytes],
+    links: tuple[bytes, bytes],
+    *,
+    carried: bool = True,
+) -> XenCore:
+    """``links`` are the identities of EL3 and of the toolstack."""
+    config = XenConfig(host, partials, carried=carried)
+    return XenCore(config, memory, identities, links[0], links[1])
+
+
+def guest(config: GuestConfig, mapped: tuple[tuple[int, int, int], ...], memory: Memory) -> GuestCore:
+    """``mapped`` is the domain's stage 2, (guest frame, machine frame, frames): where its page really is."""
+    return GuestCore(config, guest_page(config, mapped, memory), XEN)
+
+
+def guest_page(
+    config: GuestConfig, mapped: tuple[tuple[int, int, int], ...], memory: Memory
+) -> Buffer | None:
+    """The page behind the guest's shmem address; None without a channel or with nothing mapped there."""
+    if config.binding is None:
+        return None
+    wanted = config.binding.shmem // PAGE_BYTES
+    for first, machine, count in mapped:
+        if first <= wanted < first + count:
+            address = (machine + wanted - first) * PAGE_BYTES + config.binding.shmem % PAGE_BYTES
+            return memory.map(address)
+    return None

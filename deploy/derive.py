@@ -1,0 +1,85 @@
+"""EL3's resources, derived from a host tree alone: for trees that come without a ``platform.toml``.
+
+Agents and channels are those the tree names; devices and resources are those that its nodes refer
+to. What a tree cannot tell (rates, names, latencies) gets plain defaults.
+"""
+
+from deploy.errors import UserError
+from nodes.devicetree import Node, Tree, TreeError
+from nodes.firmware.platform import (
+    Agent,
+    Clock,
+    Device,
+    Platform,
+    PlatformError,
+    PowerDomain,
+    ResetDomain,
+    check,
+)
+from nodes.guest.binding import Consumer, bind
+from nodes.limits import AGENT_ID_MAX
+from nodes.xen import binding
+from nodes.xen.errno import XenError
+
+RATES = (25_000_000, 50_000_000, 100_000_000, 200_000_000)
+
+
+def derive_platform(tree: Tree) -> Platform:
+    """The smallest platform that serves the tree; raises UserError if the tree has no usable channel list."""
+    management = next(binding.candidates(tree), None)
+    try:
+        if management is None:
+            raise UserError(
+                f"{tree.source}: no arm,scmi-smc node below a node compatible 'xen,sci'; add "
+                "/chosen/xen/xen_scmi_config, or give --platform for a tree without Xen's channel"
+            )
+        own = binding.management(tree, management)
+        agents = _agents(own, binding.secondaries(tree))
+        platform = _platform(tree, agents, management.path)
+        check(platform)
+    except (XenError, TreeError, PlatformError) as error:
+        raise UserError(f"{tree.source}: {error}; correct the tree, or give --platform") from None
+    return platform
+
+
+def _agents(own: binding.Management, secondaries: list[binding.Secondary]) -> tuple[Agent, ...]:
+    taken = {entry.agent_id for entry in secondaries}
+    free = (number for number in range(AGENT_ID_MAX + 1) if number not in taken)
+    xen_id = next(number for number in free if number)
+    agents = [Agent(xen_id, "xen", own.func_id, own.shmem, trusted=True)]
+    for entry in secondaries:
+        agent_id = next(free) if entry.agent_id is None else entry.agent_id
+        agents.append(Agent(agent_id, f"agent{agent_id}", entry.func_id, entry.shmem))
+    return tuple(agents)
+
+
+def _platform(tree: Tree, agents: tuple[Agent, ...], provider: str) -> Platform:
+    found = bind(tree)
+    consumers = {one.path: one for one in found.consumers} if found else {}
+    devices: dict[int, Device] = {}
+    for node in tree:
+        for device_id in binding.device_ids(tree, node, provider):
+            devices.setdefault(device_id, _device(device_id, node, consumers.get(node.path)))
+    clocks = sorted({one for consumer in consumers.values() for one in consumer.clocks})
+    powers = sorted({one for consumer in consumers.values() for one in consumer.power_domains})
+    resets = sorted({one for consumer in consumers.values() for one in consumer.reset_domains})
+    return Platform(
+        name=(tree.root.string("model") or "derived")[:63],
+        agent=agents,
+        clock=tuple(Clock(one, f"clock{one}", RATES, RATES[0]) for one in clocks),
+        power_domain=tuple(PowerDomain(one, f"power{one}") for one in powers),
+        reset_domain=tuple(ResetDomain(one, f"reset{one}") for one in resets),
+        device=tuple(devices[one] for one in sorted(devices)),
+    )
+
+
+def _device(device_id: int, node: Node, consumer: Consumer | None) -> Device:
+    if consumer is None:
+        return Device(device_id, f"{device_id}:{node.name}"[:63])
+    return Device(
+        device_id,
+        f"{device_id}:{node.name}"[:63],
+        tuple(sorted(set(consumer.clocks))),
+        tuple(sorted(set(consumer.power_domains))),
+        tuple(sorted(set(consumer.reset_domains))),
+    )

@@ -1,0 +1,88 @@
+"""A tree written out again, as source or as a blob; equal trees give equal bytes.
+
+Values are written as bytes mean, not as they were spelled: references are numbers. Memory reservations of the
+original file are not part of a tree, so none are written.
+"""
+
+import re
+from collections.abc import Iterator
+
+import libfdt
+
+from deploy.errors import UserError
+from nodes.devicetree import Node, Tree
+
+_DTS_NAME = re.compile(r"[a-zA-Z0-9,._+*#?@-]+")
+_DTB_NAME = re.compile(r"[!-.0-~]+")
+_PRINTABLE = re.compile(rb"(?:[ -~]+\0)+")
+
+
+def to_dts(tree: Tree) -> str:
+    """Device tree source that compiles to the same nodes, properties and labels.
+
+    Raises UserError for a name that source cannot spell.
+    """
+    return "\n".join(["/dts-v1/;", "", *_node_lines(tree.root, "")]) + "\n"
+
+
+def _node_lines(node: Node, indent: str) -> Iterator[str]:
+    name = _checked(node.name, node, _DTS_NAME) if indent else "/"
+    labels = "".join(f"{label}: " for label in node.labels)
+    # A label cannot stand before the root of a source.
+    yield f"{indent}{labels if indent else ''}{name} {{"
+    for prop, value in node.properties.items():
+        spelled = _spelled(value)
+        equals = f" = {spelled}" if spelled else ""
+        yield f"{indent}\t{_checked(prop, node, _DTS_NAME)}{equals};"
+    for child in node.children:
+        yield from _node_lines(child, indent + "\t")
+    yield f"{indent}}};"
+
+
+def _spelled(value: bytes) -> str:
+    if not value:
+        return ""
+    if _PRINTABLE.fullmatch(value):
+        return ", ".join(f'"{_escaped(part)}"' for part in value.decode("ascii").split("\0")[:-1])
+    if len(value) % 4 == 0:
+        cells = (int.from_bytes(value[at : at + 4], "big") for at in range(0, len(value), 4))
+        return f"<{' '.join(map(hex, cells))}>"
+    return f"[{value.hex(' ')}]"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _checked(name: str, node: Node, allowed: re.Pattern[str]) -> str:
+    if not allowed.fullmatch(name):
+        raise UserError(f"{node.place()}: the name {name!r} cannot be written; rename it")
+    return name
+
+
+def to_dtb(tree: Tree) -> bytes:
+    """A flattened device tree, version 17, of the same nodes and properties; labels are not part of it.
+
+    Raises UserError for a name that a blob cannot hold.
+    """
+    # libfdt grows its buffer a kilobyte at a time, copying all of it; the estimate makes that rare.
+    writer = libfdt.FdtSw(4096 + sum(_size(node) for node in tree))
+    writer.finish_reservemap()
+    _write(writer, tree.root, "")
+    image = writer.as_fdt()
+    image.pack()
+    return bytes(image.as_bytearray())
+
+
+def _size(node: Node) -> int:
+    properties = sum(20 + len(name) + len(value) for name, value in node.properties.items())
+    return 16 + len(node.name) + properties
+
+
+def _write(writer: libfdt.FdtSw, node: Node, name: str) -> None:
+    writer.begin_node(name)
+    for prop, value in node.properties.items():
+        writer.property(_checked(prop, node, _DTB_NAME), value)
+    for child in node.children:
+        _write(writer, child, _checked(child.name, child, _DTB_NAME))
+    writer.end_node()

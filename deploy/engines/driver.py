@@ -1,0 +1,80 @@
+"""Drives one core over one link: bytes in, frames, events, effects, bytes out.
+
+Both engines use it, so both run the same code around the same cores. It knows neither processes
+nor where time comes from.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bus import frames
+from bus.links import Delivery, Link
+from nodes.contract import Boot, Core, Effect, Event, Halt, Received, Send, Tick, Undelivered
+
+LogLine = Callable[[str, str], None]
+KINDS = {kind: kind.__name__.lower() for kind in frames.FRAME_TYPES}
+_IN: dict[Any, tuple[str, str]] = {kind: (name, "in") for kind, name in KINDS.items()}
+_OUT: dict[Any, tuple[str, str]] = {kind: (name, "out") for kind, name in KINDS.items()}
+
+
+class Driver:
+    """``halted`` is set once the core said Halt. Counts frames and bytes in the core's own meters."""
+
+    def __init__(self, core: Core, link: Link, log: LogLine) -> None:
+        self.core = core
+        self.link = link
+        self.halted: Halt | None = None
+        self._log = log
+        self._step = core.step
+        self._encode = frames.encode
+        self._decode = frames.decode
+        self._messages = core.meters.counter("trapline_bus_messages_total")
+        self._bytes = core.meters.counter("trapline_bus_bytes_total")
+        self._drops = core.meters.counter("trapline_bus_dropped_total")
+
+    def boot(self, now_ns: int) -> None:
+        self.feed(Boot(), now_ns)
+
+    def tick(self, now_ns: int) -> None:
+        self.feed(Tick(), now_ns)
+
+    def feed(self, event: Event, now_ns: int) -> None:
+        self._perform(self._step(event, now_ns), now_ns)
+
+    def deliver(self, delivery: Delivery, now_ns: int) -> None:
+        """One message from the link. One that does not parse is counted and dropped."""
+        peer, envelope, page = delivery
+        try:
+            frame = self._decode(envelope)
+        except frames.BadFrame as error:
+            self.malformed(str(error))
+            return
+        self._messages[_IN[type(frame)]] += 1
+        self._bytes[("in",)] += len(envelope) + len(page)
+        self._perform(self._step(Received(peer, frame, page), now_ns), now_ns)
+
+    def malformed(self, reason: str) -> None:
+        """Count a message that is none; the log gets the first few of them only."""
+        self._drops[("malformed",)] += 1
+        if self._drops[("malformed",)] <= 3:
+            self._log("warning", f"dropped a malformed message: {reason}")
+
+    def _perform(self, effects: Sequence[Effect], now_ns: int) -> None:
+        lost: list[Undelivered] = []
+        for effect in effects:
+            if type(effect) is Send:
+                envelope = self._encode(effect.frame)
+                if self.link.send(effect.peer, envelope, effect.page):
+                    self._messages[_OUT[type(effect.frame)]] += 1
+                    self._bytes[("out",)] += len(envelope) + len(effect.page)
+                else:
+                    lost.append(Undelivered(effect.peer, effect.frame))
+            elif isinstance(effect, Halt):
+                self.halted = self.halted or effect
+            else:
+                self._other(effect)
+        for event in lost:
+            self.feed(event, now_ns)
+
+    def _other(self, effect: Any) -> None:
+        self._log(effect.level, effect.text)

@@ -1,0 +1,109 @@
+"""Plain counters to Prometheus: a collector that reads a core's meters at scrape time, on loopback.
+
+Only the catalogue (``nodes.metrics``) says what exists. Nothing is registered per label set and
+nothing is locked: a scrape copies the dictionaries.
+"""
+
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from prometheus_client import GC_COLLECTOR, PROCESS_COLLECTOR, start_http_server
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from deploy import __version__
+from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, OTHER, Histogram, Label, Meters
+
+LOOPBACK = "127.0.0.1"
+Series = Mapping[tuple[str, ...], Any]
+
+
+class MetersCollector(Collector):
+    """All meters of one process. ``gauges`` are computed when asked for."""
+
+    def __init__(self, meters: Meters, role: str) -> None:
+        self._meters = meters
+        self._role = role
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in CATALOGUE:
+            if metric.name in self._meters.counters:
+                values: Series = dict(self._meters.counters[metric.name])
+                if metric.name == "trapline_build_info":
+                    values = {(__version__, platform.python_version(), self._role): 1}
+                yield _plain(metric.name, values)
+            elif metric.name in self._meters.histograms:
+                yield _histogram(metric.name, dict(self._meters.histograms[metric.name]))
+
+
+def bounded(labels: tuple[Label, ...], values: tuple[str, ...]) -> list[str]:
+    """Label values as the catalogue bounds them: what it does not list is "other"."""
+    return [
+        value if not label.values or value in label.values else OTHER
+        for label, value in zip(labels, values, strict=True)
+    ]
+
+
+def _plain(name: str, values: Series) -> Metric:
+    row = BY_NAME[name]
+    names = [label.name for label in row.labels]
+    family: Any
+    if row.type == "counter":
+        family = CounterMetricFamily(name.removesuffix("_total"), row.help, labels=names)
+    else:
+        family = GaugeMetricFamily(name, row.help, labels=names)
+    merged: dict[tuple[str, ...], float] = {}
+    for key, value in values.items():
+        shown = tuple(bounded(row.labels, key))
+        merged[shown] = merged.get(shown, 0) + value
+    for shown, value in sorted(merged.items()):
+        family.add_metric(list(shown), value)
+    return family  # type: ignore[no-any-return]
+
+
+def _histogram(name: str, values: Mapping[tuple[str, ...], Histogram]) -> Metric:
+    row = BY_NAME[name]
+    family = HistogramMetricFamily(name, row.help, labels=[label.name for label in row.labels])
+    for key, histogram in sorted(values.items()):
+        counts = list(histogram.counts)
+        seen = 0
+        buckets = []
+        for bound_ns, count in zip(LATENCY_BUCKETS_NS, counts, strict=False):
+            seen += count
+            buckets.append((repr(bound_ns / 1e9), float(seen)))
+        buckets.append(("+Inf", float(seen + counts[-1])))
+        family.add_metric(bounded(row.labels, key), buckets, histogram.sum_ns / 1e9)
+    return family
+
+
+def serve(meters: Meters, role: str, port: int = 0) -> tuple[int, Callable[[], None]]:
+    """Serve the meters on loopback; gives the port and how to stop. Raises OSError if the port is taken."""
+    registry = CollectorRegistry()
+    registry.register(MetersCollector(meters, role))
+    registry.register(PROCESS_COLLECTOR)
+    registry.register(GC_COLLECTOR)
+    server, thread = start_http_server(port, addr=LOOPBACK, registry=registry)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return int(server.server_port), stop
+
+
+def snapshot(meters: Meters) -> dict[str, Any]:
+    """The same numbers as plain data, for the supervisor: counters and histogram counts by label tuple."""
+    return {
+        "counters": {name: dict(values) for name, values in meters.counters.items()},
+        "histograms": {
+            name: {key: list(one.counts) for key, one in dict(values).items()}
+            for name, values in meters.histograms.items()
+        },
+    }

@@ -1,0 +1,173 @@
+"""What xl and libxl do: create, destroy, reboot, list, and ask a domain something. On either engine.
+
+It speaks domctl and knows the order of operations; it does not know processes or sockets: an
+``Engine`` carries its requests and starts what plays a domain.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from bus import frames
+from bus.frames import DomainInfo, DomctlReply, Lifecycle
+from deploy.topology import Guest, Topology
+from deploy.xl.sci import SciType
+from nodes.guest import console
+from nodes.guest.binding import Binding, bind
+from nodes.guest.core import GuestConfig
+from nodes.xen.dom0 import tree_for_dom0
+
+SCI_TYPE = {SciType.NONE: 0, SciType.SCMI_SMC: 1, SciType.MULTIAGENT: 2}
+DOM0 = "dom0"
+
+
+class ToolstackError(Exception):
+    """A request that failed. ``definite``: it surely did not happen."""
+
+    def __init__(self, text: str, definite: bool = True) -> None:
+        super().__init__(text)
+        self.definite = definite
+
+
+class Engine(Protocol):
+    """What the toolstack needs of an engine. Both calls raise ToolstackError if there is no answer."""
+
+    on_lifecycle: Callable[[Lifecycle], None]
+
+    def domctl(self, op: frames.Op) -> DomctlReply: ...
+
+    def console(self, domid: int, request: console.Request) -> console.Answer: ...
+
+    def start_guest(self, info: DomainInfo, config: GuestConfig) -> None:
+        """Start what plays the domain and wait until Xen has welcomed it."""
+        ...
+
+    def stop_guest(self, name: str) -> None:
+        """End what plays the domain, if it still runs."""
+        ...
+
+
+class Work(msgspec.Struct, frozen=True):
+    """How guests work on their own: not at all, or with a pause between calls."""
+
+    run: bool = False
+    think_ns: int = 0
+    timeout_ns: int = 2_000_000_000
+
+
+class Toolstack:
+    """``guests`` are the known configurations by name; ``work`` is how a started guest behaves."""
+
+    def __init__(self, engine: Engine, topology: Topology, work: Work, carried: bool = True) -> None:
+        self._engine = engine
+        self.topology = topology
+        self.guests: dict[str, Guest] = {guest.name: guest for guest in topology.guests}
+        self._work = work
+        self._carried = carried
+
+    # ---- starting -----------------------------------------------------------------------------
+
+    def start_boot_domains(self) -> None:
+        """Start what plays Dom0 and the boot domains: Xen built them already."""
+        for info in self.list():
+            binding = self._dom0_binding(info) if info.name == DOM0 else self.topology.bindings.get(info.name)
+            self._start(info, binding)
+
+    def _dom0_binding(self, info: DomainInfo) -> Binding | None:
+        """Dom0 binds the first channel of the tree it was given."""
+        scmi = info.agent_id is not None
+        return bind(tree_for_dom0(self.topology.host, True, scmi))
+
+    def _start(self, info: DomainInfo, binding: Binding | None) -> None:
+        agent = "none" if info.agent_id is None else str(info.agent_id)
+        work = self._work
+        config = GuestConfig(
+            info.name, agent, binding, self._carried, work.run, work.think_ns, work.timeout_ns
+        )
+        self._engine.start_guest(info, config)
+
+    def create(self, guest: Guest) -> DomainInfo:
+        """xl create: the domain, its memory, its devices, then let it run. A failure undoes everything."""
+        if any(info.name == guest.name for info in self.list()):
+            raise ToolstackError(f"a domain named {guest.name!r} exists already; destroy it first")
+        reply = self._do(frames.CreateDomain(guest.name, SCI_TYPE[guest.sci.type], guest.sci.agent_id))
+        domid = reply.domid
+        try:
+            for op in _resources(guest, domid):
+                self._do(op)
+            self._do(frames.UnpauseDomain(domid))
+            info = self.find(guest.name)
+            self._start(info, guest.binding)
+        except ToolstackError:
+            self._undo(guest.name, domid)
+            raise
+        self.guests[guest.name] = guest
+        return info
+
+    def _undo(self, name: str, domid: int) -> None:
+        self._engine.stop_guest(name)
+        try:
+            self._do(frames.DestroyDomain(domid, "destroy"))
+        except ToolstackError:
+            return  # the first error is the one to tell; Xen's list shows what is left
+
+    # ---- ending -------------------------------------------------------------------------------
+
+    def destroy(self, name: str, reason: str = "destroy") -> None:
+        """xl destroy: Xen resets the agent, then the domain is gone.
+
+        If the firmware refuses the reset this raises, and the domain stays dying with its agent.
+        """
+        info = self.find(name)
+        if info.domid == 0:
+            raise ToolstackError("Dom0 is the control domain; use 'trapline down' to stop the platform")
+        self._engine.stop_guest(name)
+        self._do(frames.DestroyDomain(info.domid, reason))
+
+    def reboot(self, name: str) -> DomainInfo:
+        """xl reboot: destroy and create again from the same configuration."""
+        guest = self.guests.get(name)
+        if guest is None:
+            self.find(name)
+            raise ToolstackError(f"{name} was not created from an xl.cfg, so it cannot be created again")
+        self.destroy(name, "reboot")
+        return self.create(guest)
+
+    # ---- asking -------------------------------------------------------------------------------
+
+    def list(self) -> list[DomainInfo]:
+        return list(self._do(frames.ListDomains()).domains)
+
+    def find(self, name: str) -> DomainInfo:
+        """The domain of that name, or of that number; raises ToolstackError naming those there are."""
+        rows = self.list()
+        for info in rows:
+            if name in (info.name, str(info.domid)):
+                return info
+        there = ", ".join(info.name for info in rows)
+        raise ToolstackError(f"there is no domain {name!r}; there are {there}")
+
+    def ask(self, name: str, request: console.Request) -> console.Answer:
+        """Have a domain do something on its own behalf."""
+        return self._engine.console(self.find(name).domid, request)
+
+    def _do(self, op: frames.Op) -> DomctlReply:
+        reply = self._engine.domctl(op)
+        if reply.rc:
+            raise ToolstackError(f"{_title(op)}: {reply.detail}")
+        return reply
+
+
+def _title(op: frames.Op) -> str:
+    return str(msgspec.structs.asdict(op).get("name") or type(op).__struct_config__.tag)
+
+
+def _resources(guest: Guest, domid: int) -> list[frames.Op]:
+    """What libxl asks for between creating a domain and letting it run, in its order."""
+    ops: list[frames.Op] = []
+    for part in guest.iomem:
+        ops.append(frames.IomemPermission(domid, part.start_frame, part.frames, True))
+        ops.append(frames.MemoryMapping(domid, part.guest_frame, part.start_frame, part.frames))
+    ops.extend(frames.AssignDevice(domid, path) for path in guest.devices)
+    return ops

@@ -1,0 +1,157 @@
+"""Files to one validated description of a platform: host tree, EL3's resources, boot domains, guests.
+
+It reads and checks; it starts nothing. Every mistake in a file is one UserError that names the place.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from deploy import devicetree
+from deploy.derive import derive_platform
+from deploy.errors import UserError
+from deploy.files import read_bytes
+from deploy.xl.cfg import DomainConfig
+from deploy.xl.cfg import parse as parse_cfg
+from deploy.xl.sci import ArmSci, IomemRange, SciType, parse_arm_sci, parse_iomem
+from nodes.devicetree import Tree, TreeError
+from nodes.firmware.platform import Platform, PlatformError, check
+from nodes.guest.binding import Binding, bind
+from nodes.xen import dom0less
+from nodes.xen.errno import XenError
+
+DEFAULT_PLATFORM = "automotive"
+PLATFORM_BYTES_MAX = 4 << 20
+
+
+class Guest(msgspec.Struct, frozen=True):
+    """A guest as its xl.cfg describes it, ready for the toolstack. ``binding`` None: no SCMI in its tree."""
+
+    name: str
+    source: str
+    sci: ArmSci
+    iomem: tuple[IomemRange, ...]
+    devices: tuple[str, ...]
+    binding: Binding | None
+    on_poweroff: str = "destroy"
+    on_reboot: str = "restart"
+    on_crash: str = "destroy"
+
+
+class Topology(msgspec.Struct, frozen=True):
+    """All that a platform is started from. ``bindings`` are the boot domains', by node name."""
+
+    name: str
+    host: Tree
+    platform: Platform
+    partials: Mapping[str, Tree]
+    bindings: Mapping[str, Binding | None]
+    guests: tuple[Guest, ...]
+
+
+def shipped(name: str = DEFAULT_PLATFORM) -> Path:
+    """The folder of a platform that comes with Trapline."""
+    return Path(str(resources.files("deploy"))) / "platforms" / name
+
+
+def load_shipped(name: str = DEFAULT_PLATFORM) -> Topology:
+    """A platform that comes with Trapline: its tree, its boot domains, all its guests."""
+    folder = shipped(name)
+    return load([folder / "host.dts"], folder / "platform.toml", sorted(folder.glob("*.cfg")), {})
+
+
+def load(
+    host_dt: Sequence[Path], platform: Path | None, xl: Sequence[Path], dom0less_trees: Mapping[str, Path]
+) -> Topology:
+    """Read and check everything; raises UserError for the first mistake found.
+
+    Without ``platform`` EL3's agents and resources are derived from the host tree. A boot domain's
+    partial tree is ``dom0less_trees[NAME]``, or NAME.dts / NAME.dtb beside the host tree.
+    """
+    host = devicetree.load(host_dt)
+    described = read_platform(platform) if platform else derive_platform(host)
+    partials = _partials(host, host_dt[0].parent, dom0less_trees)
+    for node in dom0less.nodes(host):
+        try:
+            dom0less.parse(node, partials.get(node.name))
+        except XenError as error:
+            raise UserError(str(error)) from None
+    guests = tuple(read_guest(path) for path in xl)
+    taken = {node.name: "a boot domain" for node in dom0less.nodes(host)} | {"dom0": "Dom0"}
+    for guest in guests:
+        if guest.name in taken:
+            raise UserError(f"{guest.source}: name: {guest.name!r} is {taken[guest.name]}; choose another")
+        taken[guest.name] = guest.source
+    bindings = {name: _bind(tree) for name, tree in partials.items()}
+    return Topology(described.name, host, described, partials, bindings, guests)
+
+
+def read_platform(path: Path) -> Platform:
+    """The platform.toml at ``path``; raises UserError naming the key."""
+    raw = read_bytes(path, PLATFORM_BYTES_MAX)
+    try:
+        platform = msgspec.toml.decode(raw, type=Platform)
+        check(platform)
+    except (msgspec.DecodeError, PlatformError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {error}") from None
+    return platform
+
+
+def _partials(host: Tree, folder: Path, given: Mapping[str, Path]) -> dict[str, Tree]:
+    boot_domains = [node.name for node in dom0less.nodes(host)]
+    found: dict[str, Tree] = {}
+    for name, path in given.items():
+        if name not in boot_domains:
+            known = ", ".join(boot_domains) or "none"
+            raise UserError(
+                f"--dom0less {name}={path}: the host tree has no xen,domain node {name!r} under /chosen "
+                f"(there: {known}); correct the name"
+            )
+        found[name] = devicetree.load([path])
+    for name in boot_domains:
+        beside = next((p for p in (folder / f"{name}.dts", folder / f"{name}.dtb") if p.is_file()), None)
+        if name not in found and beside is not None:
+            found[name] = devicetree.load([beside])
+    return found
+
+
+def _bind(tree: Tree) -> Binding | None:
+    try:
+        return bind(tree)
+    except TreeError as error:
+        raise UserError(str(error)) from None
+
+
+def read_guest(path: Path) -> Guest:
+    """The guest that an xl.cfg describes, with its own device tree; raises UserError."""
+    cfg = parse_cfg(path)
+    tree = devicetree.load([cfg.device_tree]) if cfg.device_tree else None
+    return Guest(
+        cfg.name,
+        cfg.source,
+        _arm_sci(cfg),
+        tuple(_iomem(cfg, text) for text in cfg.iomem),
+        cfg.dtdev,
+        _bind(tree) if tree else None,
+        cfg.on_poweroff,
+        cfg.on_reboot,
+        cfg.on_crash,
+    )
+
+
+def _arm_sci(cfg: DomainConfig) -> ArmSci:
+    if cfg.arm_sci is None:
+        return ArmSci(SciType.NONE, 0)
+    try:
+        return parse_arm_sci(cfg.arm_sci)
+    except ValueError as error:
+        raise UserError(f"{cfg.place('arm_sci')}: {error}") from None
+
+
+def _iomem(cfg: DomainConfig, text: str) -> IomemRange:
+    try:
+        return parse_iomem(text)
+    except ValueError as error:
+        raise UserError(f"{cfg.place('iomem')}: {error}") from None

@@ -1,0 +1,1 @@
+"""Guest configuration files as xl reads them: the format, and values with their own grammar."""

@@ -1,0 +1,147 @@
+"""The EL3 core: an SMC's function id picks the channel, the channel is the agent, the ladder answers.
+
+The page is read once into a private snapshot; only the snapshot is judged. In carried mode the
+snapshot came with the frame and the answer goes back with it; in mapped mode both are the shared
+page. Nothing here knows who trapped: whoever rings a channel's doorbell is its agent.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bus import frames, shmem, smccc
+from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send
+from nodes.firmware.base import BaseService
+from nodes.firmware.clock import ClockService
+from nodes.firmware.ladder import Ladder
+from nodes.firmware.permissions import Permissions
+from nodes.firmware.platform import Agent, Platform
+from nodes.firmware.power import PowerService
+from nodes.firmware.reset import ResetService
+from nodes.firmware.service import Service
+from nodes.metrics import Meters
+from nodes.story import Story
+
+VERSION: Final = frames.PROTOCOL_VERSION
+
+
+class Channel:
+    """A doorbell, its page and its one agent."""
+
+    __slots__ = ("agent_id", "label", "page", "shmem")
+
+    def __init__(self, agent: Agent, page: shmem.Buffer) -> None:
+        self.agent_id = agent.id
+        self.label = str(agent.id)
+        self.shmem = agent.shmem
+        self.page = page
+
+
+class FirmwareCore:
+    """``step`` takes Boot and SMC frames. ``ledger(agent_id)`` tells all that an agent holds.
+
+    ``peer`` is the link to Xen; ``memory`` is where the channels' pages are.
+    """
+
+    def __init__(self, platform: Platform, memory: shmem.Memory, peer: bytes) -> None:
+        self.platform = platform
+        self.meters = Meters("firmware")
+        self.story = Story()
+        self._peer = peer
+        self._area_bytes = platform.area_bytes
+        self.channels = {agent.smc_id: Channel(agent, memory.map(agent.shmem)) for agent in platform.agent}
+        self._by_agent = {channel.agent_id: channel for channel in self.channels.values()}
+        self.permissions = Permissions(platform)
+        self.power = PowerService(platform)
+        self.clock = ClockService(platform, self.permissions)
+        self.reset = ResetService(platform, self.permissions)
+        others: tuple[Service, ...] = (self.power, self.clock, self.reset)
+        base = BaseService(
+            platform,
+            self.permissions,
+            tuple(service.table.id for service in others),
+            self._drop_configuration,
+            self._permission_changed,
+        )
+        self._services: tuple[Service, ...] = (base, *others)
+        self.ladder = Ladder(self._services, self.permissions)
+        self._calls = self.meters.counter("trapline_scmi_calls_total")
+        self._transport_errors = self.meters.counter("trapline_scmi_transport_errors_total")
+        self._unknown = self.meters.counter("trapline_smc_unknown_total")
+
+    def deadline_ns(self) -> int | None:
+        """EL3 only ever reacts."""
+        return None
+
+    def step(self, event: Event, now_ns: int) -> Sequence[Effect]:
+        """Answer one SMC; every SMC gets exactly one SmcReturn."""
+        if isinstance(event, Received):
+            if type(event.frame) is frames.Smc:
+                return (self._smc(event.frame, event.page, now_ns),)
+            if type(event.frame) is frames.Welcome:
+                return ()
+            return (Log("warning", f"EL3 takes SMCs only, not {type(event.frame).__name__}"),)
+        if isinstance(event, Boot):
+            for channel in self.channels.values():
+                shmem.publish(channel.page, shmem.IDLE)
+            return (Send(self._peer, frames.Hello(VERSION, 0, 0, "firmware")),)
+        return (Halt(1, "the link to Xen is gone"),)
+
+    def _smc(self, frame: frames.Smc, page: bytes, now_ns: int) -> Effect:
+        x = frame.x
+        channel = self.channels.get(x[0] & 0xFFFF_FFFF)
+        if channel is None:
+            self._unknown[()] += 1
+            return self._return(frame, smccc.NOT_SUPPORTED, b"")
+        self.story.add(now_ns, "doorbell", frame.request, x[0])
+        if page:
+            if frame.page != channel.shmem:
+                # What EL3 looks at is the channel's own page, and nobody wrote a message there.
+                self._transport_errors[(channel.label,)] += 1
+                return self._return(frame, smccc.SUCCESS, b"")
+            return self._return(frame, smccc.SUCCESS, self._answer(channel, page))
+        snapshot = bytes(channel.page[: self._area_bytes])
+        shmem.publish(channel.page, self._answer(channel, snapshot))
+        return self._return(frame, smccc.SUCCESS, b"")
+
+    def _return(self, frame: frames.Smc, x0: int, page: bytes) -> Effect:
+        x = frame.x
+        reply = frames.SmcReturn(VERSION, frame.request, frame.cause, (x0, x[1], x[2], x[3]))
+        return Send(self._peer, reply, page)
+
+    def _answer(self, channel: Channel, snapshot: bytes) -> bytes:
+        """The page to leave behind for one doorbell."""
+        try:
+            head, payload = shmem.read_message(snapshot, self._area_bytes)
+        except shmem.PageError:
+            self._transport_errors[(channel.label,)] += 1
+            return shmem.FAILED
+        if shmem.status_of(snapshot) & (shmem.FREE | shmem.ERROR):
+            # Nobody claimed the channel: a spurious doorbell carries no message.
+            self._transport_errors[(channel.label,)] += 1
+            return shmem.FAILED
+        protocol, message, status, reply = self.ladder.answer(channel.agent_id, head, payload)
+        self._calls[(channel.label, protocol, message, status.name)] += 1
+        return shmem.reply(head, reply)
+
+    def _drop_configuration(self, caller: int, agent_id: int, also_permissions: bool) -> None:
+        """BASE_RESET_AGENT_CONFIGURATION: channel first, then permissions, then each protocol's hook."""
+        if agent_id != caller:
+            shmem.publish(self._by_agent[agent_id].page, shmem.IDLE)
+        self.ladder.reset(agent_id)
+        if also_permissions:
+            self.permissions.restore(agent_id)
+        for service in self._services:
+            service.reset(agent_id)
+        self.meters.counter("trapline_agent_resets_applied_total")[(str(agent_id),)] += 1
+
+    def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
+        key = (str(agent_id), str(device_id), "allow" if allow else "deny")
+        self.meters.counter("trapline_device_permission_changes_total")[key] += 1
+
+    def ledger(self, agent_id: int) -> dict[str, int]:
+        """All that an agent holds: granted devices, wishes, negotiated versions."""
+        held = {f"device {device}": 1 for device in self.permissions.granted(agent_id)}
+        held.update(self.ladder.ledger(agent_id))
+        for service in self._services:
+            held.update(service.ledger(agent_id))
+        return held

@@ -1,0 +1,61 @@
+"""What an operator may ask of a guest through Xen's console relay, as msgpack.
+
+Both ends use these tables: the guest core and the toolstack. Xen never reads them.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from bus.frames import U64, Registers
+
+Byte = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
+
+
+class Call(msgspec.Struct, frozen=True, tag="call"):
+    """Send one SCMI message on the guest's own channel."""
+
+    protocol_id: Byte
+    message_id: Byte
+    payload: bytes
+
+
+class RawTrap(msgspec.Struct, frozen=True, tag="trap"):
+    """Execute one SMC or HVC with these registers, message or not."""
+
+    ec: int
+    immediate: int
+    x: Registers
+
+
+class Work(msgspec.Struct, frozen=True, tag="work"):
+    """Start (``think_ns`` between calls) or stop the workload."""
+
+    run: bool
+    think_ns: U64 = 0
+
+
+class Poweroff(msgspec.Struct, frozen=True, tag="poweroff"):
+    """Shut the guest down with PSCI SYSTEM_OFF, or SYSTEM_RESET."""
+
+    reboot: bool = False
+
+
+Request = Call | RawTrap | Work | Poweroff
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How it ended; for a raw trap ``x`` holds x0..x3 after it."""
+
+    code: str
+    definite: bool
+    status: int
+    payload: bytes
+    detail: str
+    elapsed_ns: int
+    x: tuple[U64, ...] = ()
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_request = msgspec.msgpack.Decoder(Request).decode
+decode_answer = msgspec.msgpack.Decoder(Answer).decode

@@ -1,0 +1,12 @@
+"""Every bound in one place. "Full" is an outcome with its own answer and count, never a silent drop."""
+
+STORY_ENTRIES = 512  # a node's bounded trace
+CHANNEL_WAITERS = 64  # traps and hypercalls of one domain waiting for its channel
+HYPERCALLS = 64  # hypercalls in progress or waiting for Xen's management channel
+DOMAINS = 255  # as many as there are usable agent ids
+CONSOLE_CALLS = 16  # console requests waiting in one guest
+AGENT_ID_MAX = 254  # u8 in the domain config, 255 is the invalid sentinel
+SMC_ARGUMENTS = 8
+CALL_TIMEOUT_NS = 2_000_000_000  # a guest's patience; Linux uses 30 ms, a loaded CI machine needs more
+AREA_BYTES = 128  # the usual SMT area; 100 payload bytes
+RESOURCES = 65_536  # clocks, power domains or reset domains of one platform

@@ -1,0 +1,285 @@
+"""The metric catalogue as data, and the plain counters that cores keep.
+
+A core adds integers to a dictionary; ``deploy.exporter`` turns them into Prometheus samples at
+scrape time. One owner per fact: a metric is kept by the one role that its row names.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+
+import msgspec
+
+OTHER = "other"
+
+
+class Label(msgspec.Struct, frozen=True):
+    """A label and how many values it may take; what is outside ``values`` (if given) becomes "other"."""
+
+    name: str
+    bound: int
+    values: tuple[str, ...] = ()
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One row of the catalogue. ``type`` is counter, gauge or histogram; base units only."""
+
+    name: str
+    type: str
+    help: str
+    owner: str
+    labels: tuple[Label, ...] = ()
+
+
+DOMAIN = Label("domain", 256)
+AGENT = Label("agent", 256)
+FUNCTION = Label(
+    "function",
+    9,
+    (
+        "doorbell",
+        "foreign_doorbell",
+        "management_doorbell",
+        "psci",
+        "arch",
+        "hypervisor",
+        "standard",
+        "sip",
+        OTHER,
+    ),
+)
+VERDICT = Label("verdict", 5, ("forwarded", "handled", "refused", "undef", "overflow"))
+PROTOCOL = Label("protocol", 12)
+MESSAGE = Label("message", 100)
+STATUS = Label("status", 14)
+REASON = Label("reason", 6, ("destroy", "crash", "reboot", "poweroff", "shutdown", OTHER))
+LIFECYCLE = Label(
+    "event", 9, ("created", "running", "link_up", "shutdown", "dying", "refused", "reset", "dead", OTHER)
+)
+ACTION = Label("action", 2, ("allow", "deny"))
+DEVICE = Label("device", 64)
+DIRECTION = Label("direction", 2, ("in", "out"))
+KIND = Label(
+    "kind",
+    14,
+    (
+        "hello", "welcome", "trap", "return", "undef", "smc", "smcreturn", "error", "domctl",
+        "domctlreply", "lifecycle", "console", "consolereply", OTHER,
+    ),
+)  # fmt: skip
+DROP = Label("cause", 6, ("malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow"))
+NODE = Label("node", 256)
+OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
+
+LATENCY_BUCKETS_NS = tuple(
+    int(us * 1000)
+    for us in (
+        50,
+        100,
+        200,
+        350,
+        500,
+        750,
+        1000,
+        2000,
+        3500,
+        5000,
+        10_000,
+        25_000,
+        100_000,
+        500_000,
+        2_500_000,
+    )
+)
+
+CATALOGUE: tuple[Metric, ...] = (
+    Metric(
+        "trapline_smc_traps_total",
+        "counter",
+        "SMC and HVC instructions trapped by Xen.",
+        "xen",
+        (DOMAIN, FUNCTION, VERDICT),
+    ),
+    Metric(
+        "trapline_scmi_queue_wait_seconds",
+        "histogram",
+        "How long a trap or hypercall waited for its channel.",
+        "xen",
+        (AGENT,),
+    ),
+    Metric(
+        "trapline_scmi_inflight_calls",
+        "gauge",
+        "SMCs forwarded to EL3 and not yet returned.",
+        "xen",
+        (AGENT,),
+    ),
+    Metric(
+        "trapline_agent_resets_total",
+        "counter",
+        "BASE_RESET_AGENT_CONFIGURATION sent by Xen and accepted.",
+        "xen",
+        (AGENT, REASON),
+    ),
+    Metric(
+        "trapline_domain_lifecycle_events_total",
+        "counter",
+        "Domain life-cycle events.",
+        "xen",
+        (DOMAIN, LIFECYCLE),
+    ),
+    Metric(
+        "trapline_scmi_calls_total",
+        "counter",
+        "SCMI messages that EL3 answered.",
+        "firmware",
+        (AGENT, PROTOCOL, MESSAGE, STATUS),
+    ),
+    Metric(
+        "trapline_scmi_service_seconds", "histogram", "Time EL3 spent on one message.", "firmware", (AGENT,)
+    ),
+    Metric(
+        "trapline_scmi_transport_errors_total",
+        "counter",
+        "Doorbells whose page held no message (channel ERROR bit).",
+        "firmware",
+        (AGENT,),
+    ),
+    Metric(
+        "trapline_smc_unknown_total", "counter", "SMCs with a function id that no channel has.", "firmware"
+    ),
+    Metric(
+        "trapline_device_permission_changes_total",
+        "counter",
+        "Device permissions set for an agent.",
+        "firmware",
+        (AGENT, DEVICE, ACTION),
+    ),
+    Metric(
+        "trapline_agent_resets_applied_total",
+        "counter",
+        "Agent configurations that EL3 dropped.",
+        "firmware",
+        (AGENT,),
+    ),
+    Metric(
+        "trapline_scmi_call_duration_seconds",
+        "histogram",
+        "From a guest's trap to its return, as the guest sees it.",
+        "guest",
+        (AGENT, PROTOCOL),
+    ),
+    Metric(
+        "trapline_guest_calls_total",
+        "counter",
+        "SCMI calls a guest issued, by how they ended.",
+        "guest",
+        (DOMAIN, OUTCOME),
+    ),
+    Metric(
+        "trapline_bus_messages_total", "counter", "Frames moved by this process.", "every", (KIND, DIRECTION)
+    ),
+    Metric(
+        "trapline_bus_bytes_total",
+        "counter",
+        "Bytes moved by this process, envelopes and pages.",
+        "every",
+        (DIRECTION,),
+    ),
+    Metric("trapline_bus_dropped_total", "counter", "Frames dropped, by cause.", "every", (DROP,)),
+    Metric("trapline_node_up", "gauge", "1 while the process of a node runs.", "supervisor", (NODE,)),
+    Metric(
+        "trapline_node_last_heartbeat_timestamp_seconds",
+        "gauge",
+        "When a node last answered the supervisor.",
+        "supervisor",
+        (NODE,),
+    ),
+    Metric(
+        "trapline_node_heartbeats_total",
+        "counter",
+        "Answers of a node to the supervisor.",
+        "supervisor",
+        (NODE,),
+    ),
+    Metric(
+        "trapline_node_exits_total",
+        "counter",
+        "Node processes that ended without being asked to.",
+        "supervisor",
+        (NODE,),
+    ),
+    Metric(
+        "trapline_build_info",
+        "gauge",
+        "1; version and python of this process.",
+        "every",
+        (Label("version", 1), Label("python", 1), Label("role", 5)),
+    ),
+)
+BY_NAME = {metric.name: metric for metric in CATALOGUE}
+
+Labels = tuple[str, ...]
+
+
+class Histogram:
+    """Counts per bucket of LATENCY_BUCKETS_NS (the last one is +Inf) and the sum in nanoseconds."""
+
+    __slots__ = ("counts", "sum_ns")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(LATENCY_BUCKETS_NS) + 1)
+        self.sum_ns = 0
+
+    def observe(self, value_ns: int) -> None:
+        self.counts[bisect_left(LATENCY_BUCKETS_NS, value_ns)] += 1
+        self.sum_ns += value_ns
+
+    def quantile_ns(self, q: float) -> float:
+        """Interpolated inside its bucket; 0 when nothing was counted."""
+        return quantile_ns(self.counts, q)
+
+
+def quantile_ns(counts: list[int], q: float) -> float:
+    """The ``q`` quantile in nanoseconds of bucket counts, linear inside a bucket; 0 for no counts."""
+    wanted = q * sum(counts)
+    if not wanted:
+        return 0.0
+    low = 0
+    for count, high in zip(counts, LATENCY_BUCKETS_NS, strict=False):
+        if count >= wanted:
+            return low + (high - low) * wanted / count
+        wanted -= count
+        low = high
+    return float(LATENCY_BUCKETS_NS[-1])
+
+
+class Meters:
+    """The numbers one core keeps: ``counters[name][labels] += n`` and ``histograms[name][labels]``.
+
+    Labels are tuples of strings in the order of the catalogue row; names outside the role's part of
+    the catalogue raise ValueError when the core is built, not when it runs.
+    """
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        self.counters: dict[str, defaultdict[Labels, int]] = {}
+        self.histograms: dict[str, defaultdict[Labels, Histogram]] = {}
+        for metric in CATALOGUE:
+            if metric.owner not in (role, "every"):
+                continue
+            if metric.type == "histogram":
+                self.histograms[metric.name] = defaultdict(Histogram)
+            else:
+                self.counters[metric.name] = defaultdict(int)
+
+    def counter(self, name: str) -> defaultdict[Labels, int]:
+        """The counter or gauge of that name; raises ValueError for a name the role does not own."""
+        if name not in self.counters:
+            raise ValueError(f"{self.role} does not own a counter {name!r}; see nodes.metrics.CATALOGUE")
+        return self.counters[name]
+
+    def histogram(self, name: str) -> defaultdict[Labels, Histogram]:
+        """The histogram of that name; raises ValueError for a name the role does not own."""
+        if name not in self.histograms:
+            raise ValueError(f"{self.role} does not own a histogram {name!r}; see nodes.metrics.CATALOGUE")
+        return self.histograms[name]

@@ -1,0 +1,70 @@
+"""The console relay: the toolstack asks a domain something, Xen carries it there and back, unread."""
+
+from typing import Final
+
+import msgspec
+
+from bus import frames
+from nodes.contract import Send
+from nodes.limits import HYPERCALLS
+from nodes.metrics import Meters
+from nodes.xen.domain import Domain
+
+VERSION: Final = frames.PROTOCOL_VERSION
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Who waits for which answer."""
+
+    peer: bytes
+    request: int
+    cause: int
+    domain: Domain
+
+
+class Console:
+    """At most HYPERCALLS requests wait; each gets one ConsoleReply or one Error."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._asked: dict[int, Asked] = {}
+        self._request = 0
+        self._drops = meters.counter("trapline_bus_dropped_total")
+
+    def request(self, domain: Domain | None, peer: bytes, frame: frames.Console) -> Send:
+        """The frame to send on, or the refusal."""
+        if domain is None:
+            return _refusal(peer, frame, f"there is no domain {frame.domid}")
+        if not domain.link_up:
+            return _refusal(peer, frame, f"domain {domain.name} is not connected")
+        if len(self._asked) >= HYPERCALLS:
+            return _refusal(peer, frame, f"{HYPERCALLS} console requests wait already")
+        self._request += 1
+        self._asked[self._request] = Asked(peer, frame.request, frame.cause, domain)
+        onward = frames.Console(VERSION, self._request, frame.cause, frame.domid, frame.body)
+        return Send(domain.link, onward)
+
+    def reply(self, frame: frames.ConsoleReply) -> list[Send]:
+        """A domain's answer for whoever asked; one that nobody asked for is counted and dropped."""
+        asked = self._asked.pop(frame.request, None)
+        if asked is None:
+            self._drops[("late",)] += 1
+            return []
+        return [Send(asked.peer, frames.ConsoleReply(VERSION, asked.request, asked.cause, frame.body))]
+
+    def lost(self, request: int) -> list[Send]:
+        """The request could not reach its domain."""
+        asked = self._asked.pop(request, None)
+        if asked is None:
+            return []
+        detail = f"domain {asked.domain.name} is gone"
+        error = frames.Error(VERSION, asked.request, asked.cause, "no-console", True, detail)
+        return [Send(asked.peer, error)]
+
+    def domain_gone(self, domain: Domain) -> list[Send]:
+        """Everything that waited for a domain which is dead now."""
+        waiting = [request for request, asked in self._asked.items() if asked.domain is domain]
+        return [send for request in waiting for send in self.lost(request)]
+
+
+def _refusal(peer: bytes, frame: frames.Console, detail: str) -> Send:
+    return Send(peer, frames.Error(VERSION, frame.request, frame.cause, "no-console", True, detail))

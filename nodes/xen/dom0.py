@@ -1,0 +1,52 @@
+"""What Dom0 gets from the host tree: its devices and its own device tree (xen-sci.md 4.3, 9)."""
+
+import msgspec
+
+from nodes.devicetree import Node, Tree
+from nodes.xen.binding import CONTAINER, SHMEM
+
+FIRMWARE_NODE = "/firmware/scmi"
+PASSTHROUGH = "xen,passthrough"
+
+
+def devices(tree: Tree) -> list[Node]:
+    """The nodes Dom0 owns whose ``access-controllers`` matter: enabled, not marked for passthrough."""
+    return [
+        node
+        for node in tree
+        if "access-controllers" in node.properties
+        and node.available()
+        and PASSTHROUGH not in node.properties
+        and not any(PASSTHROUGH in above.properties for above in tree.ancestors(node))
+    ]
+
+
+def tree_for_dom0(tree: Tree, mediator: bool, scmi: bool) -> Tree:
+    """The tree Dom0 would get: the xen,sci container always gone with its subtree.
+
+    With an initialised mediator and Dom0's SCMI off, every arm,scmi-shmem node and /firmware/scmi
+    go as well; otherwise both stay as they are, byte for byte. A device marked for passthrough is
+    kept as disabled.
+    """
+
+    def kept(node: Node) -> bool:
+        if node.compatible(CONTAINER):
+            return False
+        if not mediator or scmi:
+            return True
+        return not node.compatible(SHMEM) and node.path != FIRMWARE_NODE
+
+    def copy(node: Node) -> Node:
+        children = [copy(child) for child in node.children if kept(child)]
+        properties = node.properties
+        if PASSTHROUGH in properties:
+            properties = {name: value for name, value in properties.items() if name != PASSTHROUGH}
+            properties["status"] = b"disabled\0"
+        return msgspec.structs.replace(node, children=children, properties=properties)
+
+    return Tree(copy(tree.root), tree.source)
+
+
+def identity_mapped(tree: Tree) -> list[tuple[int, int]]:
+    """(address, bytes) of the shared-memory nodes that Dom0 sees 1:1, as ordinary device mapping does."""
+    return [tree.reg(node) for node in tree if node.compatible(SHMEM) and node.available()]

@@ -1,0 +1,84 @@
+"""Domains that Xen builds at boot from ``xen,domain`` nodes and their partial trees (xen-sci.md 7.2, 8)."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from bus.shmem import PAGE_BYTES
+from nodes.devicetree import Node, Tree
+from nodes.limits import AGENT_ID_MAX
+from nodes.xen.errno import Errno, XenError
+
+SCI_TYPES = {"none": 0, "scmi_smc": 1, "scmi_smc_multiagent": 2}
+NONE, SCMI_SMC, SCMI_SMC_MA = 0, 1, 2
+
+
+class Dom0less(msgspec.Struct, frozen=True):
+    """One boot domain: ``mappings`` are (guest frame, machine frame, frames), ``devices`` host paths."""
+
+    name: str
+    arm_sci_type: int
+    arm_sci_agent_id: int
+    devices: tuple[str, ...]
+    mappings: tuple[tuple[int, int, int], ...]
+
+
+def nodes(tree: Tree) -> list[Node]:
+    """The ``xen,domain`` nodes below /chosen, in tree order."""
+    chosen = tree.get("/chosen")
+    return [node for node in chosen.children if node.compatible("xen,domain")] if chosen else []
+
+
+def parse(node: Node, partial: Tree | None) -> Dom0less:
+    """One boot domain from its node and its partial tree; raises XenError EINVAL as the builder does."""
+    sci_type, agent_id = sci_config(node)
+    devices: list[str] = []
+    mappings: list[tuple[int, int, int]] = []
+    for inner in partial or ():
+        mappings.extend(_mappings(inner))
+        path = inner.string("xen,path")
+        if path is not None:
+            devices.append(path)
+    return Dom0less(node.name, sci_type, agent_id, tuple(devices), tuple(mappings))
+
+
+def sci_config(node: Node) -> tuple[int, int]:
+    """(arm_sci_type, arm_sci_agent_id) of a ``xen,domain`` node."""
+    text = node.string("xen,sci_type")
+    if text is None:
+        return NONE, 0
+    if text not in SCI_TYPES:
+        raise XenError(
+            Errno.EINVAL, f"{node.place('xen,sci_type')}: {text!r} is none of {', '.join(SCI_TYPES)}"
+        )
+    if SCI_TYPES[text] != SCMI_SMC_MA:
+        return SCI_TYPES[text], 0
+    agent_id = node.u32("xen,sci-agent-id")
+    if agent_id is None or agent_id > AGENT_ID_MAX:
+        raise XenError(
+            Errno.EINVAL,
+            f"{node.place('xen,sci-agent-id')}: {agent_id} is not an agent id (0..{AGENT_ID_MAX})",
+        )
+    return SCMI_SMC_MA, agent_id
+
+
+def _mappings(node: Node) -> list[tuple[int, int, int]]:
+    """``xen,reg`` entries <host size guest>, two cells each, in whole pages."""
+    cells = node.cells("xen,reg") or []
+    if len(cells) % 6:
+        raise XenError(Errno.EINVAL, f"{node.place('xen,reg')}: entries are <host size guest>, 2 cells each")
+    found = []
+    for at in range(0, len(cells), 6):
+        host, size, guest = ((cells[i] << 32 | cells[i + 1]) for i in (at, at + 2, at + 4))
+        if host % PAGE_BYTES or size % PAGE_BYTES or guest % PAGE_BYTES:
+            raise XenError(
+                Errno.EINVAL, f"{node.place('xen,reg')}: {host:#x} {size:#x} {guest:#x} not page-aligned"
+            )
+        found.append((guest // PAGE_BYTES, host // PAGE_BYTES, size // PAGE_BYTES))
+    return found
+
+
+def check_partials(tree: Tree, partials: Mapping[str, Tree]) -> list[str]:
+    """Names of partial trees that no ``xen,domain`` node claims."""
+    known = {node.name for node in nodes(tree)}
+    return [name for name in partials if name not in known]

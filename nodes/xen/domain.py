@@ -1,0 +1,84 @@
+"""A domain and its life cycle, as a table (xen-sci.md 7, 12).
+
+What a domain *is* to Xen: an id, a state, perhaps an agent's channel, a stage-2 mapping. How it
+comes and goes is in ``hypercalls.py``.
+"""
+
+from enum import StrEnum
+
+from bus.frames import DomainInfo
+from bus.shmem import PAGE_BYTES
+from nodes.xen.errno import Errno, XenError
+from nodes.xen.mediator import Channel
+
+
+class State(StrEnum):
+    CREATED = "created"  # exists, paused: resources are being given to it
+    RUNNING = "running"
+    SHUTDOWN = "shutdown"  # ended itself (PSCI), waits for the toolstack
+    DYING = "dying"  # destruction under way, or refused by the firmware
+    DEAD = "dead"
+
+
+# event -> {state before: state after}; anything else is -EINVAL
+TRANSITIONS: dict[str, dict[State, State]] = {
+    "unpause": {State.CREATED: State.RUNNING, State.RUNNING: State.RUNNING},
+    "shutdown": {State.RUNNING: State.SHUTDOWN},
+    "kill": {
+        State.CREATED: State.DYING,
+        State.RUNNING: State.DYING,
+        State.SHUTDOWN: State.DYING,
+        State.DYING: State.DYING,  # a repeated destroy resumes where it stopped
+    },
+    "destroy": {State.DYING: State.DEAD, State.CREATED: State.DEAD},
+}
+
+
+class Domain:
+    """``link`` is the identity its process must connect with; ``channel`` is None without SCMI.
+
+    ``doorbell`` is the function id that is forwarded for it, None if none can be.
+    """
+
+    def __init__(self, domid: int, name: str, link: bytes, incarnation: int, aarch32: bool) -> None:
+        self.domid = domid
+        self.name = name
+        self.link = link
+        self.incarnation = incarnation
+        self.aarch32 = aarch32
+        self.state = State.CREATED
+        self.link_up = False
+        self.channel: Channel | None = None
+        self.doorbell: int | None = None
+        self.devices: list[str] = []
+        self.iomem: set[int] = set()
+        self.stage2: dict[int, int] = {}
+        self.reason = "destroy"
+        self.forwarded = (name, "doorbell", "forwarded")
+
+    def apply(self, event: str) -> None:
+        """Move along the table; raises EINVAL when the event does not fit the state."""
+        after = TRANSITIONS[event].get(self.state)
+        if after is None:
+            raise XenError(Errno.EINVAL, f"domain {self.name} is {self.state}, it cannot {event}")
+        self.state = after
+
+    def machine_address(self, guest_address: int) -> int:
+        """Stage 2: the machine address of a guest physical one, 0 where nothing is mapped."""
+        frame = self.stage2.get(guest_address // PAGE_BYTES)
+        return 0 if frame is None else frame * PAGE_BYTES + guest_address % PAGE_BYTES
+
+    def info(self) -> DomainInfo:
+        channel = self.channel
+        return DomainInfo(
+            self.domid,
+            self.name,
+            self.state.value,
+            self.incarnation,
+            channel.agent_id if channel else None,
+            channel.func_id if channel else None,
+            channel.shmem if channel else None,
+            tuple(self.devices),
+            self.link,
+            tuple((guest, machine, 1) for guest, machine in sorted(self.stage2.items())),
+        )

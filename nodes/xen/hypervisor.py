@@ -1,0 +1,272 @@
+"""Domains and what may be done to them: creation, devices, memory, destruction (xen-sci.md 6-8, 10, 12).
+
+Each procedure is a coroutine in the order Xen executes it. It holds the state that survives one
+event; scheduling, frames and links are in ``core.py``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from bus import frames
+from bus.shmem import PAGE_BYTES, Memory
+from nodes.devicetree import Tree, TreeError
+from nodes.limits import DOMAINS
+from nodes.xen import binding, dom0, dom0less
+from nodes.xen.domain import Domain, State
+from nodes.xen.errno import Errno, XenError
+from nodes.xen.mediator import Channel, Mediator
+from nodes.xen.tasks import Acquire, Release, Task
+
+DOM0 = 0
+SIP_OWNED = 2
+
+
+class Panic(Exception):  # noqa: N818 - Xen's own word
+    """Xen cannot go on: the boot ends here."""
+
+
+class XenConfig(msgspec.Struct, frozen=True):
+    """What Xen boots with: the host tree, the boot domains' partial trees by node name.
+
+    ``carried``: pages travel in frames; otherwise they are shared memory and frames carry none.
+    """
+
+    tree: Tree
+    partials: Mapping[str, Tree] = {}
+    acpi: bool = False
+    smccc_version: int = 0x1_0001
+    carried: bool = True
+
+
+class Hypervisor:
+    """``domains`` by id; ``by_link`` finds the domain that a link proves its sender to be.
+
+    ``identities`` gives a fresh, unguessable link identity for every incarnation of a domain;
+    ``tell(domain, event, detail)`` reports a life-cycle event.
+    """
+
+    def __init__(
+        self,
+        config: XenConfig,
+        memory: Memory,
+        identities: Iterator[bytes],
+        *,
+        log: Callable[[str, str], None],
+        tell: Callable[[Domain, str, str], None],
+        count_reset: Callable[[int, str], None],
+    ) -> None:
+        self.config = config
+        self.mediator = Mediator(memory, log)
+        self.domains: dict[int, Domain] = {}
+        self.by_link: dict[bytes, Domain] = {}
+        self._identities = identities
+        self._log = log
+        self._tell = tell
+        self._count_reset = count_reset
+        self._next_domid = DOM0
+        self._incarnations: dict[str, int] = {}
+
+    # ---- boot ---------------------------------------------------------------------------------
+
+    def boot(self) -> Task[None]:
+        """Probe the mediator, build Dom0, build the boot domains; raises Panic where Xen panics."""
+        config = self.config
+        yield from self.mediator.probe_all(config.tree, config.acpi, config.smccc_version)
+        yield from self._build_dom0()
+        for node in dom0less.nodes(config.tree):
+            try:
+                described = dom0less.parse(node, config.partials.get(node.name))
+                yield from self._build_dom0less(described)
+            except XenError as error:
+                raise Panic(f"Error creating domain {node.name}: {error}") from None
+
+    def _build_dom0(self) -> Task[None]:
+        agent_id, warning = binding.dom0_agent(self.config.tree)
+        if warning:
+            self._log("warning", warning)
+        wanted = dom0less.NONE if agent_id is None else dom0less.SCMI_SMC_MA
+        try:
+            op = frames.CreateDomain("dom0", wanted if self.mediator.initialized else 0, agent_id or 0)
+            domain = self.create(op)
+            for node in dom0.devices(self.config.tree):
+                yield from self.assign_device(domain.domid, node.path)
+        except XenError as error:
+            raise Panic(f"Error creating domain 0 (rc = {-error.errno}): {error}") from None
+        for address, size in self._dom0_shmem(domain):
+            self._map(domain, address // PAGE_BYTES, address // PAGE_BYTES, -(-size // PAGE_BYTES))
+        self._run(domain)
+
+    def _dom0_shmem(self, domain: Domain) -> list[tuple[int, int]]:
+        tree = dom0.tree_for_dom0(self.config.tree, self.mediator.initialized, domain.channel is not None)
+        try:
+            return dom0.identity_mapped(tree)
+        except TreeError as error:
+            raise Panic(f"Error building Dom0's memory map: {error}") from None
+
+    def _build_dom0less(self, described: dom0less.Dom0less) -> Task[None]:
+        op = frames.CreateDomain(described.name, described.arm_sci_type, described.arm_sci_agent_id)
+        domain = self.create(op)
+        for guest, machine, count in described.mappings:
+            self._map(domain, guest, machine, count)
+        for path in described.devices:
+            yield from self.assign_device(domain.domid, path)
+        self._run(domain)
+
+    def _map(self, domain: Domain, guest: int, machine: int, count: int) -> None:
+        for at in range(count):
+            domain.iomem.add(machine + at)
+            domain.stage2[guest + at] = machine + at
+
+    def _run(self, domain: Domain) -> None:
+        domain.apply("unpause")
+        self._tell(domain, "running", "")
+
+    # ---- hypercalls ---------------------------------------------------------------------------
+
+    def do(self, op: frames.Op) -> Task[int]:
+        """Carry out one domctl; gives the domid concerned or raises XenError."""
+        if isinstance(op, frames.CreateDomain):
+            return self.create(op).domid
+        if isinstance(op, frames.DestroyDomain):
+            yield from self.destroy(op.domid, op.reason)
+        elif isinstance(op, frames.UnpauseDomain):
+            self._run(self._domain(op.domid))
+        elif isinstance(op, frames.AssignDevice):
+            yield from self.assign_device(op.domid, op.path)
+        elif isinstance(op, frames.DeassignDevice):
+            self._deassign(op)
+        elif isinstance(op, frames.IomemPermission):
+            self._iomem_permission(op)
+        elif isinstance(op, frames.MemoryMapping):
+            self._memory_mapping(op)
+        return getattr(op, "domid", DOM0)
+
+    def _domain(self, domid: int) -> Domain:
+        domain = self.domains.get(domid)
+        if domain is None:
+            raise XenError(Errno.ESRCH, f"there is no domain {domid}")
+        return domain
+
+    def create(self, op: frames.CreateDomain) -> Domain:
+        """XEN_DOMCTL_createdomain: sanitise, then claim the agent last. No SCMI message is sent."""
+        if op.arm_sci_type not in (dom0less.NONE, dom0less.SCMI_SMC_MA):
+            raise XenError(Errno.EINVAL, f"arm_sci type {op.arm_sci_type} is not built into this Xen")
+        if len(self.domains) >= DOMAINS:
+            raise XenError(Errno.ENOMEM, f"{DOMAINS} domains exist already")
+        incarnation = self._incarnations.get(op.name, 0) + 1
+        domain = Domain(self._next_domid, op.name, next(self._identities), incarnation, op.aarch32)
+        if self.mediator.initialized and op.arm_sci_type == dom0less.SCMI_SMC_MA:
+            self._claim(domain, op.arm_sci_agent_id)
+        self._next_domid += 1
+        self._incarnations[op.name] = incarnation
+        self.domains[domain.domid] = domain
+        self.by_link[domain.link] = domain
+        agent = f"agent {domain.channel.agent_id}" if domain.channel else "no SCMI"
+        self._tell(domain, "created", agent)
+        return domain
+
+    def _claim(self, domain: Domain, agent_id: int) -> None:
+        channel = self.mediator.claim(domain.domid, agent_id)
+        hardware_domain = self.domains.get(DOM0)
+        if hardware_domain is not None:
+            hardware_domain.iomem.add(channel.shmem // PAGE_BYTES)
+        domain.channel = channel
+        domain.doorbell = _reachable_doorbell(channel, domain.aarch32)
+
+    def assign_device(self, domid: int, path: str) -> Task[None]:
+        """SET_DEVICE_PERMISSIONS for each id the device lists; ESRCH for an unknown path."""
+        domain = self._domain(domid)
+        device = self.config.tree.get(path)
+        if device is None:
+            raise XenError(Errno.ESRCH, f"the host tree has no node {path}")
+        yield from self.mediator.assign(domain.channel, self.config.tree, device)
+        if path not in domain.devices:
+            domain.devices.append(path)
+
+    def _deassign(self, op: frames.DeassignDevice) -> None:
+        """Nothing is said to the firmware: the permission stays until the agent is reset."""
+        domain = self._domain(op.domid)
+        if op.path not in domain.devices:
+            raise XenError(Errno.ENODEV, f"{op.path} is not assigned to {domain.name}")
+        domain.devices.remove(op.path)
+
+    def _iomem_permission(self, op: frames.IomemPermission) -> None:
+        domain = self._domain(op.domid)
+        wanted = range(op.first_frame, op.first_frame + op.frames)
+        self._check_access(wanted)
+        for frame in wanted:
+            if op.allow:
+                domain.iomem.add(frame)
+            else:
+                domain.iomem.discard(frame)
+
+    def _check_access(self, wanted: range) -> None:
+        """The caller must have access itself: Dom0 has it to a channel's page only once that was claimed."""
+        caller = self.domains[DOM0]
+        reserved = {channel.shmem // PAGE_BYTES for channel in self.mediator.channels} - caller.iomem
+        for frame in wanted:
+            if frame in reserved:
+                raise XenError(Errno.EPERM, f"Dom0 has no access to frame {frame:#x} itself")
+
+    def _memory_mapping(self, op: frames.MemoryMapping) -> None:
+        domain = self._domain(op.domid)
+        for at in range(op.frames):
+            if op.first_frame + at not in domain.iomem:
+                raise XenError(Errno.EPERM, f"{domain.name} has no access to frame {op.first_frame + at:#x}")
+        self._map(domain, op.first_guest_frame, op.first_frame, op.frames)
+
+    def destroy(self, domid: int, reason: str) -> Task[None]:
+        """domain_kill and what follows: RESET_AGENT_CONFIGURATION, then the agent is free again.
+
+        If the firmware refuses the reset the error is raised, the domain stays dying and keeps its
+        agent; a repeated destroy sends the reset again.
+        """
+        domain = self._domain(domid)
+        if domid == DOM0:
+            raise XenError(Errno.EPERM, "Dom0 is the control domain")
+        domain.apply("kill")
+        domain.reason = reason
+        self._tell(domain, "dying", reason)
+        if domain.channel is not None:
+            yield from self._relinquish(domain, domain.channel)
+        if domain.state is State.DYING:
+            domain.apply("destroy")
+            self._forget(domain)
+
+    def _relinquish(self, domain: Domain, channel: Channel) -> Task[None]:
+        # A vCPU inside an SMC cannot be descheduled: the call under way ends first.
+        yield Acquire(channel.lock)
+        yield Release(channel.lock)
+        if domain.channel is not channel:
+            return
+        try:
+            carried_out = yield from self.mediator.relinquish(channel)
+        except XenError as error:
+            self._tell(domain, "refused", f"reset of agent {channel.agent_id}: {error}")
+            raise
+        if carried_out:
+            self._count_reset(channel.agent_id, domain.reason)
+        if domain.channel is channel:
+            domain.channel = domain.doorbell = None
+            self.mediator.release(channel)
+            told = "reset" if carried_out else "not reset, the firmware does not implement it"
+            self._tell(domain, "reset", f"agent {channel.agent_id} {told}")
+
+    def _forget(self, domain: Domain) -> None:
+        self.domains.pop(domain.domid, None)
+        self.by_link.pop(domain.link, None)
+        self._tell(domain, "dead", domain.reason)
+
+    def shut_down(self, domain: Domain, reason: str) -> None:
+        """The domain ended itself (PSCI); destroying it is the toolstack's decision."""
+        domain.apply("shutdown")
+        domain.reason = reason
+        self._tell(domain, "shutdown", reason)
+
+
+def _reachable_doorbell(channel: Channel, aarch32: bool) -> int | None:
+    """The function id to forward: only SiP-owned ones reach the mediator, 64-bit ones only from AArch64."""
+    if channel.func_id >> 24 & 0x3F != SIP_OWNED:
+        return None
+    return None if aarch32 and channel.func_id >> 30 & 1 else channel.func_id

@@ -1,0 +1,61 @@
+"""What becomes of a trap that is not simply its domain's own doorbell (xen-sci.md 11)."""
+
+import msgspec
+
+from bus import smccc
+from bus.frames import Trap
+from nodes.xen import vsmc
+from nodes.xen.domain import Domain
+from nodes.xen.mediator import DOMID_XEN, Mediator
+from nodes.xen.vsmc import Kind
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Forward it, inject UNDEF, shut the domain down, or return with ``x0`` and the rest untouched.
+
+    ``function`` and ``verdict`` are labels of trapline_smc_traps_total.
+    """
+
+    function: str
+    verdict: str
+    x0: int = 0
+    forward: bool = False
+    undef: bool = False
+    shutdown: str = ""
+
+
+def decide(domain: Domain, mediator: Mediator, trap: Trap) -> Decision:
+    """Judge one trap of a running domain, in the order Xen looks."""
+    x0 = trap.x[0]
+    kind = vsmc.classify(trap.ec, trap.immediate, x0, domain.aarch32)
+    if kind is Kind.UNDEF:
+        return Decision("other", "undef", undef=True)
+    if kind is Kind.SIP and domain.doorbell is not None and x0 & 0xFFFF_FFFF == domain.doorbell:
+        return Decision("doorbell", "forwarded", forward=True)
+    reason = vsmc.shutdown_reason(kind, x0)
+    if reason:
+        return Decision("psci", "handled", shutdown=reason)
+    answer = vsmc.answer(kind, x0, trap.x[1])
+    if answer is not None:
+        return Decision(_label(kind), "handled", answer)
+    return Decision(_refused_function(kind, mediator, x0 & 0xFFFF_FFFF), "refused", smccc.NOT_SUPPORTED)
+
+
+def _refused_function(kind: Kind, mediator: Mediator, function_id: int) -> str:
+    """Whose doorbell was refused, for the metric; the guest sees the same -1 for all of them."""
+    for channel in mediator.channels:
+        if channel.func_id == function_id:
+            return "management_doorbell" if channel.domain_id == DOMID_XEN else "foreign_doorbell"
+    return _label(kind)
+
+
+def _label(kind: Kind) -> str:
+    return {
+        Kind.PSCI: "psci",
+        Kind.LEGACY_PSCI: "psci",
+        Kind.ARCH: "arch",
+        Kind.HYPERVISOR: "hypervisor",
+        Kind.HYPERCALL: "hypervisor",
+        Kind.STANDARD: "standard",
+        Kind.SIP: "sip",
+    }.get(kind, "other")
