@@ -259,6 +259,12 @@ def count_in(message: Message, row: Field) -> int:
     return int(getattr(message, field)) >> low & (1 << high - low + 1) - 1
 
 
+def count_max(row: Field) -> int:
+    """The most items that the count field of the counted array ``row`` can tell."""
+    _, high, low = _count_field(row.count)
+    return (1 << high - low + 1) - 1
+
+
 def _count(values: Mapping[str, int], count: str) -> int:
     field, high, low = _count_field(count)
     return values[field] >> low & (1 << high - low + 1) - 1

@@ -25,8 +25,8 @@ class BadFrame(ValueError):  # noqa: N818 - the protocol's own word
     """An envelope that is too large, not msgpack, of an unknown kind or version, or out of range."""
 
 
-class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """The common head of every envelope."""
+class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """The common head of every envelope. An item too many is refused, as one too few is."""
 
     version: Literal[1]
     request: U64
@@ -89,7 +89,11 @@ class Error(Frame, frozen=True, tag=8):
     detail: Text
 
 
-class CreateDomain(msgspec.Struct, frozen=True, tag="createdomain"):
+class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of what a Domctl asks for: a map with its name under "type"; a misspelt key is refused."""
+
+
+class CreateDomain(Operation, frozen=True, tag="createdomain"):
     """XEN_DOMCTL_createdomain: the name and the two SCI bytes of xen_arch_domainconfig."""
 
     name: Name
@@ -98,30 +102,34 @@ class CreateDomain(msgspec.Struct, frozen=True, tag="createdomain"):
     aarch32: bool = False
 
 
-class DestroyDomain(msgspec.Struct, frozen=True, tag="destroydomain"):
+class DestroyDomain(Operation, frozen=True, tag="destroydomain"):
     """XEN_DOMCTL_destroydomain; ``reason`` is for the life-cycle record."""
 
     domid: U32
     reason: Name = "destroy"
 
 
-class UnpauseDomain(msgspec.Struct, frozen=True, tag="unpausedomain"):
+class UnpauseDomain(Operation, frozen=True, tag="unpausedomain"):
+    """XEN_DOMCTL_unpausedomain: everything is given, let it run."""
+
     domid: U32
 
 
-class AssignDevice(msgspec.Struct, frozen=True, tag="assign_device"):
+class AssignDevice(Operation, frozen=True, tag="assign_device"):
     """XEN_DOMCTL_assign_device, device-tree flavour: ``path`` in the host tree."""
 
     domid: U32
     path: Text
 
 
-class DeassignDevice(msgspec.Struct, frozen=True, tag="deassign_device"):
+class DeassignDevice(Operation, frozen=True, tag="deassign_device"):
+    """XEN_DOMCTL_deassign_device."""
+
     domid: U32
     path: Text
 
 
-class IomemPermission(msgspec.Struct, frozen=True, tag="iomem_permission"):
+class IomemPermission(Operation, frozen=True, tag="iomem_permission"):
     """XEN_DOMCTL_iomem_permission for ``frames`` machine frames from ``first_frame``."""
 
     domid: U32
@@ -130,7 +138,7 @@ class IomemPermission(msgspec.Struct, frozen=True, tag="iomem_permission"):
     allow: bool
 
 
-class MemoryMapping(msgspec.Struct, frozen=True, tag="memory_mapping"):
+class MemoryMapping(Operation, frozen=True, tag="memory_mapping"):
     """XEN_DOMCTL_memory_mapping: machine frames seen at guest frames."""
 
     domid: U32
@@ -139,11 +147,11 @@ class MemoryMapping(msgspec.Struct, frozen=True, tag="memory_mapping"):
     frames: U32
 
 
-class ListDomains(msgspec.Struct, frozen=True, tag="getdomaininfolist"):
-    pass
+class ListDomains(Operation, frozen=True, tag="getdomaininfolist"):
+    """XEN_SYSCTL_getdomaininfolist: every domain there is; the reply's ``domains`` lists them."""
 
 
-class NodeLost(msgspec.Struct, frozen=True, tag="node_lost"):
+class NodeLost(Operation, frozen=True, tag="node_lost"):
     """The supervisor tells Xen that the process behind a link is gone."""
 
     role: Name
@@ -193,7 +201,8 @@ class DomctlReply(Frame, frozen=True, tag=10):
 
 
 class Lifecycle(Frame, frozen=True, tag=11):
-    """Xen tells the toolstack about a domain: created, running, shutdown, dying, dead, reset, refused."""
+    """Xen tells the toolstack about a domain: created, link_up, running, shutdown, dying,
+    refused, reset, dead."""
 
     domid: U32
     name: Text

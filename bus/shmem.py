@@ -106,7 +106,12 @@ def reply(header: int, payload: bytes) -> bytes:
 
 
 def publish(buffer: Buffer, content: bytes) -> None:
-    """Write ``content`` into a shared page: payload, length and header first, channel status last."""
+    """Write ``content`` into a shared page: payload, length and header first, channel status last.
+
+    Raises PageError for content that is no page, or more than the buffer takes.
+    """
+    if not PAYLOAD_AT <= len(content) <= len(buffer):
+        raise PageError(f"{len(content)} bytes to write; a page takes {PAYLOAD_AT} to {len(buffer)}")
     buffer[PAYLOAD_AT : len(content)] = content[PAYLOAD_AT:]
     buffer[STATUS_AT + 4 : PAYLOAD_AT] = content[STATUS_AT + 4 : PAYLOAD_AT]
     buffer[STATUS_AT : STATUS_AT + 4] = content[STATUS_AT : STATUS_AT + 4]

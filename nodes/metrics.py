@@ -66,7 +66,9 @@ KIND = Label(
         "domctlreply", "lifecycle", "console", "consolereply", OTHER,
     ),
 )  # fmt: skip
-DROP = Label("cause", 6, ("malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow"))
+DROP = Label(
+    "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
+)
 NODE = Label("node", 256)
 OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
 

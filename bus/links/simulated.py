@@ -34,9 +34,13 @@ class Network:
         self._ends[identity] = end
         return end
 
-    def close(self, identity: bytes) -> None:
-        """The end is gone; what was under way to it is lost, what is sent to it is refused."""
-        self._ends.pop(identity, None)
+    def close(self, end: "SimulatedLink") -> None:
+        """The end is gone; what was under way to it is lost, what is sent to it is refused.
+
+        A newer end with the same identity stays open.
+        """
+        if self._ends.get(end.identity) is end:
+            del self._ends[end.identity]
 
     def post(self, sender: bytes, receiver: bytes, envelope: bytes, page: bytes) -> bool:
         """Put a message under way; False when nobody has that identity, or too much waits for it."""
@@ -89,7 +93,7 @@ class SimulatedLink:
         """Virtual time has no waiting."""
 
     def close(self) -> None:
-        self._network.close(self.identity)
+        self._network.close(self)
 
 
 __all__ = ["XEN", "Network", "SimulatedLink"]

@@ -5,19 +5,18 @@ itself as its routing id. Over tcp the token is its CURVE secret key: the handsh
 each message must come from the connection whose key its routing id names.
 """
 
+import hashlib
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import zmq
-import zmq.auth
-from zmq.auth.thread import ThreadAuthenticator
 from zmq.backend import Socket as BackendSocket
 from zmq.utils import z85
 
 from bus.frames import ENVELOPE_BYTES_MAX, PAGE_FRAME_BYTES_MAX
 from bus.links import XEN, Delivery, LinkError
+from bus.links.zap import KeyCheck
 
 TOKEN_BYTES = 32
 QUEUE_MESSAGES = 1024  # per peer and direction; beyond it a message is refused, not dropped
@@ -62,23 +61,26 @@ class _Timeout:
 
 
 class DealerLink:
-    """The end of EL3, a guest or the toolstack: one connection to Xen, two frames per message."""
+    """The end of EL3, a guest or the toolstack: one connection to Xen, two frames per message.
+
+    ``socket`` is for pollers.
+    """
 
     def __init__(self, endpoint: str, token: bytes, server_key: bytes | None = None) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self._socket = self._context.socket(zmq.DEALER)
-        _prepare(self._socket)
+        self.socket = self._context.socket(zmq.DEALER)
+        _prepare(self.socket)
         if server_key is None:
-            self._socket.setsockopt(zmq.ROUTING_ID, token)
+            self.socket.setsockopt(zmq.ROUTING_ID, token)
         else:
-            self._socket.setsockopt(zmq.CURVE_SERVERKEY, z85.encode(server_key))
-            self._socket.setsockopt(zmq.CURVE_SECRETKEY, z85.encode(token))
-            self._socket.setsockopt(zmq.CURVE_PUBLICKEY, zmq.curve_public(z85.encode(token)))
-            self._socket.setsockopt(zmq.ROUTING_ID, routing_id(token))
-        self._socket.connect(endpoint)
-        self._timeout = _Timeout(self._socket)
-        self._send = BackendSocket.send.__get__(self._socket)
-        self._recv = BackendSocket.recv.__get__(self._socket)
+            self.socket.setsockopt(zmq.CURVE_SERVERKEY, z85.encode(server_key))
+            self.socket.setsockopt(zmq.CURVE_SECRETKEY, z85.encode(token))
+            self.socket.setsockopt(zmq.CURVE_PUBLICKEY, zmq.curve_public(z85.encode(token)))
+            self.socket.setsockopt(zmq.ROUTING_ID, routing_id(token))
+        self.socket.connect(endpoint)
+        self._timeout = _Timeout(self.socket)
+        self._send = BackendSocket.send.__get__(self.socket)
+        self._recv = BackendSocket.recv.__get__(self.socket)
 
     def send(self, peer: bytes, envelope: bytes, page: bytes) -> bool:
         try:
@@ -103,8 +105,8 @@ class DealerLink:
 
 
 def routing_id(token: bytes) -> bytes:
-    """The routing id over tcp: the public key, behind one byte that keeps it from starting with zero."""
-    return b"K" + public_key(token)
+    """The routing id over tcp, derived from the secret: nobody else can take it, or keep its owner out."""
+    return b"R" + hashlib.blake2b(token, digest_size=31, person=b"trapline-route").digest()
 
 
 class RouterLink:
@@ -122,10 +124,11 @@ class RouterLink:
         _prepare(self._socket)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._malformed = malformed
-        self._keys: dict[bytes, bytes] = {}
+        self._routes: dict[bytes, bytes] = {}
         self._tokens: dict[bytes, bytes] = {}
-        self._authenticator: ThreadAuthenticator | None = None
+        self._key_check: KeyCheck | None = None
         self.curve = secret is not None
+        self.on_refused_handshake: Callable[[], None] = lambda: None
         if secret is not None:
             self._turn_curve_on(secret)
         try:
@@ -151,24 +154,28 @@ class RouterLink:
     # ---- CURVE --------------------------------------------------------------------------------
 
     def _turn_curve_on(self, secret: bytes) -> None:
-        self._authenticator = ThreadAuthenticator(self._context)
-        self._authenticator.start()
-        self._authenticator.configure_curve_callback("*", credentials_provider=_AllowList(self._tokens))
+        self._key_check = KeyCheck(self._context, self._admits)
         self._socket.setsockopt(zmq.CURVE_SERVER, 1)
         self._socket.setsockopt(zmq.CURVE_SECRETKEY, z85.encode(secret))
 
     def admit(self, token: bytes) -> None:
         """Let the holder of ``token`` connect."""
         if self.curve:
-            name = routing_id(token)
-            self._keys[token] = name
-            self._tokens[name] = token
+            self._routes[token] = routing_id(token)
+            self._tokens[public_key(token)] = token
+
+    def _admits(self, key: bytes) -> bool:
+        """Whether a raw public key was issued; called by the ZAP thread."""
+        if key in self._tokens:
+            return True
+        self.on_refused_handshake()
+        return False
 
     # ---- messages -----------------------------------------------------------------------------
 
     def send(self, peer: bytes, envelope: bytes, page: bytes) -> bool:
         try:
-            self._send(self._keys[peer] if self.curve and peer in self._keys else peer, _MORE)
+            self._send(self._routes.get(peer, peer), _MORE)
             self._send(envelope, _MORE)
             self._send(page, _LAST)
         except zmq.ZMQError as error:
@@ -205,9 +212,8 @@ class RouterLink:
     def _proven(self, peer: bytes, page: "zmq.Frame") -> bytes:
         """The token of the connection that a message came through, whatever its routing id says."""
         user = page.get("User-Id")
-        name = b"K" + z85.decode(str(user).encode())
-        token = self._tokens.get(name)
-        return token if token is not None and name == peer else b"?" + peer
+        token = self._tokens.get(z85.decode(str(user).encode()))
+        return token if token is not None and self._routes[token] == peer else b"?" + peer
 
     def _drain(self) -> None:
         while self._recv(0, False).more:
@@ -217,26 +223,10 @@ class RouterLink:
         self._timeout.set(timeout_ns)
 
     def close(self) -> None:
-        if self._authenticator is not None:
-            self._authenticator.stop()
         for endpoint in getattr(self, "endpoints", []):
             if endpoint.startswith("ipc://"):
                 Path(endpoint.removeprefix("ipc://")).unlink(missing_ok=True)
-        self._context.destroy(linger=0)
-
-
-class _AllowList:
-    """Tells the handshake whether a key was issued; ``refused`` counts the others."""
-
-    def __init__(self, tokens: dict[bytes, bytes]) -> None:
-        self._tokens = tokens
-        self._lock = threading.Lock()
-        self.refused = 0
-
-    def callback(self, domain: str, key: bytes) -> bool:
-        """Called by the authenticator with the z85-encoded key of a connecting peer."""
-        if b"K" + z85.decode(key) in self._tokens:
-            return True
-        with self._lock:
-            self.refused += 1
-        return False
+        self._socket.close(linger=0)
+        self._context.term()
+        if self._key_check is not None:
+            self._key_check.join()

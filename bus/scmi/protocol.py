@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from bus.fields import ANY_VERSION, NEWEST, Field, Message, fields_of, layout, u32
+from bus.fields import ANY_VERSION, NEWEST, Field, Message, count_max, fields_of, layout, u32
 from bus.scmi.status import STATUS_BYTES, Status
 
 
@@ -118,10 +118,13 @@ def _matches(name: str, wanted: str) -> bool:
 
 
 def fits(cls: type[Message], payload_bytes: int, version: int = NEWEST) -> int:
-    """How many items of the counted array in response ``cls`` fit beside its fixed part and the status."""
+    """How many items of the counted array in response ``cls`` fit beside its fixed part and the status.
+
+    Never more than its count field can tell.
+    """
     table = layout(cls, version)
     if table.tail is None:
         return 0
     width = {"I": 4, "Q": 8, "B": 1, "H": 2}[table.tail.code]
     room = (payload_bytes - STATUS_BYTES - table.size) // table.tail.pad * table.tail.pad
-    return max(0, room // width)
+    return max(0, min(room // width, count_max(table.tail)))

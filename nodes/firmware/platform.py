@@ -11,7 +11,7 @@ import msgspec
 
 from bus import smccc
 from bus.shmem import PAGE_BYTES
-from nodes.limits import AREA_BYTES, RESOURCES
+from nodes.limits import AGENTS, AREA_BYTES, PARENTS, RATES, RESOURCES
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=r"^[ -~]+$")]
@@ -108,8 +108,9 @@ def problems(platform: Platform) -> Iterator[str]:
         yield "agent: the platform has no agent; add an [[agent]] for Xen and one for each domain"
     for table in ("agent", "clock", "power_domain", "reset_domain", "device"):
         rows: Sequence[Agent | Clock | PowerDomain | ResetDomain | Device] = getattr(platform, table)
-        if len(rows) > RESOURCES:
-            yield f"{table}: {len(rows)} entries, the limit is {RESOURCES}"
+        limit = AGENTS if table == "agent" else RESOURCES
+        if len(rows) > limit:
+            yield f"{table}: {len(rows)} entries, the limit is {limit}; leave some out"
         yield from _repeated(table, "id", [row.id for row in rows])
         yield from _repeated(table, "name", [row.name for row in rows])
     yield from _channel_problems(platform)
@@ -155,11 +156,15 @@ def _clock_problems(platform: Platform) -> Iterator[str]:
                 yield f"clock[{at}].rates: min {rates.min} is above max {rates.max}; swap them"
             fits = rates.min <= clock.rate <= rates.max and not (clock.rate - rates.min) % rates.step
         else:
+            if len(rates) > RATES:
+                yield f"clock[{at}].rates: {len(rates)} rates, the limit is {RATES}; give a range"
             if not rates or list(rates) != sorted(set(rates)):
                 yield f"clock[{at}].rates: give at least one rate, in ascending order, each once"
             fits = clock.rate in rates
         if not fits:
             yield f"clock[{at}].rate: {clock.rate} Hz is not one of its rates; choose one that is"
+        if len(clock.parents) > PARENTS:
+            yield f"clock[{at}].parents: {len(clock.parents)} parents, the limit is {PARENTS}; leave some out"
         for parent in clock.parents:
             if parent not in known or parent == clock.id:
                 yield f"clock[{at}].parents: {parent} is not another [[clock]]; correct the number"

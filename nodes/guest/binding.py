@@ -33,9 +33,10 @@ class Binding(msgspec.Struct, frozen=True):
 def bind(tree: Tree) -> Binding | None:
     """The first available ``arm,scmi-smc`` node's channel, or None when the tree has none.
 
+    What is below /chosen is no device to an operating system: Xen's own channel is not seen there.
     Raises TreeError when the node is there but unusable.
     """
-    node = next((one for one in tree if one.compatible(CHANNEL) and one.available()), None)
+    node = next((one for one in tree if _is_channel(one)), None)
     if node is None:
         return None
     func_id = node.u32("arm,smc-id")
@@ -49,6 +50,10 @@ def bind(tree: Tree) -> Binding | None:
     psci = tree.get("/psci")
     hvc = psci is not None and psci.string("method") == "hvc"
     return Binding(node.path, func_id, address, hvc, tuple(_consumers(tree, node)))
+
+
+def _is_channel(node: Node) -> bool:
+    return node.compatible(CHANNEL) and node.available() and not node.path.startswith("/chosen/")
 
 
 def _consumers(tree: Tree, scmi: Node) -> list[Consumer]:

@@ -137,6 +137,8 @@ class GuestCore:
         if event.page:
             page[: len(event.page)] = event.page
         snapshot = event.page or bytes(page)
+        if len(snapshot) < shmem.PAYLOAD_AT:
+            return Outcome("bad-response", False, 0, b"", f"a page of {len(snapshot)} bytes", elapsed_ns)
         status, _, _, head = shmem.fields(snapshot)
         if status & shmem.ERROR:
             return Outcome("channel-error", True, 0, b"", "ERROR is set in the page", elapsed_ns)

@@ -43,12 +43,13 @@ class Console:
         onward = frames.Console(VERSION, self._request, frame.cause, frame.domid, frame.body)
         return Send(domain.link, onward)
 
-    def reply(self, frame: frames.ConsoleReply) -> list[Send]:
-        """A domain's answer for whoever asked; one that nobody asked for is counted and dropped."""
-        asked = self._asked.pop(frame.request, None)
-        if asked is None:
+    def reply(self, domain: Domain, frame: frames.ConsoleReply) -> list[Send]:
+        """A domain's answer for whoever asked it; what nobody asked of it is counted and dropped."""
+        asked = self._asked.get(frame.request)
+        if asked is None or asked.domain is not domain:
             self._drops[("late",)] += 1
             return []
+        del self._asked[frame.request]
         return [Send(asked.peer, frames.ConsoleReply(VERSION, asked.request, asked.cause, frame.body))]
 
     def lost(self, request: int) -> list[Send]:

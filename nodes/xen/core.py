@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from bus import frames
 from bus.shmem import Memory
 from nodes.contract import NO_PAGE, Boot, Effect, Event, Halt, Log, Received, Send, Undelivered
@@ -18,6 +16,8 @@ from nodes.limits import HYPERCALLS
 from nodes.metrics import Meters
 from nodes.story import Story
 from nodes.xen import traps
+from nodes.xen.answers import error, reply
+from nodes.xen.calls import Call, Waiting
 from nodes.xen.console import Console
 from nodes.xen.domain import Domain, State
 from nodes.xen.errno import Errno, XenError
@@ -27,24 +27,7 @@ from nodes.xen.tasks import Acquire, Exchange, Lock, Release, Running, Task, pla
 
 VERSION: Final = frames.PROTOCOL_VERSION
 LOST = "el3-lost"
-
-
-class Call(msgspec.Struct, frozen=True, gc=False):
-    """A guest's SMC that EL3 has not answered yet."""
-
-    domain: Domain
-    channel: Channel
-    link: bytes
-    request: int
-    cause: int
-
-
-class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """A guest's trap that waits for its channel."""
-
-    domain: Domain
-    event: Received
-    since_ns: int
+FIRMWARE = "firmware"  # the role whose process Xen depends on
 
 
 class XenCore:
@@ -72,6 +55,8 @@ class XenCore:
         self._running = 0
         self._boot_lock = Lock()
         self._boot_lock.held = True
+        self._boot_begun = False
+        self._platform_gone = False
         self.booted = False
         self._now_ns = 0
         self._traps = self.meters.counter("trapline_smc_traps_total")
@@ -108,6 +93,7 @@ class XenCore:
             or frame.immediate
             or domain.state is not State.RUNNING
             or domain.channel is None
+            or self._platform_gone
         ):
             return self._other_trap(domain, event, now_ns)
         lock = domain.channel.lock
@@ -149,16 +135,17 @@ class XenCore:
         if channel is not None and channel.lock.wait(Waiting(domain, event, now_ns)):
             return ()
         self._traps[(domain.name, "doorbell", "overflow")] += 1
-        return (
-            self._error(event.peer, event.frame, "overflow", True, "too many calls wait for the channel"),
-        )
+        return (error(event.peer, event.frame, "overflow", True, "too many calls wait for the channel"),)
 
     def _other_trap(self, domain: Domain, event: Received, now_ns: int) -> Sequence[Effect]:
         frame = event.frame
         if domain.state is not State.RUNNING:
             detail = f"domain {domain.name} is {domain.state}"
-            return (self._error(event.peer, frame, "not-running", True, detail),)
+            return (error(event.peer, frame, "not-running", True, detail),)
         decided = traps.decide(domain, self.hypervisor.mediator, frame)
+        if decided.forward and self._platform_gone:
+            self._traps[(domain.name, "doorbell", "refused")] += 1
+            return (error(event.peer, frame, LOST, True, "EL3 is gone"),)
         if decided.forward:
             if domain.channel is None or domain.channel.lock.held:
                 return self._queue(domain, event, now_ns)
@@ -170,7 +157,7 @@ class XenCore:
             return (Send(event.peer, frames.Undef(VERSION, frame.request, frame.cause)),)
         if decided.shutdown:
             self.hypervisor.shut_down(domain, decided.shutdown)
-            self._out.append(self._error(event.peer, frame, "shutdown", False, "the domain ended itself"))
+            self._out.append(error(event.peer, frame, "shutdown", False, "the domain ended itself"))
             return self._settle(now_ns)
         x = frame.x
         answer = Send(
@@ -211,7 +198,7 @@ class XenCore:
             domain = self.hypervisor.domains.get(frame.domid)
             self._out.append(self._console.request(domain, peer, frame))
         elif isinstance(frame, frames.ConsoleReply) and peer in self._by_link:
-            self._out.extend(self._console.reply(frame))
+            self._out.extend(self._console.reply(self._by_link[peer], frame))
         else:
             self._refuse(peer, frame)
 
@@ -223,10 +210,7 @@ class XenCore:
         detail = f"this link may not send {kind}" if known else "this link belongs to no domain"
         self._out.append(Log("warning", f"refused {kind}: {detail}"))
         if not isinstance(frame, frames.Error):
-            self._out.append(self._error(peer, frame, "refused", True, detail))
-
-    def _error(self, peer: bytes, frame: Any, code: str, definite: bool, detail: str) -> Send:
-        return Send(peer, frames.Error(VERSION, frame.request, frame.cause, code, definite, detail))
+            self._out.append(error(peer, frame, "refused", True, detail))
 
     def _hello(self, peer: bytes, frame: frames.Hello, now_ns: int) -> None:
         domain = self._by_link.get(peer)
@@ -238,7 +222,10 @@ class XenCore:
             self._tell(domain, "link_up", "")
         elif peer in (self._firmware, self._toolstack):
             self._out.append(Send(peer, frames.Welcome(VERSION, frame.request, frame.cause, 0, frame.role)))
-            if peer == self._firmware and not self.booted and not self._running:
+            if peer == self._firmware:
+                self._platform_gone = False
+            if peer == self._firmware and not self._boot_begun:
+                self._boot_begun = True
                 self._start(self._boot(), "boot", now_ns)
         else:
             self._refuse(peer, frame)
@@ -257,12 +244,12 @@ class XenCore:
 
     def _domctl(self, peer: bytes, frame: frames.Domctl, now_ns: int) -> None:
         if isinstance(frame.op, frames.NodeLost):
-            self._platform_lost()
-            self._reply(peer, frame, 0, 0, "")
+            self._node_lost(peer, frame, frame.op.role)
         elif isinstance(frame.op, frames.ListDomains) and self.booted:
             self._list(peer, frame)
         elif self._running >= HYPERCALLS:
-            self._reply(peer, frame, -Errno.EBUSY, 0, f"{HYPERCALLS} hypercalls are under way")
+            detail = f"{HYPERCALLS} hypercalls are under way"
+            self._out.append(reply(peer, frame, -Errno.EBUSY, 0, detail))
         else:
             self._start(self._serve(peer, frame), type(frame.op).__name__, now_ns)
 
@@ -275,19 +262,14 @@ class XenCore:
                 self._list(peer, frame)
                 return
             domid = yield from self.hypervisor.do(frame.op)
-        except XenError as error:
-            self._reply(peer, frame, -error.errno, 0, str(error))
+        except XenError as refusal:
+            self._out.append(reply(peer, frame, -refusal.errno, 0, str(refusal)))
             return
-        self._reply(peer, frame, 0, domid, "")
+        self._out.append(reply(peer, frame, 0, domid))
 
     def _list(self, peer: bytes, frame: frames.Domctl) -> None:
         rows = tuple(domain.info() for domain in self.hypervisor.domains.values())
-        self._out.append(Send(peer, frames.DomctlReply(VERSION, frame.request, frame.cause, 0, 0, "", rows)))
-
-    def _reply(self, peer: bytes, frame: Any, rc: int, domid: int, detail: str) -> None:
-        self._out.append(
-            Send(peer, frames.DomctlReply(VERSION, frame.request, frame.cause, rc, domid, detail, ()))
-        )
+        self._out.append(reply(peer, frame, 0, domains=rows))
 
     def _start(self, task: Task[None], name: str, now_ns: int) -> None:
         self._running += 1
@@ -314,6 +296,8 @@ class XenCore:
                     return
                 else:
                     value = XenError(Errno.EBUSY, "too many wait for the lock")
+            elif self._platform_gone:
+                value = platform_lost()
             else:
                 self._exchange(running, request)
                 return
@@ -347,13 +331,16 @@ class XenCore:
                 self._ready.append((waiter, None))
                 return
             domain = waiter.domain
+            if self._platform_gone:
+                self._out.append(error(waiter.event.peer, waiter.event.frame, LOST, True, "EL3 is gone"))
+                continue
             if domain.state is State.RUNNING and domain.channel is not None:
                 self._waits[(domain.channel.label,)].observe(now_ns - waiter.since_ns)
                 self._out.append(self._forward(domain, domain.channel, waiter.event))
                 return
             detail = f"domain {domain.name} is {domain.state}"
             event = waiter.event
-            self._out.append(self._error(event.peer, event.frame, "not-running", True, detail))
+            self._out.append(error(event.peer, event.frame, "not-running", True, detail))
         lock.held = False
 
     # ---- the platform or a domain is gone -----------------------------------------------------
@@ -367,18 +354,25 @@ class XenCore:
         elif event.peer in self._by_link:
             self._by_link[event.peer].link_up = False
 
-    def _platform_lost(self) -> None:
-        """EL3's process is gone: nothing in flight will be answered; whether it happened is unknown."""
+    def _node_lost(self, peer: bytes, frame: frames.Domctl, role: str) -> None:
+        """EL3's process is gone: nothing in flight will be answered; whether it happened is unknown.
+
+        Until EL3 says Hello again nothing more is sent to it.
+        """
+        if role != FIRMWARE:
+            self._out.append(reply(peer, frame, -Errno.EINVAL, 0, f"Xen does not depend on a {role!r}"))
+            return
         self._out.append(Log("error", "EL3 is lost"))
+        self._platform_gone = True
         for request in [*self._calls, *self._exchanges]:
             self._lost_call(request, definite=False)
+        self._out.append(reply(peer, frame, 0))
 
     def _lost_call(self, request: int, definite: bool) -> None:
         call = self._calls.pop(request, None)
         if call is not None:
             self._inflight[(call.channel.label,)] -= 1
-            error = frames.Error(VERSION, call.request, call.cause, LOST, definite, "EL3 is gone")
-            self._out.append(Send(call.link, error))
+            self._out.append(error(call.link, call, LOST, definite, "EL3 is gone"))
             self._hand_over(call.channel.lock, self._now_ns)
             return
         found = self._exchanges.pop(request, None)

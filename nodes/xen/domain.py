@@ -1,7 +1,7 @@
 """A domain and its life cycle, as a table (xen-sci.md 7, 12).
 
 What a domain *is* to Xen: an id, a state, perhaps an agent's channel, a stage-2 mapping. How it
-comes and goes is in ``hypercalls.py``.
+comes and goes is in ``hypervisor.py``.
 """
 
 from enum import StrEnum
@@ -80,5 +80,16 @@ class Domain:
             channel.shmem if channel else None,
             tuple(self.devices),
             self.link,
-            tuple((guest, machine, 1) for guest, machine in sorted(self.stage2.items())),
+            tuple(_runs(self.stage2)),
         )
+
+
+def _runs(stage2: dict[int, int]) -> list[tuple[int, int, int]]:
+    """(guest frame, machine frame, frames) of each stretch that is contiguous on both sides."""
+    found: list[tuple[int, int, int]] = []
+    for guest, machine in sorted(stage2.items()):
+        if found and (guest - found[-1][0], machine - found[-1][1]) == (found[-1][2], found[-1][2]):
+            found[-1] = (*found[-1][:2], found[-1][2] + 1)
+        else:
+            found.append((guest, machine, 1))
+    return found

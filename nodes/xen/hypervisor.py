@@ -11,7 +11,7 @@ import msgspec
 from bus import frames
 from bus.shmem import PAGE_BYTES, Memory
 from nodes.devicetree import Tree, TreeError
-from nodes.limits import DOMAINS
+from nodes.limits import DOMAIN_FRAMES, DOMAINS
 from nodes.xen import binding, dom0, dom0less
 from nodes.xen.domain import Domain, State
 from nodes.xen.errno import Errno, XenError
@@ -91,10 +91,10 @@ class Hypervisor:
             domain = self.create(op)
             for node in dom0.devices(self.config.tree):
                 yield from self.assign_device(domain.domid, node.path)
+            for address, size in self._dom0_shmem(domain):
+                self._map(domain, address // PAGE_BYTES, address // PAGE_BYTES, -(-size // PAGE_BYTES))
         except XenError as error:
             raise Panic(f"Error creating domain 0 (rc = {-error.errno}): {error}") from None
-        for address, size in self._dom0_shmem(domain):
-            self._map(domain, address // PAGE_BYTES, address // PAGE_BYTES, -(-size // PAGE_BYTES))
         self._run(domain)
 
     def _dom0_shmem(self, domain: Domain) -> list[tuple[int, int]]:
@@ -114,6 +114,7 @@ class Hypervisor:
         self._run(domain)
 
     def _map(self, domain: Domain, guest: int, machine: int, count: int) -> None:
+        _check_frames(domain, len(domain.stage2) + count)
         for at in range(count):
             domain.iomem.add(machine + at)
             domain.stage2[guest + at] = machine + at
@@ -193,6 +194,7 @@ class Hypervisor:
 
     def _iomem_permission(self, op: frames.IomemPermission) -> None:
         domain = self._domain(op.domid)
+        _check_frames(domain, op.frames)
         wanted = range(op.first_frame, op.first_frame + op.frames)
         self._check_access(wanted)
         for frame in wanted:
@@ -211,6 +213,7 @@ class Hypervisor:
 
     def _memory_mapping(self, op: frames.MemoryMapping) -> None:
         domain = self._domain(op.domid)
+        _check_frames(domain, op.frames)
         for at in range(op.frames):
             if op.first_frame + at not in domain.iomem:
                 raise XenError(Errno.EPERM, f"{domain.name} has no access to frame {op.first_frame + at:#x}")
@@ -263,6 +266,11 @@ class Hypervisor:
         domain.apply("shutdown")
         domain.reason = reason
         self._tell(domain, "shutdown", reason)
+
+
+def _check_frames(domain: Domain, count: int) -> None:
+    if count > DOMAIN_FRAMES:
+        raise XenError(Errno.ENOMEM, f"{count} frames for {domain.name}, {DOMAIN_FRAMES} are the limit")
 
 
 def _reachable_doorbell(channel: Channel, aarch32: bool) -> int | None:

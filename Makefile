@@ -1,0 +1,41 @@
+# make demo    the whole story once, on real processes
+# make test    every test, in parallel
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: help setup demo test check docs bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show what there is to make.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: $(VENV)/.ready ## Make .venv with Trapline and its tools.
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: setup ## Boot the automotive platform, break it a little, account for it.
+	@$(BIN)/trapline demo
+
+test: setup ## Run every test in parallel.
+	$(BIN)/python -m pytest -n auto -q
+
+check: setup ## Lint, formatting, types, import contracts, generated files.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m deploy.generate --check
+
+docs: setup ## Regenerate the reference pages from the tables.
+	$(BIN)/python -m deploy.generate
+
+bench: setup ## Compare the real path with plain C libzmq, as ratios (needs cc and libzmq3-dev).
+	$(BIN)/python -m tests.bench
+
+clean: ## Remove .venv and everything built.
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,76 @@
+"""The ``trapline`` command: its sub-commands by name, and the way every error ends.
+
+Exit codes: 0 it worked, 1 it did not, 2 the user's mistake, 130 interrupted.
+"""
+
+import importlib
+import sys
+
+import click
+
+from deploy import __version__
+from deploy.cli.output import say_error
+from deploy.errors import UserError
+from deploy.toolstack import ToolstackError
+
+COMMANDS = {
+    "demo": "deploy.cli.demo",
+    "up": "deploy.cli.up",
+    "status": "deploy.cli.status",
+    "xl": "deploy.cli.xl",
+    "call": "deploy.cli.call",
+    "trap": "deploy.cli.trap",
+    "down": "deploy.cli.down",
+    "sim": "deploy.cli.sim",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is wanted, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with 'trapline demo'. Completion: eval \"$(_TRAPLINE_COMPLETE=bash_source trapline)\"",
+)
+@click.version_option(__version__, prog_name="trapline")
+def trapline() -> None:
+    """Rehearse a Xen SCMI multi-agent platform without the board.
+
+    Separate processes play the EL3 firmware, Xen and every domain. Guests ring their doorbells, Xen
+    checks whose they are and forwards them, EL3 answers; what is not allowed is refused as on the board.
+    """
+
+
+def run() -> None:
+    """Run the command line and exit."""
+    try:
+        code = trapline.main(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say_error("interrupted")
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except UserError as error:
+        say_error(str(error))
+        code = 2
+    except ToolstackError as error:
+        say_error(str(error))
+        code = 1
+    except BrokenPipeError:
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

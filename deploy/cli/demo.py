@@ -1,0 +1,235 @@
+"""``trapline demo``: the whole story once, on real processes, in about fifteen seconds."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from deploy.cli.live import Rates, event_line, screen
+from deploy.cli.options import json_option, platform_files, topology_of
+from deploy.cli.output import console, count, say_json, table, who_is_who
+from deploy.cli.status import work_table
+from deploy.engines.local import Options
+from deploy.errors import UserError
+from deploy.platform import Platform
+from deploy.rundir import RunDirectory, default_path
+from deploy.scenario import THINK_NS, Verdict, attempts, try_all
+from deploy.summary import AgentRow, agent_rows
+from deploy.toolstack import Toolstack, Work
+
+REFRESH_S = 0.25
+
+
+class Result(msgspec.Struct):
+    """What the demonstration showed; ``problems`` is empty if all of it was as it has to be."""
+
+    rows: list[AgentRow]
+    verdicts: list[Verdict]
+    account: dict[str, int]
+    events: list[Any]
+    problems: list[str]
+    left_behind: list[str]
+
+
+@click.command()
+@platform_files
+@click.option("--seconds", default=10.0, show_default=True, help="How long the guests work.")
+@click.option("--tcp", is_flag=True, help="Link the nodes over tcp with CURVE instead of ipc.")
+@click.option("--mapped", is_flag=True, help="Share the pages between processes instead of sending them.")
+@json_option
+@click.pass_context
+def demo(
+    ctx: click.Context,
+    host_dt: tuple[Path, ...],
+    platform_file: Path | None,
+    xl: tuple[Path, ...],
+    dom0less: tuple[str, ...],
+    seconds: float,
+    tcp: bool,
+    mapped: bool,
+    as_json: bool,
+) -> None:
+    """Boot a platform, let its guests work, destroy one, try what is forbidden, and account for it all.
+
+    Runs on the automotive platform that comes with Trapline, or on the files you give. Exit code 0 if
+    everything was answered, reset and refused as it has to be.
+    """
+    if not 1 <= seconds <= 3600:
+        raise UserError(f"--seconds {seconds:g}: give 1 to 3600")
+    topology = topology_of(host_dt, platform_file, xl, dom0less)
+    run = RunDirectory(default_path(f"demo-{os.getpid()}"))
+    options = Options(0 if tcp else None, not mapped)
+    platform = Platform(topology, run, options, Work(True, THINK_NS))
+    out = Console(quiet=True) if as_json else console()
+    signal.signal(signal.SIGTERM, _terminate)
+    result = _play(platform, seconds, out)
+    if as_json:
+        say_json(result)
+    ctx.exit(1 if result.problems or result.left_behind else 0)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(143)
+
+
+def _play(platform: Platform, seconds: float, out: Console) -> Result:
+    started = time.monotonic()
+    out.print(f"[bold]Booting {platform.topology.name}[/bold] from {platform.topology.host.source}")
+    platform.start()
+    try:
+        nodes = platform.engine.nodes()
+        out.print(f"{len(nodes) - 1} processes ready in {time.monotonic() - started:.1f} s\n")
+        out.print(who_is_who(agent_rows(platform.toolstack, platform.engine.stats())))
+        out.print()
+        _work(platform, seconds, out)
+        verdicts = _forbidden(platform)
+        _settle(platform)
+        rows = agent_rows(platform.toolstack, platform.engine.stats())
+        account = _account(platform)
+    finally:
+        platform.stop()
+    result = Result(
+        rows,
+        verdicts,
+        account,
+        list(platform.events),
+        _problems(platform, verdicts, account),
+        left_behind(nodes, platform.run_directory.path),
+    )
+    _report(result, len(nodes), platform, out)
+    return result
+
+
+# ---- the work, with a domain dying in the middle -----------------------------------------------------
+
+
+def _work(platform: Platform, seconds: float, out: Console) -> None:
+    """Let the guests work; halfway destroy one and create it again a moment later."""
+    victim = next((guest for guest in platform.topology.guests if guest.binding is not None), None)
+    begin = time.monotonic()
+    steps: list[tuple[float, Callable[[], object]]] = []
+    if victim is not None:
+        steps.append((begin + seconds * 0.5, lambda: platform.toolstack.destroy(victim.name)))
+        steps.append((begin + seconds * 0.6, lambda: platform.toolstack.create(victim)))
+    rates = Rates()
+    with Live(console=out, auto_refresh=False, transient=False) as live:
+        while (now := time.monotonic()) < begin + seconds and platform.failure is None:
+            if steps and now >= steps[0][0]:
+                steps.pop(0)[1]()
+            platform.pump(REFRESH_S)
+            if out.is_terminal:
+                _draw(live, platform, rates, now - begin, seconds)
+        if not out.is_terminal:
+            _draw(live, platform, rates, seconds, seconds)
+    for _, step in steps:
+        step()
+    out.print()
+
+
+def _draw(live: Live, platform: Platform, rates: Rates, at_s: float, seconds: float) -> None:
+    rows = agent_rows(platform.toolstack, platform.engine.stats())
+    title = f"{platform.topology.name}  {at_s:.0f} of {seconds:.0f} s"
+    live.update(screen(title, rows, rates.update(rows), list(platform.events)), refresh=True)
+
+
+def _forbidden(platform: Platform) -> list[Verdict]:
+    toolstack: Toolstack = platform.toolstack
+    return try_all(attempts(platform.topology, toolstack.list()), toolstack.ask)
+
+
+def _settle(platform: Platform) -> None:
+    """Wait until every node has told numbers that are newer than now."""
+    begin = time.monotonic()
+    while time.monotonic() < begin + 5 and platform.failure is None:
+        if all(child.stats_at > begin + 0.5 for child in platform.engine.children.values()):
+            return
+        platform.pump(0.1)
+
+
+# ---- accounting --------------------------------------------------------------------------------------
+
+
+def _account(platform: Platform) -> dict[str, int]:
+    """Calls that guests issued, by how they ended; resets; frames dropped."""
+    found = {"answered": 0, "definite_error": 0, "indefinite_error": 0, "resets": 0, "dropped": 0}
+    every = [*platform.engine.stats().items(), *platform.engine.ended]
+    for _, stats in every:
+        counters = stats.get("counters", {})
+        for key, number in counters.get("trapline_guest_calls_total", {}).items():
+            found[key[1]] += number
+        found["dropped"] += sum(counters.get("trapline_bus_dropped_total", {}).values())
+        found["resets"] += sum(counters.get("trapline_agent_resets_total", {}).values())
+    return found
+
+
+def _problems(platform: Platform, verdicts: list[Verdict], account: dict[str, int]) -> list[str]:
+    found = [platform.failure] if platform.failure else []
+    found += [
+        f"{one.attempt.domain} {one.attempt.title}: {one.answer}, not {one.attempt.expected}"
+        for one in verdicts
+        if not one.refused
+    ]
+    if any(guest.binding is not None for guest in platform.topology.guests) and not account["resets"]:
+        found.append("no agent was reset")
+    if not account["answered"]:
+        found.append("no call was answered")
+    return found
+
+
+def left_behind(nodes: dict[str, dict[str, Any]], path: Path) -> list[str]:
+    """Processes, ports and files of a stopped platform that are still there."""
+    found = [f"{path}"] if path.exists() else []
+    for name, facts in nodes.items():
+        if facts["pid"] != os.getpid() and Path(f"/proc/{facts['pid']}").exists():
+            found.append(f"process {facts['pid']} ({name})")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", facts["port"])) == 0:
+                found.append(f"port {facts['port']} ({name})")
+    return found
+
+
+def _report(result: Result, processes: int, platform: Platform, out: Console) -> None:
+    out.print("[bold]Forbidden, and refused[/bold]")
+    out.print(
+        table(
+            None,
+            ["domain", "tries", "gets", "because"],
+            [
+                [
+                    one.attempt.domain,
+                    one.attempt.title,
+                    f"[{'green' if one.refused else 'red'}]{one.answer}[/]",
+                    one.attempt.why,
+                ]
+                for one in result.verdicts
+            ],
+        )
+    )
+    out.print("\n[bold]What each did[/bold]")
+    out.print(work_table(result.rows))
+    out.print("\n[bold]What happened[/bold]")
+    for event in platform.events:
+        if event.event in ("dying", "reset", "dead", "process ended") or event.at_s > 1:
+            out.print(event_line(event))
+    account = result.account
+    issued = sum(account[key] for key in ("answered", "definite_error", "indefinite_error"))
+    errors = issued - account["answered"]
+    out.print(
+        f"\n{count(issued)} calls issued = {count(account['answered'])} answered + {errors} ended with an "
+        f"explicit error. {account['resets']} agent reset. {account['dropped']} frames dropped."
+    )
+    for problem in result.problems:
+        out.print(f"[red]problem:[/red] {problem}")
+    if result.left_behind:
+        out.print(f"[red]left behind:[/red] {', '.join(result.left_behind)}")
+    else:
+        out.print(f"Nothing left behind: {processes} processes and ports, sockets and pages are gone.")

@@ -1,0 +1,93 @@
+"""Options that several commands share: which platform, which files, how it is linked."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from deploy.errors import UserError
+from deploy.rundir import RunDirectory, default_path
+from deploy.topology import Topology, load, load_shipped, shipped
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path)
+
+
+def which_platform(command: F) -> F:
+    """--name and --run-dir."""
+    command = click.option(
+        "--run-dir",
+        type=FILE,
+        metavar="DIR",
+        help="Where the platform keeps its sockets; a new folder of your own. Also $TRAPLINE_RUN_DIR.",
+    )(command)
+    return click.option(
+        "--name", default="default", show_default=True, help="Which platform, if several run."
+    )(command)
+
+
+def run_directory(name: str, run_dir: Path | None) -> RunDirectory:
+    """The run directory that --name and --run-dir mean."""
+    if not name or "/" in name or name in (".", ".."):
+        raise UserError(f"--name {name!r}: a name is one word without '/'; choose another")
+    return RunDirectory((run_dir or default_path(name)).absolute())
+
+
+def platform_files(command: F) -> F:
+    """--host-dt, --platform, --xl, --dom0less."""
+    for option in (
+        click.option(
+            "--dom0less",
+            multiple=True,
+            metavar="NAME=FILE",
+            help="Partial tree of the boot domain NAME. Default: NAME.dts or NAME.dtb beside the host tree.",
+        ),
+        click.option(
+            "--xl", multiple=True, type=FILE, metavar="FILE.cfg", help="A guest to create. Repeatable."
+        ),
+        click.option(
+            "--platform",
+            "platform_file",
+            type=FILE,
+            metavar="FILE.toml",
+            help="What EL3 owns. Default: derived from the host tree.",
+        ),
+        click.option(
+            "--host-dt",
+            multiple=True,
+            type=FILE,
+            metavar="FILE.dts|FILE.dtb",
+            help="Host device tree; further ones are overlays or fragments merged over it, in order.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def topology_of(
+    host_dt: tuple[Path, ...], platform_file: Path | None, xl: tuple[Path, ...], dom0less: tuple[str, ...]
+) -> Topology:
+    """What the file options describe; without any, the automotive platform that comes with Trapline."""
+    if not host_dt and platform_file is None and not xl and not dom0less:
+        return load_shipped()
+    if not host_dt:
+        folder = shipped()
+        host_dt = (folder / "host.dts",)
+        platform_file = platform_file or folder / "platform.toml"
+    return load(host_dt, platform_file, xl, _named(dom0less))
+
+
+def _named(pairs: tuple[str, ...]) -> dict[str, Path]:
+    found = {}
+    for pair in pairs:
+        name, equals, file = pair.partition("=")
+        if not (name and equals and file):
+            raise UserError(f"--dom0less {pair}: give NAME=FILE, such as domU1=domU1.dts")
+        found[name] = Path(file)
+    return found
+
+
+def json_option(command: F) -> F:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(command)

@@ -1,0 +1,130 @@
+"""``trapline up``: start a platform and keep it until told to stop."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from deploy import control
+from deploy.cli.live import event_line
+from deploy.cli.options import json_option, platform_files, run_directory, topology_of, which_platform
+from deploy.cli.output import console, say_error, say_json, who_is_who
+from deploy.engines.local import Options
+from deploy.errors import UserError
+from deploy.platform import Platform
+from deploy.summary import agent_rows
+from deploy.toolstack import ToolstackError, Work
+
+START_S = 60.0
+
+
+@click.command()
+@platform_files
+@which_platform
+@click.option("--tcp", is_flag=True, help="Link the nodes over tcp with CURVE instead of ipc.")
+@click.option("--tcp-port", type=click.IntRange(1, 65535), help="The tcp port Xen listens on. Implies --tcp.")
+@click.option("--mapped", is_flag=True, help="Share the pages between processes instead of sending them.")
+@click.option("--idle", is_flag=True, help="Guests do nothing on their own.")
+@click.option(
+    "--pause-ms", default=10.0, show_default=True, help="What a working guest waits between two calls."
+)
+@click.option(
+    "--detach", is_flag=True, help="Return once the platform is ready; it goes on in the background."
+)
+@json_option
+@click.pass_context
+def up(
+    ctx: click.Context,
+    host_dt: tuple[Path, ...],
+    platform_file: Path | None,
+    xl: tuple[Path, ...],
+    dom0less: tuple[str, ...],
+    name: str,
+    run_dir: Path | None,
+    tcp: bool,
+    tcp_port: int | None,
+    mapped: bool,
+    idle: bool,
+    pause_ms: float,
+    detach: bool,
+    as_json: bool,
+) -> None:
+    """Start EL3, Xen, Dom0, the boot domains and the given guests, and stay up.
+
+    Without files: the automotive platform that comes with Trapline. Talk to it from another terminal
+    with 'trapline status', 'xl', 'call' and 'trap'; Ctrl-C or 'trapline down' stops it.
+    """
+    run = run_directory(name, run_dir)
+    if not 0 <= pause_ms <= 3_600_000:
+        raise UserError(f"--pause-ms {pause_ms:g}: give 0 to 3600000")
+    topology = topology_of(host_dt, platform_file, xl, dom0less)
+    if detach:
+        _detach(run.path)
+        found = control.ask(run, control.Status())
+        if as_json:
+            say_json(found)
+        else:
+            click.echo(f"{topology.name} is up in {run.path}; stop it with 'trapline down'")
+        return
+    options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped)
+    platform = Platform(topology, run, options, Work(not idle, int(pause_ms * 1e6)))
+    platform.stop_on_signals()
+    platform.start()
+    try:
+        _greet(platform, as_json)
+        shown = len(platform.events)
+        out = console()
+        while not platform.stopping and platform.failure is None:
+            platform.pump(0.25)
+            fresh = list(platform.events)[shown:] if not as_json else []
+            for event in fresh:
+                out.print(event_line(event))
+            shown = len(platform.events)
+    finally:
+        platform.stop()
+    if platform.failure:
+        say_error(f"{platform.failure}; the platform was stopped")
+        ctx.exit(1)
+    if not as_json:
+        click.echo("stopped")
+
+
+def _greet(platform: Platform, as_json: bool) -> None:
+    if as_json:
+        say_json(platform.status())
+        sys.stdout.flush()
+        return
+    out = console()
+    out.print(f"[bold]{platform.topology.name}[/bold] is up in {platform.run_directory.path}\n")
+    out.print(who_is_who(agent_rows(platform.toolstack, platform.engine.stats())))
+    out.print("\nCtrl-C stops it.")
+
+
+def _detach(run: Path) -> None:
+    """Run the same command without --detach in a session of its own; wait until it answers or ends."""
+    words = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "deploy.entry", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+            cwd=os.getcwd(),
+        )
+        deadline = time.monotonic() + START_S
+        while not (run / "ready").exists():
+            if child.poll() is not None:
+                errors.seek(0)
+                text = errors.read().decode(errors="replace").strip().removeprefix("trapline: ")
+                raise UserError(text) if child.returncode == 2 else ToolstackError(text)
+            if time.monotonic() > deadline:
+                child.terminate()
+                child.wait()
+                raise ToolstackError(f"the platform was not ready within {START_S:.0f} s")
+            time.sleep(0.02)
+        child.returncode = 0  # it goes on without us

@@ -1,0 +1,139 @@
+"""The control socket: how another terminal speaks to a running platform. Requests and replies as msgpack.
+
+It is a Unix socket in the run directory, so who may enter the directory may use it. This module
+knows messages and transport; what a request does is ``deploy.platform``'s business.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from bus.frames import U64, Registers
+from bus.links.zeromq import check_ipc_path
+from deploy.errors import UserError
+from deploy.rundir import RunDirectory
+from deploy.toolstack import ToolstackError
+
+ANSWER_S = 30.0
+
+
+class Status(msgspec.Struct, frozen=True, tag="status"):
+    pass
+
+
+class Create(msgspec.Struct, frozen=True, tag="create"):
+    """``config`` is an absolute path."""
+
+    config: str
+
+
+class Destroy(msgspec.Struct, frozen=True, tag="destroy"):
+    name: str
+
+
+class Reboot(msgspec.Struct, frozen=True, tag="reboot"):
+    name: str
+
+
+class Call(msgspec.Struct, frozen=True, tag="call"):
+    """One SCMI message on a domain's channel."""
+
+    name: str
+    protocol_id: int
+    message_id: int
+    payload: bytes
+
+
+class Trap(msgspec.Struct, frozen=True, tag="trap"):
+    """One SMC or HVC of a domain, with x0..x7."""
+
+    name: str
+    ec: int
+    immediate: U64
+    x: Registers
+
+
+class Down(msgspec.Struct, frozen=True, tag="down"):
+    pass
+
+
+Request = Status | Create | Destroy | Reboot | Call | Trap | Down
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """``error`` None: it worked and ``result`` says how. ``user``: the mistake is in what was asked."""
+
+    result: Any = None
+    error: str | None = None
+    user: bool = False
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_request = msgspec.msgpack.Decoder(Request).decode
+_decode_reply = msgspec.msgpack.Decoder(Reply).decode
+
+
+class ControlServer:
+    """Answers one request at a time; ``serve_one`` is called when ``socket`` is readable."""
+
+    def __init__(self, path: Path, handle: Callable[[Request], Any]) -> None:
+        check_ipc_path(str(path))
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = self._context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 500)
+        self.socket.bind(f"ipc://{path}")
+        path.chmod(0o600)
+        self._handle = handle
+        self.refused = 0
+
+    def serve_one(self) -> None:
+        """Take what waits; each request gets one reply, junk is counted and dropped."""
+        while self.socket.poll(0):
+            peer, *rest = self.socket.recv_multipart()
+            if len(rest) != 2:
+                self.refused += 1
+                continue
+            self.socket.send_multipart([peer, rest[0], _encode(self._answer(rest[1]))])
+
+    def _answer(self, body: bytes) -> Reply:
+        try:
+            return Reply(self._handle(_decode_request(body)))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self.refused += 1
+            return Reply(error=f"not a request: {error}", user=True)
+        except UserError as error:
+            return Reply(error=str(error), user=True)
+        except ToolstackError as error:
+            unsure = "" if error.definite else " (it may or may not have happened)"
+            return Reply(error=f"{error}{unsure}")
+
+    def close(self) -> None:
+        self._context.destroy(linger=500)
+
+
+def ask(run: RunDirectory, request: Request) -> Any:
+    """Send a request to the platform of ``run`` and wait; gives the result.
+
+    Raises UserError when no platform runs there or the request is wrong, ToolstackError when it failed.
+    """
+    if not run.alive() or not run.control_socket.exists():
+        raise UserError(
+            f"no platform runs in {run.path}; start one with 'trapline up', or name it with --name"
+        )
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.REQ)
+    socket.setsockopt(zmq.LINGER, 0)
+    try:
+        socket.connect(f"ipc://{run.control_socket}")
+        socket.send(_encode(request))
+        if not socket.poll(int(ANSWER_S * 1000)):
+            raise ToolstackError(f"no answer from the platform within {ANSWER_S:.0f} s", definite=False)
+        reply = _decode_reply(socket.recv())
+    finally:
+        context.destroy(linger=0)
+    if reply.error is not None:
+        raise UserError(reply.error) if reply.user else ToolstackError(reply.error)
+    return reply.result

@@ -1,0 +1,122 @@
+"""One child process as its supervisor sees it: a pipe, a sentinel, the last numbers it told."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+START_S = 20.0
+STOP_S = 3.0
+
+
+class ChildFailed(Exception):  # noqa: N818 - what happened, not what to catch
+    """A child that did not come up; the text is what it said."""
+
+
+class Child:
+    """``facts``: what it said when ready; ``stats``: its latest numbers; ``ending``: how it said it ended."""
+
+    def __init__(self, context: Any, name: str, target: Callable[..., None], argument: Any) -> None:
+        self.name = name
+        self.facts: dict[str, Any] = {}
+        self.stats: dict[str, Any] = {}
+        self.stats_at = 0.0
+        self.asked = False
+        self.stopping = False
+        self.ending: tuple[int, str] | None = None
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=target, args=(argument, theirs), name=f"trapline-{name}")
+        self.process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return int(self.process.pid)
+
+    def wait_ready(self) -> None:
+        """Block until the child is ready; raises ChildFailed if it says otherwise, dies or takes too long."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self.pipe.poll(0.05):
+                try:
+                    kind, *rest = self.pipe.recv()
+                except (EOFError, OSError):
+                    break
+                if kind == "ready":
+                    self.facts = rest[0]
+                    self.stats_at = time.monotonic()
+                    return
+                raise ChildFailed(str(rest[0]))
+            if not self.process.is_alive():
+                break
+        self.kill()
+        raise ChildFailed(f"{self.name} ended while starting ({self.how_it_ended()})")
+
+    def ask_stats(self) -> None:
+        """Ask for numbers, unless an earlier question is still open."""
+        if not self.asked:
+            with suppress(OSError):
+                self.pipe.send("stats")
+                self.asked = True
+
+    def read(self) -> bool:
+        """Take in one message from the pipe; False at its end."""
+        try:
+            kind, *rest = self.pipe.recv()
+        except (EOFError, OSError):
+            return False
+        if kind == "stats":
+            self.asked = False
+            self.stats, self.stats_at = rest[0], time.monotonic()
+        elif kind == "exit":
+            self.ending = (rest[0], rest[1])
+            self.stats = rest[2]
+        return True
+
+    def drain(self) -> None:
+        """Take in all that the child still said."""
+        with suppress(OSError):
+            while self.pipe.poll(0) and self.read():
+                pass
+
+    def terminate(self) -> None:
+        self.stopping = True
+        if self.process.is_alive():
+            self.process.terminate()
+
+    def join(self) -> None:
+        """Wait for an orderly end (a pause would keep it from that: it is continued), then insist."""
+        deadline = time.monotonic() + STOP_S
+        with suppress(ProcessLookupError):
+            if self.process.is_alive():
+                os.kill(self.pid, signal.SIGCONT)
+        while self.process.is_alive() and time.monotonic() < deadline:
+            if self.pipe.poll(0.02):
+                if not self.read():
+                    self.process.join(0.05)
+            else:
+                self.process.join(0.02)
+        self.kill()
+        self.drain()
+
+    def kill(self) -> None:
+        self.stopping = True
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join(STOP_S)
+
+    def close(self) -> None:
+        self.pipe.close()
+        if not self.process.is_alive():
+            self.process.close()
+
+    def how_it_ended(self) -> str:
+        """For people: "signal 9 (SIGKILL)", or what it said itself, or its exit code."""
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return f"signal {-code} ({signal.Signals(-code).name})"
+        if self.ending is not None and self.ending[0]:
+            return self.ending[1]
+        return f"exit code {code}"

@@ -1,0 +1,56 @@
+"""The janitor: a process that only waits for its supervisor to die, to end and remove what is left.
+
+An orderly supervisor tells it that all is clean. One that was killed tells it nothing: then the
+janitor kills the nodes it was told of (a stopped one cannot end itself) and removes the run directory.
+"""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from deploy.rundir import RunDirectory
+
+PATIENCE_S = 5.0
+
+
+def started_at(pid: int) -> str:
+    """The kernel's start time of a process, to tell it from a later one with the same number."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    return text.rsplit(")", 1)[1].split()[19]
+
+
+def main(run: str, control: Any) -> None:
+    """The child's entry point: hears ("node", pid) and ("clean",); the end of the pipe is the alarm."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    Path("/proc/self/comm").write_text("trapline:janito", encoding="utf-8")
+    control.send(("ready", {"pid": os.getpid()}))
+    nodes: dict[int, str] = {}
+    while True:
+        try:
+            message = control.recv()
+        except (EOFError, OSError):
+            break
+        if message[0] == "clean":
+            return
+        nodes[message[1]] = started_at(message[1])
+    for pid, since in nodes.items():
+        if since and started_at(pid) == since:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    _wait_until_gone(nodes)
+    RunDirectory(Path(run)).remove()
+
+
+def _wait_until_gone(nodes: dict[int, str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if not any(since and started_at(pid) == since for pid, since in nodes.items()):
+            return
+        time.sleep(0.01)

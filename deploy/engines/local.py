@@ -1,0 +1,399 @@
+"""The local engine: one OS process per node on this machine, a supervisor that starts, watches and ends them.
+
+Everything happens in ``pump``: messages from Xen, numbers from the children, children that end, and
+whatever else was registered (the control socket). Nothing here blocks for longer than asked.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import multiprocess
+import zmq
+from multiprocess import forkserver, resource_tracker
+from zmq.utils import z85
+
+from bus import frames
+from bus.links import XEN, LinkError
+from bus.links.zeromq import DealerLink
+from deploy import __version__, node
+from deploy.engines import janitor
+from deploy.engines.child import Child, ChildFailed
+from deploy.errors import UserError
+from deploy.exporter import serve, snapshot
+from deploy.memory import MappedMemory
+from deploy.rundir import Cluster, RunDirectory, replace
+from deploy.toolstack import ToolstackError
+from deploy.topology import Topology
+from nodes.guest import console
+from nodes.guest.core import GuestConfig
+from nodes.metrics import Meters
+
+VERSION: Final = frames.PROTOCOL_VERSION
+ANSWER_S = 10.0
+HEARTBEAT_S = 0.5
+ENDED_KEPT = 256  # last numbers of nodes that are gone
+SUPERVISOR = "supervisor"
+FIRMWARE = "firmware"
+XEN_NODE = "xen"
+TITLES = {FIRMWARE: "EL3", XEN_NODE: "Xen"}
+
+
+class Options(msgspec.Struct, frozen=True):
+    """``tcp_port`` None: ipc. 0: a tcp port of the system's choice. ``carried``: pages travel in frames."""
+
+    tcp_port: int | None = None
+    carried: bool = True
+
+
+class PlatformLostError(ToolstackError):
+    """EL3 or Xen ended without being asked to: the platform is over."""
+
+
+class LocalEngine:
+    """``start`` boots it, ``pump`` keeps it going, ``stop`` leaves nothing behind.
+
+    ``failure`` says why the platform is over, or is None. ``on_guest_exit(name, how)`` is told of a
+    guest's process that ended without being asked to.
+    """
+
+    def __init__(self, topology: Topology, run: RunDirectory, options: Options) -> None:
+        self.topology = topology
+        self.run = run
+        self.options = options
+        self.meters = Meters(SUPERVISOR)
+        self.failure: str | None = None
+        self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
+        self.on_guest_exit: Callable[[str, str], None] = lambda name, how: None
+        self.children: dict[str, Child] = {}
+        self.ended: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ENDED_KEPT)
+        self._extra: dict[Any, Callable[[], None]] = {}
+        self._exits: deque[tuple[str, str]] = deque()
+        self._poller = zmq.Poller()
+        self._fds: dict[int, tuple[Child, bool]] = {}
+        self._replies: dict[int, frames.Frame] = {}
+        self._request = 0
+        self._next_heartbeat = 0.0
+        self._link: DealerLink | None = None
+        self._janitor: Child | None = None
+        self._context: Any = None
+        self._stop_serving: Callable[[], None] = lambda: None
+        self.endpoint = ""
+        self.port = 0
+        self._secret: bytes | None = None
+        self._server_key: bytes | None = None
+        self._firmware_token, self._toolstack_token = next(node.tokens()), next(node.tokens())
+
+    # ---- start --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Boot EL3 and Xen; raises UserError for what the user must fix. A failure leaves nothing behind."""
+        self.run.claim()
+        try:
+            self._start()
+        except (ChildFailed, LinkError) as error:
+            self.stop()
+            raise UserError(str(error)) from None
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        _keep_temporary_files_in(str(self.run.tmp))
+        self._context = multiprocess.get_context("forkserver")
+        self._context.set_forkserver_preload(["deploy.preload"])
+        self._start_janitor()
+        if not self.options.carried:
+            memory = MappedMemory(self.run.shmem)
+            for agent in self.topology.platform.agent:
+                memory.create(agent.shmem)
+        self._start_xen()
+        self._link = DealerLink(self.endpoint, self._toolstack_token, self._server_key)
+        self._poller.register(self._link.socket, zmq.POLLIN)
+        self._link.send(XEN, frames.encode(frames.Hello(VERSION, 0, 0, "toolstack")), b"")
+        self._spawn(FIRMWARE, node.FirmwareSpec(self.topology.platform), self._firmware_token)
+        self.port, self._stop_serving = serve(self.meters, SUPERVISOR)
+        self._announce()
+        self.run.write(
+            Cluster(
+                os.getpid(),
+                __version__,
+                self.topology.name,
+                "ipc" if self.options.tcp_port is None else "tcp",
+                "carried" if self.options.carried else "mapped",
+                self.endpoint,
+            )
+        )
+
+    def _start_janitor(self) -> None:
+        self._janitor = Child(self._context, "janitor", janitor.main, str(self.run.path))
+        self._janitor.wait_ready()
+        self._watch(self._janitor)
+        for child in self.children.values():
+            self._janitor.pipe.send(("node", child.pid))
+
+    def _start_xen(self) -> None:
+        bind = f"ipc://{self.run.xen_socket}"
+        if self.options.tcp_port is not None:
+            bind = f"tcp://127.0.0.1:{self.options.tcp_port or '*'}"
+            public, secret = zmq.curve_keypair()
+            self._server_key, self._secret = z85.decode(public), z85.decode(secret)
+        spec = node.XenSpec(
+            self.topology.host.root,
+            {name: tree.root for name, tree in self.topology.partials.items()},
+            bind,
+            self._firmware_token,
+            self._toolstack_token,
+            self._secret,
+        )
+        child = self._spawn(XEN_NODE, spec, b"")
+        self.endpoint = child.facts["endpoints"][0]
+
+    def _spawn(self, name: str, role: Any, token: bytes) -> Child:
+        spec = node.NodeSpec(
+            name, role, str(self.run.path), self.options.carried, self.endpoint, token, self._server_key
+        )
+        child = Child(self._context, name, node.main, msgspec.msgpack.encode(spec))
+        self.children[name] = child
+        if self._janitor is not None:
+            self._janitor.pipe.send(("node", child.pid))
+        child.wait_ready()
+        self._watch(child)
+        self.meters.counter("trapline_node_up")[(name,)] = 1
+        return child
+
+    def _watch(self, child: Child) -> None:
+        for fd, is_pipe in ((child.pipe.fileno(), True), (child.process.sentinel, False)):
+            self._fds[fd] = (child, is_pipe)
+            self._poller.register(fd, zmq.POLLIN)
+
+    def _unwatch(self, child: Child) -> None:
+        for fd in [fd for fd, (one, _) in self._fds.items() if one is child]:
+            del self._fds[fd]
+            self._poller.unregister(fd)
+
+    def _announce(self) -> None:
+        labels = {"job": "trapline", "process": SUPERVISOR, "role": SUPERVISOR}
+        target = [{"targets": [f"127.0.0.1:{self.port}"], "labels": labels}]
+        replace(self.run.targets / f"{SUPERVISOR}.json", msgspec.json.encode(target))
+
+    def register(self, source: Any, ready: Callable[[], None]) -> None:
+        """Call ``ready`` from ``pump`` when ``source`` (a ZeroMQ socket or a file descriptor) is readable."""
+        self._extra[source] = ready
+        self._poller.register(source, zmq.POLLIN)
+
+    def unregister(self, source: Any) -> None:
+        self._extra.pop(source, None)
+        self._poller.unregister(source)
+
+    # ---- the loop -----------------------------------------------------------------------------
+
+    def pump(self, timeout_s: float, extra: bool = True) -> None:
+        """Handle what is there, waiting at most ``timeout_s`` for something to be."""
+        self._heartbeat()
+        wait_s = max(0.0, min(timeout_s, self._next_heartbeat - time.monotonic()))
+        ready = dict(self._poller.poll(int(wait_s * 1000)))
+        if self._link is not None and self._link.socket in ready:
+            self._hear_xen()
+        for source in ready:
+            found = self._fds.get(source) if isinstance(source, int) else None
+            if found is not None:
+                self._hear_child(*found)
+        if extra:
+            while self._exits:
+                self.on_guest_exit(*self._exits.popleft())
+            for source, callback in list(self._extra.items()):
+                if source in ready:
+                    callback()
+
+    def _heartbeat(self) -> None:
+        now = time.monotonic()
+        if now < self._next_heartbeat:
+            return
+        self._next_heartbeat = now + HEARTBEAT_S
+        for child in self.children.values():
+            child.ask_stats()
+
+    def _hear_xen(self) -> None:
+        assert self._link is not None
+        while self._link.socket.poll(0):
+            delivery = self._link.receive()
+            if delivery is None:
+                return
+            try:
+                frame = frames.decode(delivery[1])
+            except frames.BadFrame:
+                self.meters.counter("trapline_bus_dropped_total")[("malformed",)] += 1
+                continue
+            if isinstance(frame, frames.Lifecycle):
+                self.on_lifecycle(frame)
+            elif frame.request:
+                self._replies[frame.request] = frame
+
+    def _hear_child(self, child: Child, is_pipe: bool) -> None:
+        if child.stopping or (is_pipe and child.read()):
+            if not child.asked and child.name in self.children:
+                self.meters.counter("trapline_node_last_heartbeat_timestamp_seconds")[(child.name,)] = int(
+                    time.time()
+                )
+                self.meters.counter("trapline_node_heartbeats_total")[(child.name,)] += 1
+            return
+        child.process.join(0.2)
+        if child.process.is_alive():
+            return
+        self._unwatch(child)
+        child.drain()
+        self._reap(child)
+
+    def _reap(self, child: Child) -> None:
+        """A child ended without being asked to."""
+        how = child.how_it_ended()
+        if child is self._janitor:
+            child.close()
+            self._start_janitor()
+            return
+        self.meters.counter("trapline_node_exits_total")[(child.name,)] += 1
+        self._forget(child)
+        if child.name in (FIRMWARE, XEN_NODE):
+            if child.name == FIRMWARE and self._link is not None:
+                self._tell_xen(frames.NodeLost(FIRMWARE))
+            self.failure = self.failure or f"{TITLES[child.name]} is gone: {how}"
+        else:
+            self._exits.append((child.name, how))
+
+    def _forget(self, child: Child) -> None:
+        self.ended.append((child.name, child.stats))
+        self.children.pop(child.name, None)
+        self.meters.counter("trapline_node_up")[(child.name,)] = 0
+        (self.run.targets / f"{child.name}.json").unlink(missing_ok=True)
+        child.close()
+
+    # ---- the toolstack's requests -------------------------------------------------------------
+
+    def _tell_xen(self, op: frames.Op) -> None:
+        assert self._link is not None
+        self._request += 1
+        frame = frames.Domctl(VERSION, self._request, self._request, op)
+        self._link.send(XEN, frames.encode(frame), b"")
+
+    def _ask(self, frame: frames.Frame) -> frames.Frame:
+        if self._link is None or self.failure:
+            raise PlatformLostError(self.failure or "the platform is not running")
+        self._link.send(XEN, frames.encode(frame), b"")
+        deadline = time.monotonic() + ANSWER_S
+        while frame.request not in self._replies:
+            if self.failure:
+                raise PlatformLostError(self.failure, definite=False)
+            if time.monotonic() > deadline:
+                raise ToolstackError(
+                    f"no answer from Xen within {ANSWER_S:.0f} s; it may still happen", definite=False
+                )
+            self.pump(0.2, extra=False)
+        answer = self._replies.pop(frame.request)
+        if isinstance(answer, frames.Error):
+            raise ToolstackError(answer.detail, answer.definite)
+        return answer
+
+    def domctl(self, op: frames.Op) -> frames.DomctlReply:
+        self._request += 1
+        answer = self._ask(frames.Domctl(VERSION, self._request, self._request, op))
+        if not isinstance(answer, frames.DomctlReply):
+            raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
+        return answer
+
+    def console(self, domid: int, request: console.Request) -> console.Answer:
+        self._request += 1
+        body = console.encode(request)
+        answer = self._ask(frames.Console(VERSION, self._request, self._request, domid, body))
+        if not isinstance(answer, frames.ConsoleReply):
+            raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
+        return console.decode_answer(answer.body)
+
+    # ---- guests -------------------------------------------------------------------------------
+
+    def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
+        try:
+            self._spawn(info.name, node.GuestSpec(config, info.mapped), info.link)
+        except ChildFailed as error:
+            child = self.children.pop(info.name, None)
+            if child is not None:
+                child.close()
+            raise ToolstackError(str(error)) from None
+
+    def stop_guest(self, name: str) -> None:
+        child = self.children.get(name)
+        if child is not None:
+            self._end([child])
+
+    def _end(self, ending: list[Child]) -> None:
+        for child in ending:
+            child.terminate()
+        for child in ending:
+            child.join()
+            self._unwatch(child)
+            self._forget(child)
+
+    # ---- numbers ------------------------------------------------------------------------------
+
+    def stats(self) -> dict[str, dict[str, Any]]:
+        """The latest numbers of every node by name, the supervisor's own included."""
+        found = {name: child.stats for name, child in self.children.items() if child.stats}
+        found[SUPERVISOR] = snapshot(self.meters)
+        return found
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Process id and metrics port of every node by name."""
+        found = {name: dict(child.facts) for name, child in self.children.items()}
+        found[SUPERVISOR] = {"pid": os.getpid(), "port": self.port}
+        return found
+
+    # ---- stop ---------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End every child, remove every file. Safe to call twice, and after a failed start."""
+        # SIGINT while stopping would leave the work half done.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        serving = threading.Thread(target=self._stop_serving)
+        serving.start()
+        try:
+            platform = [self.children[name] for name in (FIRMWARE, XEN_NODE) if name in self.children]
+            self._end([child for child in self.children.values() if child not in platform])
+            self._end(platform)
+            serving.join()
+            self._stop_serving = lambda: None
+            if self._link is not None:
+                self._poller.unregister(self._link.socket)
+                self._link.close()
+                self._link = None
+            if self._janitor is not None:
+                self._unwatch(self._janitor)
+                self._janitor.pipe.send(("clean",))
+                self._janitor.process.join(3)
+                self._janitor.kill()
+                self._janitor.close()
+                self._janitor = None
+            _stop_fork_server()
+            self.run.remove()
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+
+def _stop_fork_server() -> None:
+    """End the fork server and the resource tracker now, instead of at the interpreter's end."""
+    forkserver._forkserver._stop()
+    resource_tracker._resource_tracker._stop()
+    _keep_temporary_files_in(None)
+
+
+def _keep_temporary_files_in(folder: str | None) -> None:
+    """Where the fork server's socket goes: a folder that the janitor removes even after kill -9."""
+    config = multiprocess.process.current_process()._config
+    if folder is None:
+        config.pop("tempdir", None)
+    else:
+        config["tempdir"] = folder

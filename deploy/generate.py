@@ -1,0 +1,76 @@
+"""Writes the generated reference pages beside the code: ``python -m deploy.generate [--check]``.
+
+The text comes from ``bus.reference``; this module only knows which file holds what, and how a
+generated section is marked in a page that people write.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import bus
+from bus import reference
+from bus.scmi import PROTOCOLS
+
+ROOT = Path(bus.__file__).parent
+WIRE = Path("PROTOCOL.md")
+SECTIONS: Mapping[str, Callable[[], str]] = {
+    "frames": reference.frames_table,
+    "shmem": reference.shmem_table,
+}
+END = "<!-- end -->"
+
+
+def marker(name: str) -> str:
+    return f"<!-- generated:{name} -->"
+
+
+def with_sections(text: str) -> str:
+    """``text`` with each generated section made anew; raises ValueError when a marker is missing."""
+    for name, make in SECTIONS.items():
+        before, start, rest = text.partition(marker(name))
+        _, end, after = rest.partition(END)
+        if not start or not end:
+            raise ValueError(f"{WIRE}: no section between {marker(name)} and {END}; put the markers back")
+        text = f"{before}{start}\n{make()}{end}{after}"
+    return text
+
+
+def pages(root: Path = ROOT) -> dict[Path, str]:
+    """Every generated file below ``root`` and what it should say."""
+    found = {root / "scmi" / f"{one.key}.md": reference.protocol_page(one) for one in PROTOCOLS}
+    wire = root / WIRE
+    found[wire] = with_sections(wire.read_text(encoding="utf-8"))
+    return found
+
+
+def stale(root: Path = ROOT) -> list[Path]:
+    """The files that do not say what they should."""
+    return [path for path, text in pages(root).items() if _read(path) != text]
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Write what is stale, or with --check only name it and return 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.generate", description="Make the reference pages."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is stale")
+    check = parser.parse_args(arguments).check
+    wanted = pages(root)
+    old = stale(root)
+    for path in old:
+        if check:
+            sys.stderr.write(f"{path}: stale; run 'make docs'\n")
+        else:
+            path.write_text(wanted[path], encoding="utf-8")
+            sys.stdout.write(f"{path}\n")
+    return 1 if check and old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

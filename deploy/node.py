@@ -1,0 +1,264 @@
+"""One node's process: builds its core and link from a spec, then lets frames in until told to stop.
+
+Runs in a child of the supervisor. It ends when told to (SIGTERM), when its core halts, or when its
+supervisor is gone; it never outlives it.
+"""
+
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from bus.links import XEN, Delivery, Link, LinkError
+from bus.links.zeromq import TOKEN_BYTES, DealerLink, RouterLink
+from bus.shmem import Memory, PrivateMemory
+from deploy import assembly
+from deploy.engines.driver import Driver
+from deploy.exporter import serve, snapshot
+from deploy.memory import MappedMemory
+from deploy.rundir import replace
+from nodes.contract import Core, Undelivered
+from nodes.devicetree import Node, Tree
+from nodes.firmware.platform import Platform
+from nodes.guest.core import GuestConfig, GuestCore
+
+LOG_LINES_MAX = 2000
+TICK_NS = 1_000_000
+IDLE_NS = 500_000_000  # the longest wait: a signal may reach another thread, or just miss the wait
+
+
+class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
+    """``bind`` is where to listen; ``secret`` (tcp only) is Xen's CURVE key."""
+
+    host: Node
+    partials: dict[str, Node]
+    bind: str
+    firmware: bytes
+    toolstack: bytes
+    secret: bytes | None = None
+
+
+class FirmwareSpec(msgspec.Struct, frozen=True, tag="firmware"):
+    platform: Platform
+
+
+class GuestSpec(msgspec.Struct, frozen=True, tag="guest"):
+    config: GuestConfig
+    mapped: tuple[tuple[int, int, int], ...]
+
+
+class NodeSpec(msgspec.Struct, frozen=True):
+    """All that a node's process is started with; travels through a pipe, never on a command line."""
+
+    name: str
+    role: XenSpec | FirmwareSpec | GuestSpec
+    run: str
+    carried: bool
+    endpoint: str = ""
+    token: bytes = b""
+    server_key: bytes | None = None
+
+
+class Stop(Exception):  # noqa: N818 - an order, not an error
+    """SIGTERM arrived while the loop waited for a message."""
+
+
+class Loop:
+    """Receive, step, perform, until told to stop. The signal may interrupt only the wait itself."""
+
+    def __init__(self, driver: Driver, link: Link) -> None:
+        self._driver = driver
+        self._link = link
+        self._waiting = False
+        self.stopping = False
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        self.stopping = True
+        if self._waiting:
+            raise Stop
+
+    def _wait(self) -> Delivery | None:
+        try:
+            self._waiting = True
+            if self.stopping:
+                return None
+            return self._link.receive()
+        except Stop:
+            return None
+        finally:
+            self._waiting = False
+
+    def run(self) -> None:
+        """Until stopped or halted. The receive timeout moves only when it would fire too late."""
+        driver, core, link, wait = self._driver, self._driver.core, self._link, self._wait
+        armed_ns = IDLE_NS
+        link.set_timeout_ns(armed_ns)
+        driver.boot(time.monotonic_ns())
+        while not self.stopping and driver.halted is None:
+            deadline_ns = core.deadline_ns()
+            if deadline_ns is not None:
+                remaining_ns = deadline_ns - time.monotonic_ns()
+                if remaining_ns <= 0:
+                    driver.tick(time.monotonic_ns())
+                    continue
+                if armed_ns > remaining_ns + TICK_NS:
+                    armed_ns = remaining_ns
+                    link.set_timeout_ns(armed_ns)
+            delivery = wait()
+            if delivery is not None:
+                driver.deliver(delivery, time.monotonic_ns())
+            elif armed_ns != IDLE_NS:
+                armed_ns = IDLE_NS
+                link.set_timeout_ns(armed_ns)
+
+
+class Log:
+    """A bounded log file per node; past its bound lines are counted, not written."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", buffering=1, encoding="utf-8")
+        self._lines = 0
+        self.dropped = 0
+
+    def line(self, level: str, text: str) -> None:
+        if level == "debug":
+            return
+        self._lines += 1
+        if self._lines > LOG_LINES_MAX:
+            self.dropped += 1
+            return
+        self._file.write(f"{time.strftime('%H:%M:%S')} {level}: {text}\n")
+
+    def close(self) -> None:
+        if self.dropped:
+            self._file.write(f"{self.dropped} further lines were not written\n")
+        self._file.close()
+
+
+def tokens() -> Iterator[bytes]:
+    """Fresh link identities, unguessable; never starting with a zero byte, which ZeroMQ keeps for itself."""
+    while True:
+        token = secrets.token_bytes(TOKEN_BYTES)
+        if token[0]:
+            yield token
+
+
+def _build(spec: NodeSpec, log: Log) -> tuple[Core, Link, Driver]:
+    memory: Memory = PrivateMemory() if spec.carried else MappedMemory(Path(spec.run) / "shmem")
+    role = spec.role
+    if isinstance(role, XenSpec):
+        return _build_xen(spec, role, memory, log)
+    core: Core
+    if isinstance(role, FirmwareSpec):
+        core = assembly.firmware(role.platform, memory)
+    else:
+        core = assembly.guest(role.config, role.mapped, memory)
+    link = DealerLink(spec.endpoint, spec.token, spec.server_key)
+    return core, link, Driver(core, link, log.line)
+
+
+def _build_xen(spec: NodeSpec, role: XenSpec, memory: Memory, log: Log) -> tuple[Core, Link, Driver]:
+    late: list[Driver] = []
+
+    def malformed(reason: str) -> None:
+        late[0].malformed(reason)
+
+    link = RouterLink([role.bind], malformed, role.secret)
+    link.admit(role.firmware)
+    link.admit(role.toolstack)
+
+    def identities() -> Iterator[bytes]:
+        for token in tokens():
+            link.admit(token)
+            yield token
+
+    core = assembly.xen(
+        Tree(role.host),
+        {name: Tree(node) for name, node in role.partials.items()},
+        memory,
+        identities(),
+        (role.firmware, role.toolstack),
+        carried=spec.carried,
+    )
+    driver = Driver(core, link, log.line)
+    late.append(driver)
+    refusals = core.meters.counter("trapline_bus_dropped_total")
+
+    def count_refusal() -> None:
+        refusals[("handshake",)] += 1
+
+    link.on_refused_handshake = count_refusal
+    return core, link, driver
+
+
+def _watch(control: Any, core: Core) -> None:
+    """Answer the supervisor's questions; die with it, whatever the main thread is doing."""
+    while True:
+        try:
+            control.recv()
+            control.send(("stats", snapshot(core.meters)))
+        except (EOFError, OSError):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _announce(spec: NodeSpec, port: int) -> Callable[[], None]:
+    """Write the scrape target for file-based discovery; gives how to take it back."""
+    path = Path(spec.run) / "sd" / f"{spec.name}.json"
+    role = str(type(spec.role).__struct_config__.tag)
+    target = [
+        {
+            "targets": [f"127.0.0.1:{port}"],
+            "labels": {"job": "trapline", "process": spec.name, "role": role},
+        }
+    ]
+    replace(path, msgspec.json.encode(target))
+    return lambda: path.unlink(missing_ok=True)
+
+
+def main(encoded: bytes, control: Any) -> None:
+    """The child's entry point: says ("ready", facts), answers stats, ends with ("exit", code, why, stats)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    spec = msgspec.msgpack.decode(encoded, type=NodeSpec)
+    Path("/proc/self/comm").write_text(f"trapline:{spec.name}"[:15], encoding="utf-8")
+    log = Log(Path(spec.run) / "log" / f"{spec.name}.log")
+    try:
+        core, link, driver = _build(spec, log)
+        port, _ = serve(core.meters, str(type(spec.role).__struct_config__.tag))
+    except (LinkError, OSError) as error:
+        control.send(("failed", str(error)))
+        return
+    loop = Loop(driver, link)
+    signal.signal(signal.SIGTERM, loop.stop)
+    withdraw = _announce(spec, port)
+    facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(link, "endpoints", [])}
+    control.send(("ready", facts))
+    threading.Thread(target=_watch, args=(control, core), name="watch", daemon=True).start()
+    loop.run()
+    _end(driver, control, log)
+    withdraw()
+    link.close()
+    log.close()
+
+
+def _end(driver: Driver, control: Any, log: Log) -> None:
+    """What is still outstanding ends with an explicit error; the last numbers go to the supervisor."""
+    halted = driver.halted
+    if halted is None:
+        if isinstance(driver.core, GuestCore):
+            driver.feed(Undelivered(XEN, None), time.monotonic_ns())
+        code, reason = 0, "stopped"
+    else:
+        code, reason = halted.code, halted.reason
+        log.line("error" if code else "info", reason)
+    try:
+        control.send(("exit", code, reason, snapshot(driver.core.meters)))
+    except OSError:
+        log.line("error", "the supervisor is gone")

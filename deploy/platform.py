@@ -1,0 +1,197 @@
+"""A running platform: the local engine, its toolstack, and what an operator asks through the control socket.
+
+It decides what follows when a guest's process ends or a guest shuts itself down (the xl.cfg's
+``on_crash``, ``on_poweroff``, ``on_reboot``). Screens and arguments are in ``deploy.cli``.
+"""
+
+import signal
+import time
+from collections import deque
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from bus.frames import Lifecycle
+from deploy import control
+from deploy.engines.local import LocalEngine, Options
+from deploy.errors import UserError
+from deploy.rundir import RunDirectory
+from deploy.summary import agent_rows
+from deploy.toolstack import Toolstack, ToolstackError, Work
+from deploy.topology import Topology, read_guest
+from nodes.guest import console
+
+EVENTS_KEPT = 200
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A life-cycle event as it is shown: ``at_s`` seconds after the start."""
+
+    at_s: float
+    domain: str
+    event: str
+    detail: str
+
+
+class Platform:
+    """``start`` boots everything, ``run`` keeps it until ``stopping``, ``stop`` ends it."""
+
+    def __init__(self, topology: Topology, run: RunDirectory, options: Options, work: Work) -> None:
+        self.topology = topology
+        self.run_directory = run
+        self.engine = LocalEngine(topology, run, options)
+        self.toolstack = Toolstack(self.engine, topology, work, options.carried)
+        self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self.stopping = False
+        self._started = time.monotonic()
+        self._pending: deque[Lifecycle] = deque()
+        self._control: control.ControlServer | None = None
+        self.engine.on_lifecycle = self._on_lifecycle
+        self.engine.on_guest_exit = self._on_guest_exit
+
+    def start(self, guests: bool = True) -> None:
+        """Boot EL3, Xen, Dom0 and the boot domains, then create the guests of the topology."""
+        self.engine.start()
+        try:
+            self._control = control.ControlServer(self.run_directory.control_socket, self._handle)
+            self.engine.register(self._control.socket, self._control.serve_one)
+            self.toolstack.start_boot_domains()
+            for guest in self.topology.guests if guests else ():
+                self.toolstack.create(guest)
+            self.run_directory.mark_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._control is not None:
+            self.engine.unregister(self._control.socket)
+            self._control.close()
+            self._control = None
+        self.engine.stop()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the platform is over, if it is."""
+        return self.engine.failure
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def stop_on_signals(self) -> None:
+        """Let SIGINT and SIGTERM end ``run`` in an orderly way."""
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self.stopping = True
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGHUP, stop)
+
+    def run(self, duration_s: float | None = None) -> None:
+        """Keep going until stopped, failed, or for ``duration_s``."""
+        end = None if duration_s is None else time.monotonic() + duration_s
+        while not self.stopping and self.failure is None:
+            left = 0.25 if end is None else min(0.25, end - time.monotonic())
+            if left <= 0:
+                return
+            self.pump(left)
+
+    def pump(self, timeout_s: float) -> None:
+        """One turn: what happened, and what has to follow."""
+        self.engine.pump(timeout_s)
+        while self._pending:
+            self._follow_shutdown(self._pending.popleft())
+
+    # ---- what follows -------------------------------------------------------------------------
+
+    def _note(self, domain: str, event: str, detail: str) -> None:
+        self.events.append(Event(self.elapsed_s(), domain, event, detail))
+
+    def _on_lifecycle(self, frame: Lifecycle) -> None:
+        self._note(frame.name, frame.event, frame.detail)
+        if frame.event == "shutdown":
+            self._pending.append(frame)
+
+    def _on_guest_exit(self, name: str, how: str) -> None:
+        self._note(name, "process ended", how)
+        guest = self.toolstack.guests.get(name)
+        self._apply(name, guest.on_crash if guest else "destroy", "crash")
+
+    def _follow_shutdown(self, frame: Lifecycle) -> None:
+        if frame.domid == 0:
+            self._note("dom0", "platform", f"Dom0 {frame.detail}: the platform goes down")
+            self.stopping = True
+            return
+        guest = self.toolstack.guests.get(frame.name)
+        default = "restart" if frame.detail == "reboot" else "destroy"
+        action = default
+        if guest is not None:
+            action = guest.on_reboot if frame.detail == "reboot" else guest.on_poweroff
+        self._apply(frame.name, action, frame.detail)
+
+    def _apply(self, name: str, action: str, reason: str) -> None:
+        """destroy, restart (from an xl.cfg) or preserve; a failure is an event, never the platform's end."""
+        if action == "preserve" or self.failure:
+            return
+        guest = self.toolstack.guests.get(name)
+        try:
+            if name == "dom0":
+                self._note(name, "platform", "Dom0 is gone: the platform goes down")
+                self.engine.failure = "Dom0 is gone"
+                return
+            self.toolstack.destroy(name, reason)
+            if "restart" in action and guest is not None:
+                self.toolstack.create(guest)
+        except ToolstackError as error:
+            self._note(name, "failed", str(error))
+
+    # ---- the operator's requests --------------------------------------------------------------
+
+    def _handle(self, request: control.Request) -> Any:
+        if isinstance(request, control.Status):
+            return self.status()
+        if isinstance(request, control.Create):
+            guest = read_guest(Path(request.config))
+            return msgspec.to_builtins(self.toolstack.create(guest))
+        if isinstance(request, control.Destroy):
+            self._known(request.name)
+            return self.toolstack.destroy(request.name)
+        if isinstance(request, control.Reboot):
+            self._known(request.name)
+            return msgspec.to_builtins(self.toolstack.reboot(request.name))
+        if isinstance(request, control.Call):
+            self._known(request.name)
+            call = console.Call(request.protocol_id, request.message_id, request.payload)
+            return msgspec.to_builtins(self.toolstack.ask(request.name, call))
+        if isinstance(request, control.Trap):
+            self._known(request.name)
+            trap = console.RawTrap(request.ec, request.immediate, request.x)
+            return msgspec.to_builtins(self.toolstack.ask(request.name, trap))
+        self.stopping = True
+        return None
+
+    def _known(self, name: str) -> None:
+        """An unknown domain is the user's mistake, not a failure."""
+        try:
+            self.toolstack.find(name)
+        except ToolstackError as error:
+            if self.failure:
+                raise
+            raise UserError(str(error)) from None
+
+    def status(self) -> dict[str, Any]:
+        """Everything about the platform as plain data: what, who, how it does, where to look."""
+        return {
+            "platform": self.topology.name,
+            "run": str(self.run_directory.path),
+            "uptime_s": round(self.elapsed_s(), 3),
+            "link": "ipc" if self.engine.options.tcp_port is None else "tcp",
+            "pages": "carried" if self.engine.options.carried else "mapped",
+            "xen": self.engine.endpoint,
+            "nodes": self.engine.nodes(),
+            "domains": [msgspec.to_builtins(row) for row in agent_rows(self.toolstack, self.engine.stats())],
+            "events": [msgspec.to_builtins(event) for event in self.events],
+        }
