@@ -63,12 +63,21 @@ class _Timeout:
 class DealerLink:
     """The end of EL3, a guest or the toolstack: one connection to Xen, two frames per message.
 
-    ``socket`` is for pollers.
+    ``socket`` is for pollers. Many links of one process may share a ``context``, which is then the
+    caller's to end.
     """
 
-    def __init__(self, endpoint: str, token: bytes, server_key: bytes | None = None) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self.socket = self._context.socket(zmq.DEALER)
+    def __init__(
+        self,
+        endpoint: str,
+        token: bytes,
+        server_key: bytes | None = None,
+        context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
+    ) -> None:
+        self._own_context: zmq.Context[zmq.Socket[bytes]] | None = None
+        if context is None:
+            context = self._own_context = zmq.Context(io_threads=1)
+        self.socket = context.socket(zmq.DEALER)
         _prepare(self.socket)
         if server_key is None:
             self.socket.setsockopt(zmq.ROUTING_ID, token)
@@ -101,7 +110,9 @@ class DealerLink:
         self._timeout.set(timeout_ns)
 
     def close(self) -> None:
-        self._context.destroy(linger=0)
+        self.socket.close(linger=0)
+        if self._own_context is not None:
+            self._own_context.term()
 
 
 def routing_id(token: bytes) -> bytes:

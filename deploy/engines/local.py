@@ -13,16 +13,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-import multiprocess
 import zmq
-from multiprocess import forkserver, resource_tracker
 from zmq.utils import z85
 
 from bus import frames
 from bus.links import XEN, LinkError
 from bus.links.zeromq import DealerLink
 from deploy import __version__, node
-from deploy.engines import janitor
+from deploy.engines import forkserver, janitor
 from deploy.engines.child import Child, ChildFailed
 from deploy.errors import UserError
 from deploy.exporter import serve, snapshot
@@ -104,9 +102,7 @@ class LocalEngine:
             raise
 
     def _start(self) -> None:
-        _keep_temporary_files_in(str(self.run.tmp))
-        self._context = multiprocess.get_context("forkserver")
-        self._context.set_forkserver_preload(["deploy.preload"])
+        self._context = forkserver.acquire(str(self.run.tmp))
         self._start_janitor()
         if not self.options.carried:
             memory = MappedMemory(self.run.shmem)
@@ -377,23 +373,9 @@ class LocalEngine:
                 self._janitor.kill()
                 self._janitor.close()
                 self._janitor = None
-            _stop_fork_server()
+            if self._context is not None:
+                self._context = None
+                forkserver.release()
             self.run.remove()
         finally:
             signal.signal(signal.SIGINT, previous)
-
-
-def _stop_fork_server() -> None:
-    """End the fork server and the resource tracker now, instead of at the interpreter's end."""
-    forkserver._forkserver._stop()
-    resource_tracker._resource_tracker._stop()
-    _keep_temporary_files_in(None)
-
-
-def _keep_temporary_files_in(folder: str | None) -> None:
-    """Where the fork server's socket goes: a folder that the janitor removes even after kill -9."""
-    config = multiprocess.process.current_process()._config
-    if folder is None:
-        config.pop("tempdir", None)
-    else:
-        config["tempdir"] = folder

@@ -19,7 +19,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How a call ended.
 
     ``code`` is "" for an answer (``status`` and ``payload`` hold it). Otherwise nothing was answered:
-    smc-refused, undef, channel-busy, channel-error, bad-response, timeout, no-scmi, queue-full or a
+    smc-refused, undef, too-long, channel-busy, channel-error, bad-response, timeout, no-scmi, queue-full or a
     code of the bus. ``definite``: it surely did not happen. ``elapsed_ns`` counts from the trap.
     """
 

@@ -106,6 +106,9 @@ class GuestCore:
         page = self._page
         if page is None or self.config.binding is None:
             return self._fail(wanted, console_request, now_ns, "no-scmi", "the guest has no SCMI channel")
+        if len(wanted.payload) > shmem.PAYLOAD_BYTES_MAX:
+            detail = f"{len(wanted.payload)} payload bytes, a page takes {shmem.PAYLOAD_BYTES_MAX}"
+            return self._fail(wanted, console_request, now_ns, "too-long", detail)
         if not shmem.status_of(page) & shmem.FREE:
             return self._fail(wanted, console_request, now_ns, "channel-busy", "FREE is not set in the page")
         self._token = token = self._token + 1 & header.TOKEN_MAX
@@ -132,8 +135,11 @@ class GuestCore:
         page = self._page
         assert page is not None
         if x0:
-            page[shmem.STATUS_AT : shmem.STATUS_AT + 4] = shmem.FREE.to_bytes(4, "little")
+            self._free()
             return Outcome("smc-refused", True, 0, b"", f"x0 = {smccc.signed(x0)}", elapsed_ns)
+        if 0 < len(event.page) < shmem.PAYLOAD_AT:
+            detail = f"a page of {len(event.page)} bytes came back"
+            return Outcome("bad-response", False, 0, b"", detail, elapsed_ns)
         if event.page:
             page[: len(event.page)] = event.page
         snapshot = event.page or bytes(page)
@@ -153,6 +159,11 @@ class GuestCore:
         except ValueError as error:
             return Outcome("bad-response", False, 0, b"", str(error), elapsed_ns)
         return Outcome("", False, code, payload[STATUS_BYTES:], "", elapsed_ns)
+
+    def _free(self) -> None:
+        """Nobody looks at the channel any more: the next call may have it."""
+        if self._page is not None:
+            self._page[shmem.STATUS_AT : shmem.STATUS_AT + 4] = shmem.FREE.to_bytes(4, "little")
 
     def _finish(self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]) -> Sequence[Effect]:
         """Count the call, tell whoever asked, go on with what is next."""
@@ -209,6 +220,8 @@ class GuestCore:
         if isinstance(frame, frames.Console):
             return self._console_request(frame, now_ns)
         if flight is not None and frame.request == flight.request:
+            if flight.ask is not None and _surely_not_done(frame):
+                self._free()
             if isinstance(frame, frames.Undef):
                 outcome = Outcome("undef", True, 0, b"", "undefined instruction", now_ns - flight.started_ns)
                 return self._finish(flight, outcome, now_ns, ())
@@ -225,9 +238,8 @@ class GuestCore:
         """An answer after the guest lost patience, or one that nobody asked for."""
         if frame.request in self._late:
             self._late.discard(frame.request)
-            if isinstance(frame, frames.Return) and self._page is not None:
-                # The call is over for the caller; the channel is usable again.
-                self._page[shmem.STATUS_AT : shmem.STATUS_AT + 4] = shmem.FREE.to_bytes(4, "little")
+            if isinstance(frame, frames.Return) or _surely_not_done(frame):
+                self._free()  # the call is over for the caller; the channel is usable again
         self._drops[("late",)] += 1
         return ()
 
@@ -236,7 +248,8 @@ class GuestCore:
         if flight is not None:
             if now_ns < flight.started_ns + self.config.timeout_ns:
                 return ()
-            self._late = {flight.request}
+            if flight.ask is not None:
+                self._late = {flight.request}
             outcome = Outcome("timeout", False, 0, b"", "no answer in time", now_ns - flight.started_ns)
             return self._finish(flight, outcome, now_ns, ())
         return self._go_on(now_ns)
@@ -309,3 +322,8 @@ class GuestCore:
             x,
         )
         return Send(self._peer, frames.ConsoleReply(VERSION, request, 0, console.encode(answer)))
+
+
+def _surely_not_done(frame: frames.Frame) -> bool:
+    """Whether this frame ends a call that nobody has seen the page of."""
+    return isinstance(frame, frames.Undef) or (isinstance(frame, frames.Error) and frame.definite)

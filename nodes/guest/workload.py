@@ -5,14 +5,14 @@ It yields what to ask and is sent how it ended. It knows messages and resources,
 
 from collections.abc import Generator
 
-from bus.fields import Message, decode, encode
+from bus.fields import M, Message, WrongSize, decode, encode
 from bus.scmi import BY_ID, base, clock, power, reset
 from bus.scmi.protocol import PROTOCOL_VERSION, Command, Protocol, VersionReply
 from nodes.guest.binding import Binding, Consumer
 from nodes.guest.calls import Ask, Outcome
 
 Work = Generator[Ask, Outcome, None]
-Step = Generator[Ask, Outcome, Outcome]
+TRIPLET = 3  # lowest rate, highest rate, step
 
 
 def ask(protocol: Protocol, name: str, request: Message | None = None, version: int = 0) -> Ask:
@@ -52,16 +52,24 @@ def discover() -> Generator[Ask, Outcome, list[Protocol]]:
         if protocol is not None:
             answer = yield ask(protocol, PROTOCOL_VERSION.name)
             yield ask(protocol, "PROTOCOL_ATTRIBUTES")
-            if answer.answered and not answer.status:
-                decode(VersionReply, answer.payload)
+            if _decoded(VersionReply, answer) is not None:
                 known.append(protocol)
     return known
 
 
-def _listed(outcome: Outcome) -> tuple[int, ...]:
+def _decoded(reply: type[M], outcome: Outcome) -> M | None:
+    """The reply of a call that succeeded; None also for one that is not as its table says."""
     if not outcome.answered or outcome.status:
-        return ()
-    return decode(base.DiscoverListProtocolsReply, outcome.payload).protocols
+        return None
+    try:
+        return decode(reply, outcome.payload)
+    except WrongSize:
+        return None
+
+
+def _listed(outcome: Outcome) -> tuple[int, ...]:
+    reply = _decoded(base.DiscoverListProtocolsReply, outcome)
+    return reply.protocols if reply else ()
 
 
 class _Device:
@@ -106,10 +114,12 @@ class _Device:
 
 def _rates(outcome: Outcome) -> tuple[int, ...]:
     """Rates to move between: the list's, or three of a range."""
-    if not outcome.answered or outcome.status:
+    reply = _decoded(clock.DescribeRatesReply, outcome)
+    if reply is None:
         return ()
-    reply = decode(clock.DescribeRatesReply, outcome.payload)
     if clock.NUM_RATES.get(reply.num_rates_flags, "triplet"):
+        if len(reply.rates) != TRIPLET or not reply.rates[-1]:
+            return reply.rates[:1]
         low, high, step = reply.rates
         return low, low + (high - low) // step // 2 * step, high
     return reply.rates

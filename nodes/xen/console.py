@@ -52,19 +52,19 @@ class Console:
         del self._asked[frame.request]
         return [Send(asked.peer, frames.ConsoleReply(VERSION, asked.request, asked.cause, frame.body))]
 
-    def lost(self, request: int) -> list[Send]:
-        """The request could not reach its domain."""
+    def lost(self, request: int, definite: bool) -> list[Send]:
+        """Nobody will answer any more; ``definite``: the request did not even reach its domain."""
         asked = self._asked.pop(request, None)
         if asked is None:
             return []
         detail = f"domain {asked.domain.name} is gone"
-        error = frames.Error(VERSION, asked.request, asked.cause, "no-console", True, detail)
+        error = frames.Error(VERSION, asked.request, asked.cause, "no-console", definite, detail)
         return [Send(asked.peer, error)]
 
     def domain_gone(self, domain: Domain) -> list[Send]:
         """Everything that waited for a domain which is dead now."""
         waiting = [request for request, asked in self._asked.items() if asked.domain is domain]
-        return [send for request in waiting for send in self.lost(request)]
+        return [send for request in waiting for send in self.lost(request, definite=False)]
 
 
 def _refusal(peer: bytes, frame: frames.Console, detail: str) -> Send:

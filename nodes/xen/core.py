@@ -350,7 +350,7 @@ class XenCore:
         if event.peer == self._firmware and isinstance(event.frame, frames.Smc):
             self._lost_call(event.frame.request, definite=True)
         elif isinstance(event.frame, frames.Console):
-            self._out.extend(self._console.lost(event.frame.request))
+            self._out.extend(self._console.lost(event.frame.request, definite=True))
         elif event.peer in self._by_link:
             self._by_link[event.peer].link_up = False
 

@@ -181,7 +181,7 @@ class Hypervisor:
         device = self.config.tree.get(path)
         if device is None:
             raise XenError(Errno.ESRCH, f"the host tree has no node {path}")
-        yield from self.mediator.assign(domain.channel, self.config.tree, device)
+        yield from self.mediator.assign(domid, domain.channel, self.config.tree, device)
         if path not in domain.devices:
             domain.devices.append(path)
 
@@ -238,11 +238,18 @@ class Hypervisor:
             self._forget(domain)
 
     def _relinquish(self, domain: Domain, channel: Channel) -> Task[None]:
-        # A vCPU inside an SMC cannot be descheduled: the call under way ends first.
+        # A vCPU inside an SMC cannot be descheduled: the call under way ends first. The lock is kept, so
+        # that a second destroy does not reset the agent again, for whoever owns it by then.
         yield Acquire(channel.lock)
+        try:
+            if domain.channel is channel:
+                yield from self._reset_agent(domain, channel)
+        except XenError:
+            yield Release(channel.lock)
+            raise
         yield Release(channel.lock)
-        if domain.channel is not channel:
-            return
+
+    def _reset_agent(self, domain: Domain, channel: Channel) -> Task[None]:
         try:
             carried_out = yield from self.mediator.relinquish(channel)
         except XenError as error:
@@ -250,11 +257,10 @@ class Hypervisor:
             raise
         if carried_out:
             self._count_reset(channel.agent_id, domain.reason)
-        if domain.channel is channel:
-            domain.channel = domain.doorbell = None
-            self.mediator.release(channel)
-            told = "reset" if carried_out else "not reset, the firmware does not implement it"
-            self._tell(domain, "reset", f"agent {channel.agent_id} {told}")
+        domain.channel = domain.doorbell = None
+        self.mediator.release(channel)
+        told = "reset" if carried_out else "not reset, the firmware does not implement it"
+        self._tell(domain, "reset", f"agent {channel.agent_id} {told}")
 
     def _forget(self, domain: Domain) -> None:
         self.domains.pop(domain.domid, None)

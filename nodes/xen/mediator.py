@@ -142,14 +142,21 @@ class Mediator:
         """The agent may be claimed again; nothing is said to the firmware."""
         channel.domain_id = DOMID_INVALID
 
-    def assign(self, channel: Channel | None, tree: Tree, device: Node) -> Task[None]:
-        """sci_assign_dt_device: allow each listed device id; the first refusal is raised."""
+    def assign(self, domid: int, channel: Channel | None, tree: Tree, device: Node) -> Task[None]:
+        """sci_assign_dt_device: allow each listed device id; the first refusal is raised.
+
+        Raises ESRCH when the domain died, and so lost its agent, while this waited for the channel.
+        """
         if channel is None:
             return
         ids: Iterator[int] = binding.device_ids(tree, device, self.node)
         for device_id in ids:
             yield Acquire(channel.lock)
             try:
+                if channel.domain_id != domid:
+                    raise XenError(
+                        Errno.ESRCH, f"domain {domid} is gone, agent {channel.agent_id} is not its"
+                    )
                 request = base.SetDevicePermissions(channel.agent_id, device_id, ALLOW)
                 yield from self._management(0x9, request)
             except XenError:

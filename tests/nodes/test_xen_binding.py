@@ -23,7 +23,7 @@ from tests.nodes.trees import (
     shmem,
     tree,
 )
-from tests.nodes.xen import Bench, status, well
+from tests.nodes.xen import Bench, in_turn, status, well
 
 Change = Callable[[Described], object]
 UNKNOWN_PHANDLE = 999
@@ -167,8 +167,7 @@ def probed(bench: Bench) -> bool:
 @pytest.mark.parametrize(("code", "errno"), [(-1, Errno.EOPNOTSUPP), (-3, Errno.EACCES), (-8, Errno.EIO)])
 def test_p9_p10_a_failing_message(failing: int, code: int, errno: Errno) -> None:
     bench = Bench(host(dom0_agent=None), boot=False)
-    answered = iter([well] * failing + [status(code)])
-    bench.boot(lambda smc, page: next(answered)(smc, page))
+    bench.boot(in_turn(*[well] * failing, status(code)))
     assert not probed(bench)
     assert any(f"(-{errno.name})" in line.text for line in bench.lines)
     mediator = bench.core.hypervisor.mediator
@@ -293,8 +292,7 @@ def test_s8_repeated_agent(agents: tuple[int, ...]) -> None:
 
 def test_s10_a_discovery_that_fails() -> None:
     bench = Bench(listed([FID[0], PHANDLE[0], FID[2], PHANDLE[2]], 2), boot=False)
-    answered = iter([well, well, well, status(-3)])
-    bench.boot(lambda smc, page: next(answered)(smc, page))
+    bench.boot(in_turn(well, well, well, status(-3)))
     assert not probed(bench)
     assert [smc.x[0] for smc in bench.seen] == [FID[1], FID[1], FID[0], FID[2]]
 

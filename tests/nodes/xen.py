@@ -41,6 +41,16 @@ def status(code: int) -> Callable[[frames.Smc, bytes], Answer]:
     return answer
 
 
+def in_turn(*answers: Callable[[frames.Smc, bytes], Answer]) -> Callable[[frames.Smc, bytes], Answer]:
+    """The first SMC gets the first answer, and so on."""
+    left = list(answers)
+
+    def answer(smc: frames.Smc, page: bytes) -> Answer:
+        return left.pop(0)(smc, page)
+
+    return answer
+
+
 class Bench:
     """``sent[peer]`` are the frames for a peer, ``smcs`` those EL3 has not answered, ``lines`` the log."""
 
