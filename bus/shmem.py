@@ -1,4 +1,4 @@
-"""The SCMI shared-memory page ("SMT" area): snapshot, claim, reply (scmi.md 1.3, xen-sci.md 2).
+"""The SCMI shared-memory page ("SMT" area): snapshot, claim, reply (DEN0056, shared memory transport).
 
 A page is read once into private bytes and those are judged; an answer is written back in one stated
 order, channel status last. This module does not know whose page it is, nor whether it travels in a

@@ -1,7 +1,8 @@
 """EL3's resources, derived from a host tree alone: for trees that come without a ``platform.toml``.
 
 Agents and channels are those the tree names; devices and resources are those that its nodes refer
-to. What a tree cannot tell (rates, names, latencies) gets plain defaults.
+to. What a tree cannot tell (rates, names, latencies) gets plain defaults. A tree whose devices list
+no access-controllers has nothing to grant: there everything is allowed.
 """
 
 from deploy.errors import UserError
@@ -66,6 +67,7 @@ def _platform(tree: Tree, agents: tuple[Agent, ...], provider: str) -> Platform:
     return Platform(
         name=(tree.root.string("model") or "derived")[:63],
         agent=agents,
+        default_permission="deny" if devices else "allow",
         clock=tuple(Clock(one, f"clock{one}", RATES, RATES[0]) for one in clocks),
         power_domain=tuple(PowerDomain(one, f"power{one}") for one in powers),
         reset_domain=tuple(ResetDomain(one, f"reset{one}") for one in resets),

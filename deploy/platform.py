@@ -26,6 +26,11 @@ from nodes.guest import console
 EVENTS_KEPT = 200
 
 
+def _plain(value: Any) -> Any:
+    """Structs as dictionaries, for msgpack: bytes stay bytes."""
+    return msgspec.to_builtins(value, builtin_types=(bytes,))
+
+
 class Event(msgspec.Struct, frozen=True):
     """A life-cycle event as it is shown: ``at_s`` seconds after the start."""
 
@@ -155,21 +160,21 @@ class Platform:
             return self.status()
         if isinstance(request, control.Create):
             guest = read_guest(Path(request.config))
-            return msgspec.to_builtins(self.toolstack.create(guest))
+            return _plain(self.toolstack.create(guest))
         if isinstance(request, control.Destroy):
             self._known(request.name)
             return self.toolstack.destroy(request.name)
         if isinstance(request, control.Reboot):
             self._known(request.name)
-            return msgspec.to_builtins(self.toolstack.reboot(request.name))
+            return _plain(self.toolstack.reboot(request.name))
         if isinstance(request, control.Call):
             self._known(request.name)
             call = console.Call(request.protocol_id, request.message_id, request.payload)
-            return msgspec.to_builtins(self.toolstack.ask(request.name, call))
+            return _plain(self.toolstack.ask(request.name, call))
         if isinstance(request, control.Trap):
             self._known(request.name)
             trap = console.RawTrap(request.ec, request.immediate, request.x)
-            return msgspec.to_builtins(self.toolstack.ask(request.name, trap))
+            return _plain(self.toolstack.ask(request.name, trap))
         self.stopping = True
         return None
 
@@ -192,6 +197,6 @@ class Platform:
             "pages": "carried" if self.engine.options.carried else "mapped",
             "xen": self.engine.endpoint,
             "nodes": self.engine.nodes(),
-            "domains": [msgspec.to_builtins(row) for row in agent_rows(self.toolstack, self.engine.stats())],
-            "events": [msgspec.to_builtins(event) for event in self.events],
+            "domains": [_plain(row) for row in agent_rows(self.toolstack, self.engine.stats())],
+            "events": [_plain(event) for event in self.events],
         }

@@ -140,11 +140,11 @@ class Toolstack:
         return list(self._do(frames.ListDomains()).domains)
 
     def find(self, name: str) -> DomainInfo:
-        """The domain of that name, or of that number; raises ToolstackError naming those there are."""
+        """The domain of that name, else of that number; raises ToolstackError naming those there are."""
         rows = self.list()
-        for info in rows:
-            if name in (info.name, str(info.domid)):
-                return info
+        for known in ({info.name: info for info in rows}, {str(info.domid): info for info in rows}):
+            if name in known:
+                return known[name]
         there = ", ".join(info.name for info in rows)
         raise ToolstackError(f"there is no domain {name!r}; there are {there}")
 

@@ -19,11 +19,15 @@ from deploy.xl.sci import ArmSci, IomemRange, SciType, parse_arm_sci, parse_iome
 from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Platform, PlatformError, check
 from nodes.guest.binding import Binding, bind
-from nodes.xen import dom0less
+from nodes.limits import DOMAIN_FRAMES
+from nodes.xen import binding, dom0less
+from nodes.xen.dom0 import tree_for_dom0
 from nodes.xen.errno import XenError
 
 DEFAULT_PLATFORM = "automotive"
 PLATFORM_BYTES_MAX = 4 << 20
+NAME_CHARACTERS_MAX = 64  # of frames.Name
+PATH_CHARACTERS_MAX = 1024  # of frames.Text
 
 
 class Guest(msgspec.Struct, frozen=True):
@@ -80,6 +84,8 @@ def load(
             raise UserError(str(error)) from None
     guests = tuple(read_guest(path) for path in xl)
     taken = {node.name: "a boot domain" for node in dom0less.nodes(host)} | {"dom0": "Dom0"}
+    if binding.dom0_agent(host)[0] is not None:
+        _bind(tree_for_dom0(host, mediator=True, scmi=True))
     for guest in guests:
         if guest.name in taken:
             raise UserError(f"{guest.source}: name: {guest.name!r} is {taken[guest.name]}; choose another")
@@ -127,6 +133,7 @@ def _bind(tree: Tree) -> Binding | None:
 def read_guest(path: Path) -> Guest:
     """The guest that an xl.cfg describes, with its own device tree; raises UserError."""
     cfg = parse_cfg(path)
+    _check_texts(cfg)
     tree = devicetree.load([cfg.device_tree]) if cfg.device_tree else None
     return Guest(
         cfg.name,
@@ -141,6 +148,19 @@ def read_guest(path: Path) -> Guest:
     )
 
 
+def _check_texts(cfg: DomainConfig) -> None:
+    """What Xen could not be asked for: its frames bound every text."""
+    if len(cfg.name) > NAME_CHARACTERS_MAX:
+        raise UserError(
+            f"{cfg.place('name')}: {len(cfg.name)} characters, the limit is {NAME_CHARACTERS_MAX}; shorten it"
+        )
+    longest = max(map(len, cfg.dtdev), default=0)
+    if longest > PATH_CHARACTERS_MAX:
+        raise UserError(
+            f"{cfg.place('dtdev')}: a path of {longest} characters, the limit is {PATH_CHARACTERS_MAX}; correct it"
+        )
+
+
 def _arm_sci(cfg: DomainConfig) -> ArmSci:
     if cfg.arm_sci is None:
         return ArmSci(SciType.NONE, 0)
@@ -152,6 +172,12 @@ def _arm_sci(cfg: DomainConfig) -> ArmSci:
 
 def _iomem(cfg: DomainConfig, text: str) -> IomemRange:
     try:
-        return parse_iomem(text)
+        found = parse_iomem(text)
     except ValueError as error:
         raise UserError(f"{cfg.place('iomem')}: {error}") from None
+    if found.frames > DOMAIN_FRAMES:
+        raise UserError(
+            f"{cfg.place('iomem')}: {text!r} asks for {found.frames} frames, a domain may have {DOMAIN_FRAMES}; "
+            "both numbers are hexadecimal"
+        )
+    return found

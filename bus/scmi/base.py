@@ -1,4 +1,4 @@
-"""Base protocol, 0x10 (scmi.md 4): discovery, permissions, agent reset."""
+"""Base protocol, 0x10 (DEN0056): discovery, permissions, agent reset."""
 
 from typing import Annotated
 

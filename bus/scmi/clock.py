@@ -1,4 +1,4 @@
-"""Clock management protocol, 0x14 (scmi.md 5.4)."""
+"""Clock management protocol, 0x14 (DEN0056)."""
 
 from typing import Annotated
 

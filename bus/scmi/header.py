@@ -1,4 +1,4 @@
-"""The SCMI message header word (scmi.md 1.1)."""
+"""The SCMI message header word (DEN0056, message format)."""
 
 from enum import IntEnum
 

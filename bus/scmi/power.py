@@ -1,4 +1,4 @@
-"""Power domain management protocol, 0x11 (scmi.md 5.1)."""
+"""Power domain management protocol, 0x11 (DEN0056)."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Reset domain management protocol, 0x16 (scmi.md 5.6)."""
+"""Reset domain management protocol, 0x16 (DEN0056)."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""SCMI status codes (scmi.md 2)."""
+"""SCMI status codes (DEN0056)."""
 
 import struct
 from enum import IntEnum

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from bus.fields import Field, Message, WrongSize, decode, encode, fields_of, layout
 from bus.scmi import BY_KEY, PROTOCOLS, trace
@@ -175,7 +176,7 @@ def _fields(cls: type[Message], payload: bytes, version: int) -> dict[str, Any]:
 def _print(shown: dict[str, Any]) -> None:
     colour = "green" if shown["status"] == "SUCCESS" else "red"
     out = console()
-    detail = f"  {shown['detail']}" if shown["detail"] else ""
+    detail = f"  {escape(shown['detail'])}" if shown["detail"] else ""
     sure = {None: "", True: "  (it surely did not happen)", False: "  (it may have happened)"}[
         shown["definite"]
     ]

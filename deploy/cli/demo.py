@@ -13,6 +13,8 @@ import click
 import msgspec
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
 
 from deploy.cli.live import Rates, event_line, screen
 from deploy.cli.options import json_option, platform_files, topology_of
@@ -83,7 +85,9 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def _play(platform: Platform, seconds: float, out: Console) -> Result:
     started = time.monotonic()
-    out.print(f"[bold]Booting {platform.topology.name}[/bold] from {platform.topology.host.source}")
+    out.print(
+        f"[bold]Booting {escape(platform.topology.name)}[/bold] from {escape(platform.topology.host.source)}"
+    )
     platform.start()
     try:
         nodes = platform.engine.nodes()
@@ -207,7 +211,7 @@ def _report(result: Result, processes: int, platform: Platform, out: Console) ->
                 [
                     one.attempt.domain,
                     one.attempt.title,
-                    f"[{'green' if one.refused else 'red'}]{one.answer}[/]",
+                    Text(one.answer, "green" if one.refused else "red"),
                     one.attempt.why,
                 ]
                 for one in result.verdicts
@@ -228,7 +232,7 @@ def _report(result: Result, processes: int, platform: Platform, out: Console) ->
         f"explicit error. {account['resets']} agent reset. {account['dropped']} frames dropped."
     )
     for problem in result.problems:
-        out.print(f"[red]problem:[/red] {problem}")
+        out.print(f"[red]problem:[/red] {escape(problem)}")
     if result.left_behind:
         out.print(f"[red]left behind:[/red] {', '.join(result.left_behind)}")
     else:

@@ -49,7 +49,7 @@ def _agents(rows: list[AgentRow], rates: dict[int | None, float]) -> Table:
             [
                 row.name,
                 number(row.agent_id),
-                f"[{STATE_STYLE.get(row.state, 'red')}]{row.state}[/]",
+                Text(row.state, STATE_STYLE.get(row.state, "red")),
                 f"{rates.get(row.agent_id, 0.0):.0f}",
                 count(row.calls),
                 microseconds(row.p50_us),

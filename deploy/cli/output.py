@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deploy.summary import AgentRow
 
@@ -34,9 +35,12 @@ def say_json(value: Any) -> None:
 
 
 def table(
-    title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()
+    title: str | None,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    numbers: Sequence[int] = (),
 ) -> Table:
-    """A plain table; the columns in ``numbers`` are right-aligned."""
+    """A plain table; the columns in ``numbers`` are right-aligned. Strings are literal, Text brings its style."""
     made = Table(
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
@@ -45,7 +49,7 @@ def table(
             column, justify="right" if at in numbers else "left", header_style="bold cyan", overflow="fold"
         )
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     return made
 
 

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from deploy.cli.options import json_option
 from deploy.cli.output import console, count, say_json, table
@@ -37,7 +38,7 @@ def sim(seed: int, seconds: float, verbose: bool, as_json: bool) -> None:
     ]
     console().print(table(None, ["", ""], rows, numbers=(1,)))
     for line in found["refused"]:
-        console().print(line)
+        console().print(escape(line))
 
 
 def play(seed: int, duration_ns: int, verbose: bool = False) -> dict[str, Any]:

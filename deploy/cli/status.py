@@ -6,6 +6,7 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from deploy import control
@@ -26,8 +27,8 @@ def status(name: str, run_dir: Path | None, as_json: bool) -> None:
     rows = msgspec.convert(found["domains"], list[AgentRow])
     out = console()
     out.print(
-        f"[bold]{found['platform']}[/bold]  up {found['uptime_s']:.0f} s  "
-        f"{found['link']} links, {found['pages']} pages  {found['run']}"
+        f"[bold]{escape(found['platform'])}[/bold]  up {found['uptime_s']:.0f} s  "
+        f"{found['link']} links, {found['pages']} pages  {escape(found['run'])}"
     )
     out.print(Group("", who_is_who(rows), "", work_table(rows), "", _processes(found["nodes"])))
     if found["events"]:

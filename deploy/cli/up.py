@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
 from deploy import control
 from deploy.cli.live import event_line
@@ -99,7 +100,9 @@ def _greet(platform: Platform, as_json: bool) -> None:
         sys.stdout.flush()
         return
     out = console()
-    out.print(f"[bold]{platform.topology.name}[/bold] is up in {platform.run_directory.path}\n")
+    out.print(
+        f"[bold]{escape(platform.topology.name)}[/bold] is up in {escape(str(platform.run_directory.path))}\n"
+    )
     out.print(who_is_who(agent_rows(platform.toolstack, platform.engine.stats())))
     out.print("\nCtrl-C stops it.")
 

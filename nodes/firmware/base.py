@@ -1,4 +1,4 @@
-"""EL3's Base protocol: discovery, permissions, agent reset (scmi.md 4)."""
+"""EL3's Base protocol: discovery, permissions, agent reset."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""EL3's clocks: on while anyone wants it on, the highest rate asked for wins (scmi.md 5.4)."""
+"""EL3's clocks: on while anyone wants it on, the highest rate asked for wins."""
 
 from bisect import bisect_left
 

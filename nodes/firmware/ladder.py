@@ -3,7 +3,7 @@
 1 message type (PROTOCOL_ERROR) · 2 protocol known (NOT_SUPPORTED) · 3 command known (NOT_FOUND) ·
 4 command implemented (NOT_SUPPORTED) · 5 payload size (PROTOCOL_ERROR) · 6 resource known (NOT_FOUND) ·
 7 reserved bits (INVALID_PARAMETERS) · 8 permission (DENIED) · 9 range and state: the handler.
-Rungs 1 to 8 are here and read off the field tables (scmi.md 2, 4.3); handlers begin at rung 9.
+Rungs 1 to 8 are here and read off the field tables; handlers begin at rung 9.
 """
 
 from collections.abc import Container, Sequence

@@ -1,9 +1,9 @@
-"""Who may touch what: device grants per agent, and what follows for each resource (scmi.md 4.2, 4.3).
+"""Who may touch what: device grants per agent, and what follows for each resource.
 
 A *device* is a group of resources. An agent may use a resource through any device that it was
-granted, unless that protocol was taken away from it on that device. A resource that no device lists
-may be read by everybody and changed by nobody but a trusted agent. Default deny: what was not
-granted is refused (``default_permission`` turns this round).
+granted, unless that protocol was taken away from it on that device. Default deny: what was not granted
+is refused, and a resource that no device lists may be read by everybody and changed by nobody but a
+trusted agent. ``default_permission = "allow"`` turns both round.
 """
 
 from nodes.firmware.platform import Device, Platform
@@ -30,7 +30,8 @@ class Permissions:
         for device in platform.device:
             for resource in resources_of(device):
                 self._through.setdefault(resource, []).append(device.id)
-        self._default = set(self.devices) if platform.default_permission == "allow" else set()
+        self._open = platform.default_permission == "allow"
+        self._default = set(self.devices) if self._open else set()
         self._trusted = {agent.id for agent in platform.agent if agent.trusted}
         self._granted: dict[int, set[int]] = {}
         self._protocols_denied: dict[int, set[tuple[int, int]]] = {}
@@ -83,7 +84,7 @@ class Permissions:
             return True
         if resource in self._through:
             return False
-        return not changes or agent_id in self._trusted
+        return not changes or self._open or agent_id in self._trusted
 
     def sharers(self, resource: Resource) -> int:
         """How many non-trusted agents may use the resource now."""

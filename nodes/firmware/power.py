@@ -1,4 +1,4 @@
-"""EL3's power domains: on while anyone wants it on (scmi.md 5.1)."""
+"""EL3's power domains: on while anyone wants it on."""
 
 from bus.scmi import power
 from bus.scmi.status import Status

@@ -1,4 +1,4 @@
-"""EL3's reset domains: pulses and held lines (scmi.md 5.6)."""
+"""EL3's reset domains: pulses and held lines."""
 
 from bus.scmi import reset
 from bus.scmi.status import Status

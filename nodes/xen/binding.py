@@ -1,6 +1,6 @@
 """What Xen reads from the host device tree: the management node, the agents list, Dom0's agent.
 
-Every exit of the driver's probe has its row number of xen-sci.md 4 beside it. Pure judgement of a
+Every exit of the driver's probe has its number beside it (P1 to P12, S1 to S10; CHECKS.md lists them). Pure judgement of a
 tree: no message is sent here (``mediator.py`` does that), nothing is kept.
 """
 
@@ -125,7 +125,7 @@ def _secondary(tree: Tree, node: Node, entry: list[int]) -> Secondary:
 
 
 def dom0_agent(tree: Tree) -> tuple[int | None, str | None]:
-    """Dom0's agent id, or None for "SCMI off", and a warning if the property is unusable (xen-sci.md 4.3)."""
+    """Dom0's agent id, or None for "SCMI off", and a warning if the property is unusable."""
     node = tree.find_compatible(CONTAINER)
     value = node.u32(DOM0_AGENT) if node else None
     if node is None or value is None:
@@ -136,7 +136,7 @@ def dom0_agent(tree: Tree) -> tuple[int | None, str | None]:
 
 
 def device_ids(tree: Tree, device: Node, provider: str) -> Iterator[int]:
-    """The SCMI device ids that ``device`` lists at the bound node ``provider`` (xen-sci.md 10).
+    """The SCMI device ids that ``device`` lists at the bound node ``provider``.
 
     The walk ends silently at the first entry that does not parse, as the driver's does.
     """

@@ -1,4 +1,4 @@
-"""What Dom0 gets from the host tree: its devices and its own device tree (xen-sci.md 4.3, 9)."""
+"""What Dom0 gets from the host tree: its devices and its own device tree."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Domains that Xen builds at boot from ``xen,domain`` nodes and their partial trees (xen-sci.md 7.2, 8)."""
+"""Domains that Xen builds at boot from ``xen,domain`` nodes and their partial trees."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""A domain and its life cycle, as a table (xen-sci.md 7, 12).
+"""A domain and its life cycle, as a table.
 
 What a domain *is* to Xen: an id, a state, perhaps an agent's channel, a stage-2 mapping. How it
 comes and goes is in ``hypervisor.py``.

@@ -1,4 +1,4 @@
-"""Xen's error numbers, and the error that carries one (xen-sci.md 0)."""
+"""Xen's error numbers, and the error that carries one."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""Domains and what may be done to them: creation, devices, memory, destruction (xen-sci.md 6-8, 10, 12).
+"""Domains and what may be done to them: creation, devices, memory, destruction.
 
 Each procedure is a coroutine in the order Xen executes it. It holds the state that survives one
 event; scheduling, frames and links are in ``core.py``.

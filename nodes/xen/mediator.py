@@ -1,4 +1,4 @@
-"""The multi-agent mediator: channels, their owners, and what Xen says on its own (xen-sci.md 2, 5, 10, 12).
+"""The multi-agent mediator: channels, their owners, and what Xen says on its own.
 
 Procedures are coroutines (``tasks.py``) in the driver's order, under the driver's locks. It never
 looks at a guest's page and does not know how frames travel.

@@ -1,4 +1,4 @@
-"""Xen as an SCMI agent: what is written before the doorbell, what is believed after it (xen-sci.md 3).
+"""Xen as an SCMI agent: what is written before the doorbell, what is believed after it.
 
 Works on a page as a buffer. When to ring, and who may, is ``mediator.py``'s business.
 """

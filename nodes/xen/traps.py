@@ -1,4 +1,4 @@
-"""What becomes of a trap that is not simply its domain's own doorbell (xen-sci.md 11)."""
+"""What becomes of a trap that is not simply its domain's own doorbell."""
 
 import msgspec
 

@@ -1,6 +1,6 @@
-"""What the SCMI conformance suite asserts (scmi.md 8), for Base, Power, Clock and Reset.
+"""What the SCMI conformance suite asserts, for Base, Power, Clock and Reset.
 
-Two rows are left out because this platform has another model (scmi.md 4.3, global ids and DENIED):
+Two rows are left out because this platform has another model (global ids and DENIED):
 a denied device or protocol does not take PROTOCOL_VERSION away, and BASE_NOTIFY_ERRORS is not there.
 """
 
