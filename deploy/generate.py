@@ -1,7 +1,7 @@
 """Writes the generated reference pages beside the code: ``python -m deploy.generate [--check]``.
 
-The text comes from ``bus.reference``; this module only knows which file holds what, and how a
-generated section is marked in a page that people write.
+The text comes from ``bus.reference`` and ``nodes.reference``; this module only knows which file holds
+what, and how a generated section is marked in a page that people write.
 """
 
 import argparse
@@ -12,12 +12,15 @@ from pathlib import Path
 import bus
 from bus import reference
 from bus.scmi import PROTOCOLS
+from nodes import reference as nodes_reference
 
-ROOT = Path(bus.__file__).parent
-WIRE = Path("PROTOCOL.md")
-SECTIONS: Mapping[str, Callable[[], str]] = {
-    "frames": reference.frames_table,
-    "shmem": reference.shmem_table,
+ROOT = Path(bus.__file__).parent.parent
+Sections = Mapping[str, Callable[[], str]]
+PAGES: Mapping[str, Sections] = {
+    "bus/PROTOCOL.md": {"frames": reference.frames_table, "shmem": reference.shmem_table},
+    "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
+    "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
+    "deploy/platforms/README.md": {"platform": nodes_reference.platform_keys},
 }
 END = "<!-- end -->"
 
@@ -26,22 +29,23 @@ def marker(name: str) -> str:
     return f"<!-- generated:{name} -->"
 
 
-def with_sections(text: str) -> str:
+def with_sections(page: str, text: str, sections: Sections) -> str:
     """``text`` with each generated section made anew; raises ValueError when a marker is missing."""
-    for name, make in SECTIONS.items():
+    for name, make in sections.items():
         before, start, rest = text.partition(marker(name))
         _, end, after = rest.partition(END)
         if not start or not end:
-            raise ValueError(f"{WIRE}: no section between {marker(name)} and {END}; put the markers back")
+            raise ValueError(f"{page}: no section between {marker(name)} and {END}; put the markers back")
         text = f"{before}{start}\n{make()}{end}{after}"
     return text
 
 
 def pages(root: Path = ROOT) -> dict[Path, str]:
     """Every generated file below ``root`` and what it should say."""
-    found = {root / "scmi" / f"{one.key}.md": reference.protocol_page(one) for one in PROTOCOLS}
-    wire = root / WIRE
-    found[wire] = with_sections(wire.read_text(encoding="utf-8"))
+    scmi = root / "bus" / "scmi"
+    found = {scmi / f"{one.key}.md": reference.protocol_page(one) for one in PROTOCOLS}
+    for page, sections in PAGES.items():
+        found[root / page] = with_sections(page, (root / page).read_text(encoding="utf-8"), sections)
     return found
 
 

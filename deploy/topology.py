@@ -157,7 +157,8 @@ def _check_texts(cfg: DomainConfig) -> None:
     longest = max(map(len, cfg.dtdev), default=0)
     if longest > PATH_CHARACTERS_MAX:
         raise UserError(
-            f"{cfg.place('dtdev')}: a path of {longest} characters, the limit is {PATH_CHARACTERS_MAX}; correct it"
+            f"{cfg.place('dtdev')}: a path of {longest} characters, the limit is {PATH_CHARACTERS_MAX}; "
+            "correct it"
         )
 
 
@@ -177,7 +178,7 @@ def _iomem(cfg: DomainConfig, text: str) -> IomemRange:
         raise UserError(f"{cfg.place('iomem')}: {error}") from None
     if found.frames > DOMAIN_FRAMES:
         raise UserError(
-            f"{cfg.place('iomem')}: {text!r} asks for {found.frames} frames, a domain may have {DOMAIN_FRAMES}; "
+            f"{cfg.place('iomem')}: {text!r} asks for {found.frames} frames, {DOMAIN_FRAMES} are the limit; "
             "both numbers are hexadecimal"
         )
     return found

@@ -40,7 +40,7 @@ def table(
     rows: Sequence[Sequence[str | Text]],
     numbers: Sequence[int] = (),
 ) -> Table:
-    """A plain table; the columns in ``numbers`` are right-aligned. Strings are literal, Text brings its style."""
+    """A plain table; columns in ``numbers`` are right-aligned. Strings are literal, Text brings its style."""
     made = Table(
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )

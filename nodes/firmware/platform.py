@@ -57,13 +57,15 @@ class Clock(Described, frozen=True):
 
 
 class PowerDomain(Described, frozen=True):
+    """A power domain. ``state`` is the state at boot."""
+
     id: Id
     name: Name
     state: Literal["on", "off"] = "off"
 
 
 class ResetDomain(Described, frozen=True):
-    """``latency_us`` absent: not known."""
+    """A reset domain. ``latency_us`` absent: not known."""
 
     id: Id
     name: Name

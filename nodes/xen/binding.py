@@ -1,7 +1,7 @@
 """What Xen reads from the host device tree: the management node, the agents list, Dom0's agent.
 
-Every exit of the driver's probe has its number beside it (P1 to P12, S1 to S10; CHECKS.md lists them). Pure judgement of a
-tree: no message is sent here (``mediator.py`` does that), nothing is kept.
+Every exit of the driver's probe has its number beside it (P1 to P12, S1 to S10; CHECKS.md lists
+them). Pure judgement of a tree: no message is sent here (``mediator.py`` does that), nothing is kept.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which trapped SMC or HVC goes where (xen/arch/arm/vsmc.c): a classification, and the calls Xen answers itself.
+"""Which trapped SMC or HVC goes where (vsmc.c): a classification, and the calls Xen answers itself.
 
 Pure functions of a trap's registers. Forwarding, and whose channel it is, is in ``core.py``.
 """

@@ -17,22 +17,23 @@ from deploy import generate
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The generated files alone, to be spoilt."""
-    (tmp_path / "scmi").mkdir()
     for path in generate.pages():
-        shutil.copy(path, tmp_path / path.relative_to(generate.ROOT))
+        target = tmp_path / path.relative_to(generate.ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
     return tmp_path
 
 
 def test_the_committed_pages_are_what_the_tables_say() -> None:
     assert generate.stale() == []
-    assert {path.name for path in generate.pages()} == {
-        "PROTOCOL.md",
-        *(f"{protocol.key}.md" for protocol in PROTOCOLS),
+    assert {str(path.relative_to(generate.ROOT)) for path in generate.pages()} == {
+        *generate.PAGES,
+        *(f"bus/scmi/{protocol.key}.md" for protocol in PROTOCOLS),
     }
 
 
 def test_there_is_no_page_without_a_protocol() -> None:
-    written = {path.name for path in (generate.ROOT / "scmi").glob("*.md")}
+    written = {path.name for path in (generate.ROOT / "bus" / "scmi").glob("*.md")}
     assert written == {f"{protocol.key}.md" for protocol in PROTOCOLS}
 
 
@@ -46,7 +47,7 @@ def test_two_interpreters_write_the_same() -> None:
             [sys.executable, "-c", code],
             env={
                 "PYTHONHASHSEED": seed,
-                "PYTHONPATH": str(generate.ROOT.parent),
+                "PYTHONPATH": str(generate.ROOT),
                 "PYTHONIOENCODING": "utf-8",
             },
             capture_output=True,
@@ -57,7 +58,7 @@ def test_two_interpreters_write_the_same() -> None:
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("name", ["scmi/clock.md", "PROTOCOL.md"])
+@pytest.mark.parametrize("name", ["bus/scmi/clock.md", "bus/PROTOCOL.md"])
 def test_check_names_what_is_stale_and_changes_nothing(
     copy: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,25 +71,25 @@ def test_check_names_what_is_stale_and_changes_nothing(
 
 
 def test_writing_mends_only_what_is_stale(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page = copy / "scmi" / "reset.md"
+    page = copy / "bus" / "scmi" / "reset.md"
     page.unlink()
-    before = (copy / "PROTOCOL.md").stat().st_mtime_ns
+    before = (copy / "bus" / "PROTOCOL.md").stat().st_mtime_ns
     assert generate.main([], copy) == 0
     assert capsys.readouterr().out == f"{page}\n"
     assert page.read_text(encoding="utf-8") == reference.protocol_page(BY_KEY["reset"])
-    assert (copy / "PROTOCOL.md").stat().st_mtime_ns == before
+    assert (copy / "bus" / "PROTOCOL.md").stat().st_mtime_ns == before
     assert generate.main(["--check"], copy) == 0
 
 
 def test_prose_around_a_generated_section_stays(copy: Path) -> None:
-    page = copy / "PROTOCOL.md"
+    page = copy / "bus" / "PROTOCOL.md"
     page.write_text("mine\n" + page.read_text(encoding="utf-8") + "mine too\n", encoding="utf-8")
     assert generate.main(["--check"], copy) == 0
 
 
 @pytest.mark.parametrize("missing", [generate.marker("frames"), generate.END])
 def test_a_lost_marker_is_an_error(copy: Path, missing: str) -> None:
-    page = copy / "PROTOCOL.md"
+    page = copy / "bus" / "PROTOCOL.md"
     page.write_text(page.read_text(encoding="utf-8").replace(missing, ""), encoding="utf-8")
     with pytest.raises(ValueError, match="put the markers back"):
         generate.main([], copy)
