@@ -17,7 +17,7 @@ from bus.smccc import ExceptionClass
 from deploy.generate import ROOT
 from nodes.limits import CHANNEL_WAITERS
 
-TEXT = (ROOT / "PROTOCOL.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "bus" / "PROTOCOL.md").read_text(encoding="utf-8")
 TOKEN = b"T" * 32
 
 
@@ -76,7 +76,7 @@ def test_links_to_other_pages_lead_somewhere() -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", TEXT)
     assert targets
     for target in targets:
-        assert (ROOT / target).is_file(), target
+        assert (ROOT / "bus" / target).is_file(), target
 
 
 # ---- the C program ----------------------------------------------------------------------------
