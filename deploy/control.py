@@ -6,7 +6,7 @@ knows messages and transport; what a request does is ``deploy.platform``'s busin
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import zmq
@@ -56,11 +56,18 @@ class Trap(msgspec.Struct, frozen=True, tag="trap"):
     x: Registers
 
 
+class Kill(msgspec.Struct, frozen=True, tag="kill"):
+    """Send a signal (KILL, STOP or CONT) to the process of a node."""
+
+    node: str
+    signal: Literal["KILL", "STOP", "CONT"]
+
+
 class Down(msgspec.Struct, frozen=True, tag="down"):
     pass
 
 
-Request = Status | Create | Destroy | Reboot | Call | Trap | Down
+Request = Status | Create | Destroy | Reboot | Call | Trap | Kill | Down
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -7,8 +7,10 @@ supervisor is gone; it never outlives it.
 import os
 import secrets
 import signal
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -30,6 +32,7 @@ from nodes.firmware.platform import Platform
 from nodes.guest.core import GuestConfig, GuestCore
 
 LOG_LINES_MAX = 2000
+INTERNAL_ERROR = 70
 TICK_NS = 1_000_000
 IDLE_NS = 500_000_000  # the longest wait: a signal may reach another thread, or just miss the wait
 
@@ -241,11 +244,22 @@ def main(encoded: bytes, control: Any) -> None:
     facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(link, "endpoints", [])}
     control.send(("ready", facts))
     threading.Thread(target=_watch, args=(control, core), name="watch", daemon=True).start()
-    loop.run()
+    try:
+        loop.run()
+    except Exception as error:
+        _crash(spec.name, core, error)
+        control.send(("exit", INTERNAL_ERROR, f"internal error: {error!r}", snapshot(core.meters)))
+        sys.exit(INTERNAL_ERROR)
     _end(driver, control, log)
     withdraw()
     link.close()
     log.close()
+
+
+def _crash(name: str, core: Core, error: Exception) -> None:
+    """An invariant broke: the traceback and the node's story, for whoever has to find out why."""
+    lines = [*traceback.format_exception(error), f"the story of {name}, oldest first:\n"]
+    sys.stderr.write("".join(lines) + "\n".join(core.story.lines()) + "\n")
 
 
 def _end(driver: Driver, control: Any, log: Log) -> None:

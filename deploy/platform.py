@@ -175,8 +175,19 @@ class Platform:
             self._known(request.name)
             trap = console.RawTrap(request.ec, request.immediate, request.x)
             return _plain(self.toolstack.ask(request.name, trap))
+        if isinstance(request, control.Kill):
+            return self._kill(request)
         self.stopping = True
         return None
+
+    def _kill(self, request: control.Kill) -> dict[str, int]:
+        """A fault on purpose: the process of a node killed, stopped or continued."""
+        if request.node not in self.engine.children:
+            there = ", ".join(self.engine.children)
+            raise UserError(f"there is no node {request.node!r}; there are {there}")
+        pid = self.engine.inject(request.node, request.signal)
+        self._note(request.node, "fault", f"SIG{request.signal}")
+        return {"pid": pid}
 
     def _known(self, name: str) -> None:
         """An unknown domain is the user's mistake, not a failure."""

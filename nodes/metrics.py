@@ -70,6 +70,8 @@ DROP = Label(
     "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
 )
 NODE = Label("node", 256)
+FAULT = Label("kind", 4, ("kill", "stop", "cont", OTHER))
+TARGET = Label("target", 4, ("firmware", "xen", "guest", OTHER))
 OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
 
 LATENCY_BUCKETS_NS = tuple(
@@ -202,6 +204,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "Answers of a node to the supervisor.",
         "supervisor",
         (NODE,),
+    ),
+    Metric(
+        "trapline_faults_injected_total",
+        "counter",
+        "Faults injected on purpose, by kind and by the role they hit.",
+        "supervisor",
+        (FAULT, TARGET),
     ),
     Metric(
         "trapline_node_exits_total",

@@ -20,6 +20,7 @@ COMMANDS = {
     "xl": "deploy.cli.xl",
     "call": "deploy.cli.call",
     "trap": "deploy.cli.trap",
+    "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
 }

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -16,13 +16,13 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from deploy.cli.live import Rates, event_line, screen
+from deploy.cli.live import Rates, screen
 from deploy.cli.options import json_option, platform_files, topology_of
 from deploy.cli.output import console, count, say_json, table, who_is_who
 from deploy.cli.status import work_table
 from deploy.engines.local import Options
 from deploy.errors import UserError
-from deploy.platform import Platform
+from deploy.platform import Event, Platform
 from deploy.rundir import RunDirectory, default_path
 from deploy.scenario import THINK_NS, Verdict, attempts, try_all
 from deploy.summary import AgentRow, agent_rows
@@ -189,6 +189,24 @@ def _problems(platform: Platform, verdicts: list[Verdict], account: dict[str, in
     return found
 
 
+def _second_lives(events: Iterable[Event]) -> list[str]:
+    """A sentence for each domain that died, saying when its agent was free and claimed again."""
+    found: dict[str, dict[str, float]] = {}
+    for event in events:
+        times = found.setdefault(event.domain, {})
+        if event.event == "dying":
+            times.clear()
+        if event.event in ("dying", "reset") or "dying" in times:
+            times.setdefault(event.event, event.at_s)
+    return [
+        f"{name} died at {times['dying']:.1f} s in the middle of its work; Xen had its agent reset "
+        f"{(times['reset'] - times['dying']) * 1000:.1f} ms later"
+        + (f"; its next incarnation claimed it at {times['created']:.1f} s." if "created" in times else ".")
+        for name, times in found.items()
+        if "dying" in times and "reset" in times
+    ]
+
+
 def left_behind(nodes: dict[str, dict[str, Any]], path: Path) -> list[str]:
     """Processes, ports and files of a stopped platform that are still there."""
     found = [f"{path}"] if path.exists() else []
@@ -220,17 +238,15 @@ def _report(result: Result, processes: int, platform: Platform, out: Console) ->
     )
     out.print("\n[bold]What each did[/bold]")
     out.print(work_table(result.rows))
-    out.print("\n[bold]What happened[/bold]")
-    for event in platform.events:
-        if event.event in ("dying", "reset", "dead", "process ended") or event.at_s > 1:
-            out.print(event_line(event))
     account = result.account
     issued = sum(account[key] for key in ("answered", "definite_error", "indefinite_error"))
     errors = issued - account["answered"]
     out.print(
         f"\n{count(issued)} calls issued = {count(account['answered'])} answered + {errors} ended with an "
-        f"explicit error. {account['resets']} agent reset. {account['dropped']} frames dropped."
+        f"explicit error. Agent resets: {account['resets']}. Frames dropped: {account['dropped']}."
     )
+    for line in _second_lives(platform.events):
+        out.print(escape(line))
     for problem in result.problems:
         out.print(f"[red]problem:[/red] {escape(problem)}")
     if result.left_behind:

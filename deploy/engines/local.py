@@ -334,6 +334,14 @@ class LocalEngine:
             self._unwatch(child)
             self._forget(child)
 
+    def inject(self, name: str, signal_name: str) -> int:
+        """A fault on purpose: a signal to a node's process; gives its pid."""
+        child = self.children[name]
+        target = name if name in (FIRMWARE, XEN_NODE) else "guest"
+        self.meters.counter("trapline_faults_injected_total")[(signal_name.lower(), target)] += 1
+        os.kill(child.pid, signal.Signals[f"SIG{signal_name}"])
+        return child.pid
+
     # ---- numbers ------------------------------------------------------------------------------
 
     def stats(self) -> dict[str, dict[str, Any]]:

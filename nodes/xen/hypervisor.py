@@ -259,7 +259,7 @@ class Hypervisor:
             self._count_reset(channel.agent_id, domain.reason)
         domain.channel = domain.doorbell = None
         self.mediator.release(channel)
-        told = "reset" if carried_out else "not reset, the firmware does not implement it"
+        told = "reset and free" if carried_out else "free, not reset: the firmware does not implement it"
         self._tell(domain, "reset", f"agent {channel.agent_id} {told}")
 
     def _forget(self, domain: Domain) -> None:
