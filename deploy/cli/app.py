@@ -43,7 +43,8 @@ class LazyGroup(click.Group):
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Begin with 'trapline demo'. Completion: eval \"$(_TRAPLINE_COMPLETE=bash_source trapline)\"",
+    epilog="Begin with 'trapline demo'.\n\n\b\nCompletion in bash:\n"
+    '  eval "$(_TRAPLINE_COMPLETE=bash_source trapline)"',
 )
 @click.version_option(__version__, prog_name="trapline")
 def trapline() -> None:

@@ -60,8 +60,9 @@ def demo(
     mapped: bool,
     as_json: bool,
 ) -> None:
-    """Boot a platform, let its guests work, destroy one, try what is forbidden, and account for it all.
+    """Play the whole story once, on real processes.
 
+    Boots a platform, lets its guests work, destroys one, tries what is forbidden, and accounts for it all.
     Runs on the automotive platform that comes with Trapline, or on the files you give. Exit code 0 if
     everything was answered, reset and refused as it has to be.
     """

@@ -16,7 +16,10 @@ PATIENCE_S = 30.0
 @click.command()
 @which_platform
 def down(name: str, run_dir: Path | None) -> None:
-    """Stop a running platform: every process, socket and port is gone when this returns."""
+    """Stop a running platform.
+
+    Every process, socket and port is gone when this returns.
+    """
     run = run_directory(name, run_dir)
     if not run.alive():
         if not (run.path / "lock").exists():

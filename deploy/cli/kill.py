@@ -21,7 +21,9 @@ from deploy.cli.options import run_directory, which_platform
 )
 @which_platform
 def kill(node: str, signal_name: Literal["KILL", "STOP", "CONT"], name: str, run_dir: Path | None) -> None:
-    """Kill, pause or continue the process of NODE: a domain's name, "xen" or "firmware".
+    """Kill, pause or continue a node's process.
+
+    NODE is a domain's name, "xen" or "firmware".
 
     \b
     trapline kill ivi                     # the domain crashes: its agent is reset

@@ -21,9 +21,10 @@ from deploy.topology import load_shipped
 @click.option("--verbose", is_flag=True, help="Print what the nodes log.")
 @json_option
 def sim(seed: int, seconds: float, verbose: bool, as_json: bool) -> None:
-    """Play the demonstration on the simulated link: the same cores, virtual time, one process.
+    """Play the story in one process, on virtual time.
 
-    The fingerprint covers every message: when, from whom, to whom, all bytes.
+    The same cores as in the real platform, over the simulated link. The fingerprint covers every
+    message: when, from whom, to whom, all bytes.
     """
     if not 0 < seconds <= 86_400:
         raise UserError(f"--seconds {seconds:g}: more than 0, at most 86400")

@@ -19,7 +19,7 @@ from deploy.summary import AgentRow
 @which_platform
 @json_option
 def status(name: str, run_dir: Path | None, as_json: bool) -> None:
-    """Show domains, agents, calls and processes of a running platform."""
+    """Show domains, agents, calls and processes."""
     found = control.ask(run_directory(name, run_dir), control.Status())
     if as_json:
         say_json(found)

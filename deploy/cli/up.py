@@ -54,9 +54,10 @@ def up(
     detach: bool,
     as_json: bool,
 ) -> None:
-    """Start EL3, Xen, Dom0, the boot domains and the given guests, and stay up.
+    """Start a platform and stay up.
 
-    Without files: the automotive platform that comes with Trapline. Talk to it from another terminal
+    That is EL3, Xen, Dom0, the boot domains and the given guests. Without files: the automotive
+    platform that comes with Trapline. Talk to it from another terminal
     with 'trapline status', 'xl', 'call' and 'trap'; Ctrl-C or 'trapline down' stops it.
     """
     run = run_directory(name, run_dir)

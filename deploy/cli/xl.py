@@ -13,7 +13,7 @@ from deploy.summary import AgentRow
 
 @click.group()
 def xl() -> None:
-    """Create, list, destroy and reboot domains of a running platform."""
+    """Create, list, destroy and reboot domains."""
 
 
 @xl.command("list")
