@@ -105,11 +105,11 @@ class Board:
         self.domains()
         return self
 
-    def boot_with_real_firmware(self, host: str, platform: str) -> "Board":
-        self.rig.start_xen(XenSpec(self._write("host", host)))
+    def boot_with_real_firmware(self, host: str, platform: str, pages: str = "") -> "Board":
+        self.rig.start_xen(XenSpec(self._write("host", host), pages=pages))
         self._toolstack = self.rig.open("toolstack", TOOLSTACK)
         self.toolstack.hello("toolstack")
-        self.rig.start_firmware(Path(self._write("platform", platform, ".toml")))
+        self.rig.start_firmware(Path(self._write("platform", platform, ".toml")), pages)
         self.domains()
         return self
 

@@ -6,6 +6,7 @@ standard input does, so it cannot outlive the test that started it.
 
 import os
 import secrets
+import shutil
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from bus.links.zeromq import DealerLink, RouterLink
 from bus.shmem import Memory, PrivateMemory
 from deploy import devicetree
 from deploy.engines.driver import Driver
+from deploy.memory import MappedMemory
 from deploy.topology import read_platform
 from nodes.contract import Core
 from nodes.firmware.core import FirmwareCore
@@ -27,18 +29,21 @@ from nodes.xen.core import XenCore
 from nodes.xen.hypervisor import XenConfig
 
 
-def build_xen(
-    spec: Any, memory: Memory, identities: Iterator[bytes], firmware: bytes, toolstack: bytes
-) -> XenCore:
+def build_memory(pages: str) -> Memory:
+    """Shared pages in a folder, or pages of the node's own where they travel in frames."""
+    return MappedMemory(Path(pages)) if pages else PrivateMemory()
+
+
+def build_xen(spec: Any, identities: Iterator[bytes], firmware: bytes, toolstack: bytes) -> XenCore:
     """The shipped core, from the files that ``spec`` (a rig's XenSpec) names."""
     tree = devicetree.load([Path(spec.host)])
     partials = {name: devicetree.load([Path(path)]) for name, path in spec.partials.items()}
-    config = XenConfig(tree, partials, spec.acpi, spec.smccc_version)
-    return XenCore(config, memory, identities, firmware, toolstack)
+    config = XenConfig(tree, partials, spec.acpi, spec.smccc_version, carried=not spec.pages)
+    return XenCore(config, build_memory(spec.pages), identities, firmware, toolstack)
 
 
-def build_firmware(platform: Path, memory: Memory) -> FirmwareCore:
-    return FirmwareCore(read_platform(platform), memory, XEN)
+def build_firmware(platform: Path, pages: str) -> FirmwareCore:
+    return FirmwareCore(read_platform(platform), build_memory(pages), XEN)
 
 
 class NodeSpec(msgspec.Struct):
@@ -52,6 +57,7 @@ class NodeSpec(msgspec.Struct):
     acpi: bool = False
     smccc_version: int = 0
     platform: str = ""
+    pages: str = ""
 
 
 def tell(**what: object) -> None:
@@ -64,9 +70,11 @@ def identities() -> Iterator[bytes]:
         yield b"G" + secrets.token_bytes(31)
 
 
-def end_with_input() -> None:
+def end_with_input(endpoint: str) -> None:
+    """End when the test process does; if it was killed, its folder is left to be removed here."""
     while os.read(0, 1):
         pass
+    shutil.rmtree(Path(endpoint.removeprefix("ipc://")).parent, ignore_errors=True)
     os._exit(0)
 
 
@@ -86,13 +94,13 @@ def serve(core: Core, link: Link) -> int:
 def main(role: str, text: str) -> int:
     spec = msgspec.json.decode(text, type=NodeSpec)
     firmware, toolstack = bytes.fromhex(spec.firmware), bytes.fromhex(spec.toolstack)
-    threading.Thread(target=end_with_input, daemon=True).start()
+    threading.Thread(target=end_with_input, args=(spec.endpoint,), daemon=True).start()
     if role == "xen":
         link: Link = RouterLink([spec.endpoint], lambda reason: tell(log=["warning", f"malformed: {reason}"]))
-        core: Core = build_xen(spec, PrivateMemory(), identities(), firmware, toolstack)
+        core: Core = build_xen(spec, identities(), firmware, toolstack)
     else:
         link = DealerLink(spec.endpoint, firmware)
-        core = build_firmware(Path(spec.platform), PrivateMemory())
+        core = build_firmware(Path(spec.platform), spec.pages)
     return serve(core, link)
 
 

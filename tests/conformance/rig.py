@@ -20,12 +20,16 @@ T = TypeVar("T")
 
 
 class XenSpec(msgspec.Struct, frozen=True):
-    """How Xen boots: the host tree, the boot domains' partial trees, and what kind of machine it is on."""
+    """How Xen boots: the host tree, the boot domains' partial trees, and what kind of machine it is on.
+
+    ``pages`` is the folder of the shared pages; empty when pages travel in frames.
+    """
 
     host: str
     partials: Mapping[str, str] = {}
     acpi: bool = False
     smccc_version: int = 0x1_0001
+    pages: str = ""
 
 
 class Got(msgspec.Struct, frozen=True):
@@ -108,7 +112,7 @@ class Rig(ABC):
         """Start the node under test; its link is open when this returns."""
 
     @abstractmethod
-    def start_firmware(self, platform: Path) -> None:
+    def start_firmware(self, platform: Path, pages: str = "") -> None:
         """Start the real EL3 node; it says Hello to Xen on its own."""
 
     @abstractmethod

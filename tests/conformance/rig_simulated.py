@@ -5,7 +5,6 @@ from pathlib import Path
 
 from bus.links import XEN
 from bus.links.simulated import Network, SimulatedLink
-from bus.shmem import PrivateMemory
 from deploy.engines.driver import Driver
 from nodes.contract import Core
 from tests.conformance import node
@@ -29,10 +28,10 @@ class SimulatedRig(Rig):
         self._ports: dict[SimulatedLink, Port] = {}
 
     def start_xen(self, spec: XenSpec) -> None:
-        self._add(XEN, node.build_xen(spec, PrivateMemory(), _identities(), FIRMWARE, TOOLSTACK))
+        self._add(XEN, node.build_xen(spec, _identities(), FIRMWARE, TOOLSTACK))
 
-    def start_firmware(self, platform: Path) -> None:
-        self._add(FIRMWARE, node.build_firmware(platform, PrivateMemory()))
+    def start_firmware(self, platform: Path, pages: str = "") -> None:
+        self._add(FIRMWARE, node.build_firmware(platform, pages))
 
     def _add(self, identity: bytes, core: Core) -> None:
         link = self._network.open(identity)

@@ -55,7 +55,7 @@ class ZeroMQRig(Rig):
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = Path(tempfile.mkdtemp(prefix="tl-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="tl-rig-"))
         self._endpoint = f"ipc://{self._folder}/x"
         self._children: dict[int, Child] = {}
         self._links: dict[Port, DealerLink] = {}
@@ -67,8 +67,8 @@ class ZeroMQRig(Rig):
     def start_xen(self, spec: XenSpec) -> None:
         self._start("xen", **msgspec.structs.asdict(spec))
 
-    def start_firmware(self, platform: Path) -> None:
-        self._start("firmware", platform=str(platform))
+    def start_firmware(self, platform: Path, pages: str = "") -> None:
+        self._start("firmware", platform=str(platform), pages=pages)
 
     def _start(self, role: str, **spec: object) -> None:
         common = {"endpoint": self._endpoint, "firmware": FIRMWARE.hex(), "toolstack": TOOLSTACK.hex()}

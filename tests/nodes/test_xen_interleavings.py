@@ -87,16 +87,17 @@ class Swarm:
             self.bench.give(TOOLSTACK, frames.Console(1, request, 0, domain.domid, b""))
             self.asked.append((TOOLSTACK, request))
         elif kind == "console_answer":
-            for frame in self._questions(domain)[:1]:
+            for frame in self._questions(domain, 1):
                 self.bench.give(domain.link, frames.ConsoleReply(1, frame.request, 0, b""))
         else:
             for frame in self._questions(domain):
                 self.bench.feed(Undelivered(domain.link, frame))
 
-    def _questions(self, domain: Domain) -> list[frames.Console]:
+    def _questions(self, domain: Domain, most: int = 1000) -> list[frames.Console]:
+        """Take the oldest questions that the domain has not answered."""
         sent = self.bench.sent[domain.link]
-        questions = [frame for frame in sent if isinstance(frame, frames.Console)]
-        self.bench.sent[domain.link] = [frame for frame in sent if not isinstance(frame, frames.Console)]
+        questions = [frame for frame in sent if isinstance(frame, frames.Console)][:most]
+        self.bench.sent[domain.link] = [frame for frame in sent if frame not in questions]
         return questions
 
     def _el3(self, kind: str, number: int) -> None:
@@ -149,7 +150,7 @@ def runs(draw: st.DrawFn) -> list[Step]:
     return steps
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(runs(), st.booleans())
 def test_each_trap_and_each_hypercall_gets_one_answer(steps: list[Step], booted: bool) -> None:
     swarm = Swarm()

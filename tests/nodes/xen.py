@@ -36,6 +36,8 @@ def well(smc: frames.Smc, page: bytes) -> Answer:
 
 def status(code: int) -> Callable[[frames.Smc, bytes], Answer]:
     def answer(_smc: frames.Smc, page: bytes) -> Answer:
+        if len(page) < shmem.PAYLOAD_AT:
+            return 0, page
         return 0, shmem.reply(shmem.read_message(page)[0], struct.pack("<i", code))
 
     return answer
