@@ -25,7 +25,6 @@ PSCI_1_1 = 0x1_0001
 LEGACY_PSCI_LAST = 0x0100_FFFF
 
 
-
 class Owner(IntEnum):
     """Bits 29:24 of a function identifier, for the owners that get a name of their own."""
 

@@ -4,20 +4,23 @@ It is a Unix socket in the run directory, so who may enter the directory may use
 knows messages and transport; what a request does is ``deploy.platform``'s business.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import zmq
 
 from bus.frames import U64, Registers
 from bus.links.zeromq import check_ipc_path
+from bus.shmem import PAYLOAD_BYTES_MAX
 from deploy.errors import UserError
 from deploy.rundir import RunDirectory
 from deploy.toolstack import ToolstackError
 
 ANSWER_S = 30.0
+LOOK_S = 0.5
 
 
 class Status(msgspec.Struct, frozen=True, tag="status"):
@@ -44,7 +47,7 @@ class Call(msgspec.Struct, frozen=True, tag="call"):
     name: str
     protocol_id: int
     message_id: int
-    payload: bytes
+    payload: Annotated[bytes, msgspec.Meta(max_length=PAYLOAD_BYTES_MAX)]
 
 
 class Trap(msgspec.Struct, frozen=True, tag="trap"):
@@ -108,7 +111,7 @@ class ControlServer:
     def _answer(self, body: bytes) -> Reply:
         try:
             return Reply(self._handle(_decode_request(body)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self.refused += 1
             return Reply(error=f"not a request: {error}", user=True)
         except UserError as error:
@@ -119,6 +122,16 @@ class ControlServer:
 
     def close(self) -> None:
         self._context.destroy(linger=500)
+
+
+def _wait(run: RunDirectory, socket: "zmq.Socket[bytes]") -> None:
+    """Until there is an answer; raises ToolstackError when there will be none."""
+    deadline = time.monotonic() + ANSWER_S
+    while not socket.poll(int(LOOK_S * 1000)):
+        if not run.alive():
+            raise ToolstackError("the platform ended before it answered", definite=False)
+        if time.monotonic() > deadline:
+            raise ToolstackError(f"no answer from the platform within {ANSWER_S:.0f} s", definite=False)
 
 
 def ask(run: RunDirectory, request: Request) -> Any:
@@ -136,8 +149,7 @@ def ask(run: RunDirectory, request: Request) -> Any:
     try:
         socket.connect(f"ipc://{run.control_socket}")
         socket.send(_encode(request))
-        if not socket.poll(int(ANSWER_S * 1000)):
-            raise ToolstackError(f"no answer from the platform within {ANSWER_S:.0f} s", definite=False)
+        _wait(run, socket)
         reply = _decode_reply(socket.recv())
     finally:
         context.destroy(linger=0)

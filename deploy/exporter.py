@@ -5,16 +5,19 @@ nothing is locked: a scrape copies the dictionaries.
 """
 
 import platform
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import GC_COLLECTOR, PROCESS_COLLECTOR, start_http_server
+from prometheus_client import GC_COLLECTOR, PROCESS_COLLECTOR, make_wsgi_app
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from deploy import __version__
@@ -82,13 +85,31 @@ def _histogram(name: str, values: Mapping[tuple[str, ...], Histogram]) -> Metric
     return family
 
 
-def serve(meters: Meters, role: str, port: int = 0) -> tuple[int, Callable[[], None]]:
-    """Serve the meters on loopback; gives the port and how to stop. Raises OSError if the port is taken."""
+class _Server(ThreadingWSGIServer):
+    """A client that breaks off, or sends nonsense, is no news: nothing about it goes to the terminal."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        return
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base's name
+        return
+
+
+def serve(meters: Meters, role: str, port: int = 0, poll_s: float = 0.5) -> tuple[int, Callable[[], None]]:
+    """Serve the meters on loopback; gives the port and how to stop, which may take ``poll_s``.
+
+    Raises OSError if the port is taken.
+    """
     registry = CollectorRegistry()
     registry.register(MetersCollector(meters, role))
     registry.register(PROCESS_COLLECTOR)
     registry.register(GC_COLLECTOR)
-    server, thread = start_http_server(port, addr=LOOPBACK, registry=registry)
+    app = make_wsgi_app(registry)
+    server = make_server(LOOPBACK, port, app, server_class=_Server, handler_class=_Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(poll_s,), name="metrics", daemon=True)
+    thread.start()
 
     def stop() -> None:
         server.shutdown()

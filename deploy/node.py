@@ -201,14 +201,32 @@ def _build_xen(spec: NodeSpec, role: XenSpec, memory: Memory, log: Log) -> tuple
     return core, link, driver
 
 
-def _watch(control: Any, core: Core) -> None:
-    """Answer the supervisor's questions; die with it, whatever the main thread is doing."""
-    while True:
+class Supervisor:
+    """The other end of the pipe. Two threads speak: what they say must not be mixed up."""
+
+    def __init__(self, control: Any) -> None:
+        self._control = control
+        self._speaking = threading.Lock()
+
+    def tell(self, *message: Any) -> bool:
+        """False when the supervisor is gone."""
         try:
-            control.recv()
-            control.send(("stats", snapshot(core.meters)))
-        except (EOFError, OSError):
-            os.kill(os.getpid(), signal.SIGKILL)
+            with self._speaking:
+                self._control.send(message)
+        except OSError:
+            return False
+        return True
+
+    def watch(self, core: Core) -> None:
+        """Answer its questions; die with it, whatever the main thread is doing."""
+        while True:
+            try:
+                self._control.recv()
+            except (EOFError, OSError):
+                break
+            if not self.tell("stats", snapshot(core.meters)):
+                break
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _announce(spec: NodeSpec, port: int) -> Callable[[], None]:
@@ -231,26 +249,27 @@ def main(encoded: bytes, control: Any) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     spec = msgspec.msgpack.decode(encoded, type=NodeSpec)
     Path("/proc/self/comm").write_text(f"trapline:{spec.name}"[:15], encoding="utf-8")
+    supervisor = Supervisor(control)
     log = Log(Path(spec.run) / "log" / f"{spec.name}.log")
     try:
         core, link, driver = _build(spec, log)
         port, _ = serve(core.meters, str(type(spec.role).__struct_config__.tag))
     except (LinkError, OSError) as error:
-        control.send(("failed", str(error)))
+        supervisor.tell("failed", str(error))
         return
     loop = Loop(driver, link)
     signal.signal(signal.SIGTERM, loop.stop)
     withdraw = _announce(spec, port)
     facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(link, "endpoints", [])}
-    control.send(("ready", facts))
-    threading.Thread(target=_watch, args=(control, core), name="watch", daemon=True).start()
+    supervisor.tell("ready", facts)
+    threading.Thread(target=supervisor.watch, args=(core,), name="watch", daemon=True).start()
     try:
         loop.run()
     except Exception as error:
         _crash(spec.name, core, error)
-        control.send(("exit", INTERNAL_ERROR, f"internal error: {error!r}", snapshot(core.meters)))
+        supervisor.tell("exit", INTERNAL_ERROR, f"internal error: {error!r}", snapshot(core.meters))
         sys.exit(INTERNAL_ERROR)
-    _end(driver, control, log)
+    _end(driver, supervisor, log)
     withdraw()
     link.close()
     log.close()
@@ -262,7 +281,7 @@ def _crash(name: str, core: Core, error: Exception) -> None:
     sys.stderr.write("".join(lines) + "\n".join(core.story.lines()) + "\n")
 
 
-def _end(driver: Driver, control: Any, log: Log) -> None:
+def _end(driver: Driver, supervisor: Supervisor, log: Log) -> None:
     """What is still outstanding ends with an explicit error; the last numbers go to the supervisor."""
     halted = driver.halted
     if halted is None:
@@ -272,7 +291,5 @@ def _end(driver: Driver, control: Any, log: Log) -> None:
     else:
         code, reason = halted.code, halted.reason
         log.line("error" if code else "info", reason)
-    try:
-        control.send(("exit", code, reason, snapshot(driver.core.meters)))
-    except OSError:
+    if not supervisor.tell("exit", code, reason, snapshot(driver.core.meters)):
         log.line("error", "the supervisor is gone")

@@ -41,7 +41,10 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Platform:
-    """``start`` boots everything, ``run`` keeps it until ``stopping``, ``stop`` ends it."""
+    """``start`` boots everything, ``run`` keeps it until ``stopping``, ``stop`` ends it.
+
+    ``signal`` is the one that asked for the end, with ``stop_on_signals``.
+    """
 
     def __init__(self, topology: Topology, run: RunDirectory, options: Options, work: Work) -> None:
         self.topology = topology
@@ -50,6 +53,7 @@ class Platform:
         self.toolstack = Toolstack(self.engine, topology, work, options.carried)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.stopping = False
+        self.signal: int | None = None
         self._started = time.monotonic()
         self._pending: deque[Lifecycle] = deque()
         self._control: control.ControlServer | None = None
@@ -86,9 +90,10 @@ class Platform:
         return time.monotonic() - self._started
 
     def stop_on_signals(self) -> None:
-        """Let SIGINT and SIGTERM end ``run`` in an orderly way."""
+        """Let SIGINT, SIGTERM and SIGHUP end ``run`` in an orderly way."""
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
+        def stop(number: int, _frame: FrameType | None) -> None:
+            self.signal = number
             self.stopping = True
 
         signal.signal(signal.SIGINT, stop)

@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,8 @@ OWN_ENTRIES = frozenset(
     {"lock", "cluster.json", "ready", "xen.sock", "control.sock", "sd", "shmem", "log", "tmp"}
 )
 SOCKET_PATH_BYTES_MAX = 107
+LISTENER = "listener-12345678"  # as multiprocess names the fork server's socket
+LOCK_S = 0.3
 PARENT = "trapline"  # a folder of this name, made for run directories, goes with the last of them
 
 
@@ -58,27 +61,35 @@ class RunDirectory:
 
     def claim(self) -> None:
         """Make and lock it, sweeping what a dead supervisor left. Raises UserError; then nothing changed."""
-        longest = len(os.fsencode(self.control_socket.absolute()))
-        if longest > SOCKET_PATH_BYTES_MAX:
-            raise UserError(
-                f"{self.path}: too long for a run directory: its socket paths would have {longest} bytes, "
-                f"the kernel takes {SOCKET_PATH_BYTES_MAX}; choose a shorter --run-dir"
-            )
-        self._make()
-        foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in OWN_ENTRIES)
-        if foreign:
-            raise UserError(
-                f"{self.path}: not a run directory: it holds {foreign[0]!r}; choose an empty or new --run-dir"
-            )
+        self._check_path()
         self._take_lock()
         self.sweep()
         for folder in (self.targets, self.shmem, self.log, self.tmp):
             folder.mkdir(mode=0o700)
 
+    def _check_path(self) -> None:
+        """Every socket in it must be reachable, and its path must fit into a message."""
+        if any("\ud800" <= character <= "\udfff" for character in str(self.path)):
+            raise UserError(f"{str(self.path)!a}: not UTF-8 text; choose another --run-dir")
+        longest = max(
+            len(os.fsencode(path.absolute())) for path in (self.control_socket, self.tmp / LISTENER)
+        )
+        if longest > SOCKET_PATH_BYTES_MAX:
+            raise UserError(
+                f"{self.path}: too long for a run directory: its socket paths would have {longest} bytes, "
+                f"the kernel takes {SOCKET_PATH_BYTES_MAX}; choose a shorter --run-dir"
+            )
+
     def _make(self) -> None:
         try:
-            if self.path.parent.name.startswith(PARENT):
-                self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            parent = self.path.parent
+            if parent.name.startswith(PARENT):
+                parent.mkdir(mode=0o700, exist_ok=True)
+                if parent.stat().st_uid not in (0, os.getuid()):
+                    raise UserError(
+                        f"{parent}: belongs to somebody else, who could replace what is in it; "
+                        "choose another --run-dir"
+                    )
             self.path.mkdir(mode=0o700, exist_ok=True)
             found = self.path.lstat()
         except OSError as error:
@@ -91,19 +102,47 @@ class RunDirectory:
                 f"run 'chmod 700 {self.path}' or choose another --run-dir"
             )
 
+    def _check_content(self) -> None:
+        foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in OWN_ENTRIES)
+        if foreign:
+            raise UserError(
+                f"{self.path}: not a run directory: it holds {foreign[0]!r}; choose an empty or new --run-dir"
+            )
+
     def _take_lock(self) -> None:
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        """Make the directory and lock it; tries for a while, as ``alive`` holds the lock for a moment."""
+        deadline = time.monotonic() + LOCK_S
+        while (lock := self._try_lock()) is None:
+            if time.monotonic() > deadline:
+                cluster = self.read()
+                who = f" (pid {cluster.pid})" if cluster else ""
+                raise UserError(
+                    f"{self.path}: a platform is running there{who}; stop it with 'trapline down' "
+                    "or choose another --name"
+                )
+            time.sleep(0.02)
+        self._lock = lock
+
+    def _try_lock(self) -> int | None:
+        """The locked file, or None: it is held, or its last owner removed it just now."""
+        self._make()
+        try:
+            self._check_content()
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot be locked: {error.strerror}; choose another --run-dir"
+            ) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_ino == (self.path / "lock").stat().st_ino:
+                return lock
         except OSError:
-            os.close(lock)
-            cluster = self.read()
-            who = f" (pid {cluster.pid})" if cluster else ""
-            raise UserError(
-                f"{self.path}: a platform is running there{who}; stop it with 'trapline down' "
-                "or choose another --name"
-            ) from None
-        self._lock = lock
+            pass
+        os.close(lock)
+        return None
 
     def alive(self) -> bool:
         """Whether a supervisor holds the directory now."""
@@ -142,7 +181,9 @@ class RunDirectory:
                 entry.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """The end: nothing of the cluster stays on disk."""
+        """The end: nothing of the cluster stays on disk. Does nothing to a directory that is not claimed."""
+        if self._lock is None:
+            return
         self.sweep()
         (self.path / "lock").unlink(missing_ok=True)
         for folder in (self.path, self.path.parent):
@@ -151,9 +192,17 @@ class RunDirectory:
                     folder.rmdir()
                 except OSError:
                     break
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        os.close(self._lock)
+        self._lock = None
+
+    def remove_abandoned(self) -> None:
+        """Remove what a dead supervisor left, unless somebody has claimed the directory since."""
+        if self.path.exists():
+            try:
+                self._take_lock()
+            except UserError:
+                return
+            self.remove()
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -27,6 +27,8 @@ from nodes.xen.errno import XenError
 DEFAULT_PLATFORM = "automotive"
 PLATFORM_BYTES_MAX = 4 << 20
 NAME_CHARACTERS_MAX = 64  # of frames.Name
+NAME_BYTES_MAX = 128  # it becomes part of file names
+RESERVED = {"xen": "Xen's own process", "firmware": "EL3's process", "supervisor": "the supervisor"}
 PATH_CHARACTERS_MAX = 1024  # of frames.Text
 
 
@@ -76,12 +78,15 @@ def load(
     """
     host = devicetree.load(host_dt)
     described = read_platform(platform) if platform else derive_platform(host)
+    _check_mediator(host)
     partials = _partials(host, host_dt[0].parent, dom0less_trees)
     for node in dom0less.nodes(host):
         try:
             dom0less.parse(node, partials.get(node.name))
         except XenError as error:
             raise UserError(str(error)) from None
+        if node.name in RESERVED:
+            raise UserError(f"{node.place()}: {node.name!r} is {RESERVED[node.name]}; rename the domain")
     guests = tuple(read_guest(path) for path in xl)
     taken = {node.name: "a boot domain" for node in dom0less.nodes(host)} | {"dom0": "Dom0"}
     if binding.dom0_agent(host)[0] is not None:
@@ -92,6 +97,21 @@ def load(
         taken[guest.name] = guest.source
     bindings = {name: _bind(tree) for name, tree in partials.items()}
     return Topology(described.name, host, described, partials, bindings, guests)
+
+
+def _check_mediator(host: Tree) -> None:
+    """Xen would boot without SCMI if its channel is wrong; who starts it here wants to know why."""
+    mistakes = []
+    for node in binding.candidates(host):
+        try:
+            binding.management(host, node)
+            binding.secondaries(host)
+        except (XenError, TreeError) as error:
+            mistakes.append(str(error))
+        else:
+            return
+    if mistakes:
+        raise UserError(mistakes[0])
 
 
 def read_platform(path: Path) -> Platform:
@@ -149,7 +169,16 @@ def read_guest(path: Path) -> Guest:
 
 
 def _check_texts(cfg: DomainConfig) -> None:
-    """What Xen could not be asked for: its frames bound every text."""
+    """What Xen could not be asked for, as its frames bound every text, or what no process could be named."""
+    if cfg.name in RESERVED:
+        raise UserError(f"{cfg.place('name')}: {cfg.name!r} is {RESERVED[cfg.name]}; choose another")
+    odd = next((one for one in cfg.name if one == "/" or not one.isprintable()), None)
+    if odd is not None:
+        raise UserError(f"{cfg.place('name')}: {odd!r} in it; a name has printable characters other than '/'")
+    if len(cfg.name.encode()) > NAME_BYTES_MAX:
+        raise UserError(
+            f"{cfg.place('name')}: {len(cfg.name.encode())} bytes, the limit is {NAME_BYTES_MAX}; shorten it"
+        )
     if len(cfg.name) > NAME_CHARACTERS_MAX:
         raise UserError(
             f"{cfg.place('name')}: {len(cfg.name)} characters, the limit is {NAME_CHARACTERS_MAX}; shorten it"
@@ -168,14 +197,14 @@ def _arm_sci(cfg: DomainConfig) -> ArmSci:
     try:
         return parse_arm_sci(cfg.arm_sci)
     except ValueError as error:
-        raise UserError(f"{cfg.place('arm_sci')}: {error}") from None
+        raise UserError(f"{cfg.place('arm_sci')}: {str(error).removeprefix('arm_sci: ')}") from None
 
 
 def _iomem(cfg: DomainConfig, text: str) -> IomemRange:
     try:
         found = parse_iomem(text)
     except ValueError as error:
-        raise UserError(f"{cfg.place('iomem')}: {error}") from None
+        raise UserError(f"{cfg.place('iomem')}: {str(error).removeprefix('iomem: ')}") from None
     if found.frames > DOMAIN_FRAMES:
         raise UserError(
             f"{cfg.place('iomem')}: {text!r} asks for {found.frames} frames, {DOMAIN_FRAMES} are the limit; "

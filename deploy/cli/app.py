@@ -4,6 +4,7 @@ Exit codes: 0 it worked, 1 it did not, 2 the user's mistake, 130 interrupted.
 """
 
 import importlib
+import signal
 import sys
 
 import click
@@ -75,4 +76,5 @@ def run() -> None:
         code = 1
     except BrokenPipeError:
         code = 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, there is nothing to interrupt
     sys.exit(code if isinstance(code, int) else 0)

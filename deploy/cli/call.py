@@ -1,5 +1,6 @@
 """``trapline call``: one SCMI message on a domain's own channel, with names from the message tables."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from bus.fields import Field, Message, WrongSize, decode, encode, fields_of, lay
 from bus.scmi import BY_KEY, PROTOCOLS, trace
 from bus.scmi.protocol import Command, Protocol
 from bus.scmi.status import name as status_name
+from bus.shmem import PAYLOAD_BYTES_MAX
 from deploy import control
 from deploy.cli.options import json_option, run_directory, which_platform
 from deploy.cli.output import console, say_json, table
@@ -101,9 +103,12 @@ def _byte(text: str) -> int | None:
 
 def _hex(text: str) -> bytes:
     try:
-        return bytes.fromhex(text.removeprefix("0x"))
+        found = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
         raise UserError(f"--payload {text}: not hexadecimal; give an even number of hex digits") from None
+    if len(found) > PAYLOAD_BYTES_MAX:
+        raise UserError(f"--payload: {len(found)} bytes, a page takes {PAYLOAD_BYTES_MAX}; give fewer")
+    return found
 
 
 def encode_fields(command: Command, protocol: Protocol, given: tuple[str, ...]) -> bytes:
@@ -133,6 +138,19 @@ def _value(row: Field, text: str) -> int:
     for known, number in row.values.items():
         if text.lower() == known.lower():
             return number
+    return _fitting(row, text, _number(row, text))
+
+
+def _fitting(row: Field, text: str, number: int) -> int:
+    """``number``, if it fits the field."""
+    bits = 8 * struct.calcsize(row.code)
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if row.code.islower() else (0, (1 << bits) - 1)
+    if not low <= number <= high:
+        raise UserError(f"{row.name}={text}: a {row.kind} takes {low} to {high}; give a number that fits")
+    return number
+
+
+def _number(row: Field, text: str) -> int:
     if row.bits is not None and "=" in text:
         parts = dict(part.partition("=")[::2] for part in text.split("+"))
         try:

@@ -1,13 +1,11 @@
 """``trapline demo``: the whole story once, on real processes, in about fifteen seconds."""
 
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
@@ -18,7 +16,7 @@ from rich.text import Text
 
 from deploy.cli.live import Rates, screen
 from deploy.cli.options import json_option, platform_files, topology_of
-from deploy.cli.output import console, count, say_json, table, who_is_who
+from deploy.cli.output import console, count, say_error, say_json, table, who_is_who
 from deploy.cli.status import work_table
 from deploy.engines.local import Options
 from deploy.errors import UserError
@@ -73,15 +71,19 @@ def demo(
     options = Options(0 if tcp else None, not mapped)
     platform = Platform(topology, run, options, Work(True, THINK_NS))
     out = Console(quiet=True) if as_json else console()
-    signal.signal(signal.SIGTERM, _terminate)
+    platform.stop_on_signals()
     result = _play(platform, seconds, out)
     if as_json:
         say_json(result)
     ctx.exit(1 if result.problems or result.left_behind else 0)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(143)
+def _go_on(platform: Platform) -> bool:
+    """False once the platform is over; leaves the command after Ctrl-C or SIGTERM."""
+    if platform.signal is not None:
+        say_error("interrupted")
+        raise click.exceptions.Exit(128 + platform.signal)
+    return platform.failure is None
 
 
 def _play(platform: Platform, seconds: float, out: Console) -> Result:
@@ -91,6 +93,7 @@ def _play(platform: Platform, seconds: float, out: Console) -> Result:
     )
     platform.start()
     try:
+        _go_on(platform)
         nodes = platform.engine.nodes()
         out.print(f"{len(nodes) - 1} processes ready in {time.monotonic() - started:.1f} s\n")
         out.print(who_is_who(agent_rows(platform.toolstack, platform.engine.stats())))
@@ -127,7 +130,7 @@ def _work(platform: Platform, seconds: float, out: Console) -> None:
         steps.append((begin + seconds * 0.6, lambda: platform.toolstack.create(victim)))
     rates = Rates()
     with Live(console=out, auto_refresh=False, transient=False) as live:
-        while (now := time.monotonic()) < begin + seconds and platform.failure is None:
+        while (now := time.monotonic()) < begin + seconds and _go_on(platform):
             if steps and now >= steps[0][0]:
                 steps.pop(0)[1]()
             platform.pump(REFRESH_S)
@@ -154,7 +157,7 @@ def _forbidden(platform: Platform) -> list[Verdict]:
 def _settle(platform: Platform) -> None:
     """Wait until every node has told numbers that are newer than now."""
     begin = time.monotonic()
-    while time.monotonic() < begin + 5 and platform.failure is None:
+    while time.monotonic() < begin + 5 and _go_on(platform):
         if all(child.stats_at > begin + 0.5 for child in platform.engine.children.values()):
             return
         platform.pump(0.1)

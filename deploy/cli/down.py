@@ -7,6 +7,7 @@ import click
 
 from deploy import control
 from deploy.cli.options import run_directory, which_platform
+from deploy.engines.pids import runs, started_at
 from deploy.errors import UserError
 from deploy.toolstack import ToolstackError
 
@@ -28,9 +29,12 @@ def down(name: str, run_dir: Path | None) -> None:
         run.remove()
         click.echo(f"{run.path}: its supervisor was dead; removed what it left")
         return
+    cluster = run.read()
+    pid = cluster.pid if cluster else 0
+    since = started_at(pid)
     control.ask(run, control.Down())
     deadline = time.monotonic() + PATIENCE_S
-    while run.path.exists():
+    while run.path.exists() or runs(pid, since):
         if time.monotonic() > deadline:
             raise ToolstackError(f"the platform in {run.path} did not stop within {PATIENCE_S:.0f} s")
         time.sleep(0.02)

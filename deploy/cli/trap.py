@@ -12,7 +12,7 @@ from deploy.cli.output import say_json
 from deploy.errors import UserError
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})  # -1 is a register
 @click.argument("domain")
 @click.argument("x0", metavar="FUNCTION_ID")
 @click.argument("arguments", nargs=-1, metavar="[X1 .. X7]")

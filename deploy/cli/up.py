@@ -1,6 +1,7 @@
 """``trapline up``: start a platform and keep it until told to stop."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from deploy.cli.output import console, say_error, say_json, who_is_who
 from deploy.engines.local import Options
 from deploy.errors import UserError
 from deploy.platform import Platform
+from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
 from deploy.toolstack import ToolstackError, Work
 
@@ -65,7 +67,8 @@ def up(
         raise UserError(f"--pause-ms {pause_ms:g}: give 0 to 3600000")
     topology = topology_of(host_dt, platform_file, xl, dom0less)
     if detach:
-        _detach(run.path)
+        _detach(run)
+        _warn(run)
         found = control.ask(run, control.Status())
         if as_json:
             say_json(found)
@@ -78,6 +81,7 @@ def up(
     platform.start()
     try:
         _greet(platform, as_json)
+        _warn(run)
         shown = len(platform.events)
         out = console()
         while not platform.stopping and platform.failure is None:
@@ -108,9 +112,21 @@ def _greet(platform: Platform, as_json: bool) -> None:
     out.print("\nCtrl-C stops it.")
 
 
-def _detach(run: Path) -> None:
+def _warn(run: RunDirectory) -> None:
+    """What the nodes logged as errors: such a platform works, but hardly as it was meant to."""
+    for log in sorted(run.log.glob("*.log")):
+        for line in log.read_text(encoding="utf-8").splitlines():
+            _, level, text = line.partition(" error: ")
+            if level:
+                say_error(f"{log.stem}: {text}")
+
+
+def _detach(run: RunDirectory) -> None:
     """Run the same command without --detach in a session of its own; wait until it answers or ends."""
     words = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
+    interrupted: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: interrupted.append(number))
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
             [sys.executable, "-m", "deploy.entry", *words],
@@ -121,14 +137,28 @@ def _detach(run: Path) -> None:
             cwd=os.getcwd(),
         )
         deadline = time.monotonic() + START_S
-        while not (run / "ready").exists():
+        while not _ready(run, child.pid):
             if child.poll() is not None:
                 errors.seek(0)
-                text = errors.read().decode(errors="replace").strip().removeprefix("trapline: ")
-                raise UserError(text) if child.returncode == 2 else ToolstackError(text)
-            if time.monotonic() > deadline:
+                raise _why(child.returncode, errors.read().decode(errors="replace"))
+            if interrupted or time.monotonic() > deadline:
                 child.terminate()
                 child.wait()
+                if interrupted:
+                    raise click.Abort
                 raise ToolstackError(f"the platform was not ready within {START_S:.0f} s")
             time.sleep(0.02)
         child.returncode = 0  # it goes on without us
+
+
+def _ready(run: RunDirectory, pid: int) -> bool:
+    """Whether that supervisor's platform is ready; another one may run there, or have been killed there."""
+    cluster = run.read()
+    return cluster is not None and cluster.pid == pid and (run.path / "ready").exists()
+
+
+def _why(code: int, errors: str) -> Exception:
+    """What the command in the background said last, as an error of this one."""
+    lines = errors.strip().splitlines() or [f"the platform ended while starting, exit code {code}"]
+    text = lines[-1].removeprefix("trapline: ")
+    return UserError(text) if code == 2 else ToolstackError(text)

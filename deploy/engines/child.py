@@ -1,14 +1,16 @@
 """One child process as its supervisor sees it: a pipe, a sentinel, the last numbers it told."""
 
-import os
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from deploy.engines.pids import runs, send_signal, started_at
+
 START_S = 20.0
 STOP_S = 3.0
+UNKNOWN = 255  # the exit code that multiprocess makes up when the fork server cannot tell it
 
 
 class ChildFailed(Exception):  # noqa: N818 - what happened, not what to catch
@@ -29,11 +31,25 @@ class Child:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=target, args=(argument, theirs), name=f"trapline-{name}")
         self.process.start()
+        self.pid = int(self.process.pid)
+        self._since = started_at(self.pid)
         theirs.close()
 
+    def is_alive(self) -> bool:
+        """Whether it runs, also when the fork server, which should know, is gone."""
+        return self.process.is_alive() or (self.orphaned and runs(self.pid, self._since))
+
     @property
-    def pid(self) -> int:
-        return int(self.process.pid)
+    def orphaned(self) -> bool:
+        """Whether the fork server ended before it could tell how this child ended, or whether it did."""
+        return bool(self.process.exitcode == UNKNOWN)
+
+    def _wait(self, timeout_s: float) -> None:
+        """Wait for the end, at most so long."""
+        deadline = time.monotonic() + timeout_s
+        self.process.join(timeout_s)
+        while self.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def wait_ready(self) -> None:
         """Block until the child is ready; raises ChildFailed if it says otherwise, dies or takes too long."""
@@ -49,7 +65,7 @@ class Child:
                     self.stats_at = time.monotonic()
                     return
                 raise ChildFailed(str(rest[0]))
-            if not self.process.is_alive():
+            if not self.is_alive():
                 break
         self.kill()
         raise ChildFailed(f"{self.name} ended while starting ({self.how_it_ended()})")
@@ -83,29 +99,25 @@ class Child:
 
     def terminate(self) -> None:
         self.stopping = True
-        if self.process.is_alive():
-            self.process.terminate()
+        send_signal(self.pid, self._since, signal.SIGTERM)
 
     def join(self) -> None:
         """Wait for an orderly end (a pause would keep it from that: it is continued), then insist."""
         deadline = time.monotonic() + STOP_S
-        with suppress(ProcessLookupError):
-            if self.process.is_alive():
-                os.kill(self.pid, signal.SIGCONT)
-        while self.process.is_alive() and time.monotonic() < deadline:
+        send_signal(self.pid, self._since, signal.SIGCONT)
+        while self.is_alive() and time.monotonic() < deadline:
             if self.pipe.poll(0.02):
                 if not self.read():
-                    self.process.join(0.05)
+                    self._wait(0.05)
             else:
-                self.process.join(0.02)
+                self._wait(0.02)
         self.kill()
         self.drain()
 
     def kill(self) -> None:
         self.stopping = True
-        if self.process.is_alive():
-            self.process.kill()
-        self.process.join(STOP_S)
+        send_signal(self.pid, self._since, signal.SIGKILL)
+        self._wait(STOP_S)
 
     def close(self) -> None:
         self.pipe.close()

@@ -4,11 +4,16 @@ Its socket lies in the run directory of the engine that came first, so that the 
 even after kill -9; engines of one process end in reverse order.
 """
 
+import os
+import signal
+import time
+from contextlib import suppress
 from typing import Any
 
 import multiprocess
 from multiprocess import forkserver, resource_tracker
 
+LOSS_S = 1.0
 _users = 0
 
 
@@ -20,7 +25,31 @@ def acquire(folder: str) -> Any:
     _users += 1
     context = multiprocess.get_context("forkserver")
     context.set_forkserver_preload(["deploy.preload"])
+    _start()
     return context
+
+
+def _start() -> None:
+    """Start it with a terminal's signals blocked, for its children too: the supervisor answers them."""
+    resource_tracker.ensure_running()  # unblocks SIGINT when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def loss() -> str | None:
+    """How the fork server ended, if it did; waits a moment, for the end of a process is not one instant."""
+    deadline = time.monotonic() + LOSS_S
+    while forkserver._forkserver._forkserver_pid is not None and time.monotonic() < deadline:
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        found = os.waitid(os.P_PID, forkserver._forkserver._forkserver_pid, options)
+        if found is not None:
+            by_signal = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+            return f"{'signal' if by_signal else 'exit code'} {found.si_status}"
+        time.sleep(0.005)
+    return None
 
 
 def release() -> None:
@@ -28,7 +57,8 @@ def release() -> None:
     global _users  # noqa: PLW0603
     _users -= 1
     if not _users:
-        forkserver._forkserver._stop()
+        with suppress(FileNotFoundError):  # its socket
+            forkserver._forkserver._stop()
         resource_tracker._resource_tracker._stop()
         _keep_temporary_files_in(None)
 

@@ -7,22 +7,13 @@ janitor kills the nodes it was told of (a stopped one cannot end itself) and rem
 import os
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from deploy.engines.pids import runs, send_signal, started_at
 from deploy.rundir import RunDirectory
 
 PATIENCE_S = 5.0
-
-
-def started_at(pid: int) -> str:
-    """The kernel's start time of a process, to tell it from a later one with the same number."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return ""
-    return text.rsplit(")", 1)[1].split()[19]
 
 
 def main(run: str, control: Any) -> None:
@@ -41,16 +32,14 @@ def main(run: str, control: Any) -> None:
             return
         nodes[message[1]] = started_at(message[1])
     for pid, since in nodes.items():
-        if since and started_at(pid) == since:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        send_signal(pid, since, signal.SIGKILL)
     _wait_until_gone(nodes)
-    RunDirectory(Path(run)).remove()
+    RunDirectory(Path(run)).remove_abandoned()
 
 
 def _wait_until_gone(nodes: dict[int, str]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        if not any(since and started_at(pid) == since for pid, since in nodes.items()):
+        if not any(runs(pid, since) for pid, since in nodes.items()):
             return
         time.sleep(0.01)

@@ -10,18 +10,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any
 
 import msgspec
 import zmq
 from zmq.utils import z85
 
 from bus import frames
-from bus.links import XEN, LinkError
+from bus.links import LinkError
 from bus.links.zeromq import DealerLink
 from deploy import __version__, node
 from deploy.engines import forkserver, janitor
 from deploy.engines.child import Child, ChildFailed
+from deploy.engines.hypercalls import Hypercalls, PlatformLostError
 from deploy.errors import UserError
 from deploy.exporter import serve, snapshot
 from deploy.memory import MappedMemory
@@ -32,8 +34,6 @@ from nodes.guest import console
 from nodes.guest.core import GuestConfig
 from nodes.metrics import Meters
 
-VERSION: Final = frames.PROTOCOL_VERSION
-ANSWER_S = 10.0
 HEARTBEAT_S = 0.5
 ENDED_KEPT = 256  # last numbers of nodes that are gone
 SUPERVISOR = "supervisor"
@@ -47,10 +47,6 @@ class Options(msgspec.Struct, frozen=True):
 
     tcp_port: int | None = None
     carried: bool = True
-
-
-class PlatformLostError(ToolstackError):
-    """EL3 or Xen ended without being asked to: the platform is over."""
 
 
 class LocalEngine:
@@ -74,10 +70,8 @@ class LocalEngine:
         self._exits: deque[tuple[str, str]] = deque()
         self._poller = zmq.Poller()
         self._fds: dict[int, tuple[Child, bool]] = {}
-        self._replies: dict[int, frames.Frame] = {}
-        self._request = 0
         self._next_heartbeat = 0.0
-        self._link: DealerLink | None = None
+        self._xen: Hypercalls | None = None
         self._janitor: Child | None = None
         self._context: Any = None
         self._stop_serving: Callable[[], None] = lambda: None
@@ -109,11 +103,9 @@ class LocalEngine:
             for agent in self.topology.platform.agent:
                 memory.create(agent.shmem)
         self._start_xen()
-        self._link = DealerLink(self.endpoint, self._toolstack_token, self._server_key)
-        self._poller.register(self._link.socket, zmq.POLLIN)
-        self._link.send(XEN, frames.encode(frames.Hello(VERSION, 0, 0, "toolstack")), b"")
+        self._connect()
         self._spawn(FIRMWARE, node.FirmwareSpec(self.topology.platform), self._firmware_token)
-        self.port, self._stop_serving = serve(self.meters, SUPERVISOR)
+        self.port, self._stop_serving = serve(self.meters, SUPERVISOR, poll_s=0.05)
         self._announce()
         self.run.write(
             Cluster(
@@ -126,12 +118,23 @@ class LocalEngine:
             )
         )
 
+    def _connect(self) -> None:
+        link = DealerLink(self.endpoint, self._toolstack_token, self._server_key)
+        self._xen = Hypercalls(link, self, self.meters)
+        self._poller.register(link.socket, zmq.POLLIN)
+
     def _start_janitor(self) -> None:
         self._janitor = Child(self._context, "janitor", janitor.main, str(self.run.path))
         self._janitor.wait_ready()
         self._watch(self._janitor)
         for child in self.children.values():
-            self._janitor.pipe.send(("node", child.pid))
+            self._tell_janitor("node", child.pid)
+
+    def _tell_janitor(self, *message: Any) -> None:
+        """Nothing to worry about if it is gone: the next one is told of everybody."""
+        with suppress(OSError):
+            if self._janitor is not None:
+                self._janitor.pipe.send(message)
 
     def _start_xen(self) -> None:
         bind = f"ipc://{self.run.xen_socket}"
@@ -156,8 +159,7 @@ class LocalEngine:
         )
         child = Child(self._context, name, node.main, msgspec.msgpack.encode(spec))
         self.children[name] = child
-        if self._janitor is not None:
-            self._janitor.pipe.send(("node", child.pid))
+        self._tell_janitor("node", child.pid)
         child.wait_ready()
         self._watch(child)
         self.meters.counter("trapline_node_up")[(name,)] = 1
@@ -194,8 +196,8 @@ class LocalEngine:
         self._heartbeat()
         wait_s = max(0.0, min(timeout_s, self._next_heartbeat - time.monotonic()))
         ready = dict(self._poller.poll(int(wait_s * 1000)))
-        if self._link is not None and self._link.socket in ready:
-            self._hear_xen()
+        if self._xen is not None and self._xen.link.socket in ready:
+            self._xen.hear(self.on_lifecycle)
         for source in ready:
             found = self._fds.get(source) if isinstance(source, int) else None
             if found is not None:
@@ -215,22 +217,6 @@ class LocalEngine:
         for child in self.children.values():
             child.ask_stats()
 
-    def _hear_xen(self) -> None:
-        assert self._link is not None
-        while self._link.socket.poll(0):
-            delivery = self._link.receive()
-            if delivery is None:
-                return
-            try:
-                frame = frames.decode(delivery[1])
-            except frames.BadFrame:
-                self.meters.counter("trapline_bus_dropped_total")[("malformed",)] += 1
-                continue
-            if isinstance(frame, frames.Lifecycle):
-                self.on_lifecycle(frame)
-            elif frame.request:
-                self._replies[frame.request] = frame
-
     def _hear_child(self, child: Child, is_pipe: bool) -> None:
         if child.stopping or (is_pipe and child.read()):
             if not child.asked and child.name in self.children:
@@ -249,18 +235,28 @@ class LocalEngine:
     def _reap(self, child: Child) -> None:
         """A child ended without being asked to."""
         how = child.how_it_ended()
+        lost = forkserver.loss() if child.orphaned else None
+        if lost is not None:
+            self.failure = self.failure or f"the fork server is gone: {lost}"
+            return
         if child is self._janitor:
             child.close()
-            self._start_janitor()
+            self._restart_janitor()
             return
         self.meters.counter("trapline_node_exits_total")[(child.name,)] += 1
         self._forget(child)
         if child.name in (FIRMWARE, XEN_NODE):
-            if child.name == FIRMWARE and self._link is not None:
-                self._tell_xen(frames.NodeLost(FIRMWARE))
+            if child.name == FIRMWARE and self._xen is not None:
+                self._xen.tell(frames.NodeLost(FIRMWARE))
             self.failure = self.failure or f"{TITLES[child.name]} is gone: {how}"
         else:
             self._exits.append((child.name, how))
+
+    def _restart_janitor(self) -> None:
+        try:
+            self._start_janitor()
+        except ChildFailed as error:
+            self.failure = self.failure or str(error)
 
     def _forget(self, child: Child) -> None:
         self.ended.append((child.name, child.stats))
@@ -271,44 +267,16 @@ class LocalEngine:
 
     # ---- the toolstack's requests -------------------------------------------------------------
 
-    def _tell_xen(self, op: frames.Op) -> None:
-        assert self._link is not None
-        self._request += 1
-        frame = frames.Domctl(VERSION, self._request, self._request, op)
-        self._link.send(XEN, frames.encode(frame), b"")
-
-    def _ask(self, frame: frames.Frame) -> frames.Frame:
-        if self._link is None or self.failure:
+    def _hypercalls(self) -> Hypercalls:
+        if self._xen is None or self.failure:
             raise PlatformLostError(self.failure or "the platform is not running")
-        self._link.send(XEN, frames.encode(frame), b"")
-        deadline = time.monotonic() + ANSWER_S
-        while frame.request not in self._replies:
-            if self.failure:
-                raise PlatformLostError(self.failure, definite=False)
-            if time.monotonic() > deadline:
-                raise ToolstackError(
-                    f"no answer from Xen within {ANSWER_S:.0f} s; it may still happen", definite=False
-                )
-            self.pump(0.2, extra=False)
-        answer = self._replies.pop(frame.request)
-        if isinstance(answer, frames.Error):
-            raise ToolstackError(answer.detail, answer.definite)
-        return answer
+        return self._xen
 
     def domctl(self, op: frames.Op) -> frames.DomctlReply:
-        self._request += 1
-        answer = self._ask(frames.Domctl(VERSION, self._request, self._request, op))
-        if not isinstance(answer, frames.DomctlReply):
-            raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
-        return answer
+        return self._hypercalls().domctl(op)
 
     def console(self, domid: int, request: console.Request) -> console.Answer:
-        self._request += 1
-        body = console.encode(request)
-        answer = self._ask(frames.Console(VERSION, self._request, self._request, domid, body))
-        if not isinstance(answer, frames.ConsoleReply):
-            raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
-        return console.decode_answer(answer.body)
+        return self._hypercalls().console(domid, request)
 
     # ---- guests -------------------------------------------------------------------------------
 
@@ -320,6 +288,10 @@ class LocalEngine:
             if child is not None:
                 child.close()
             raise ToolstackError(str(error)) from None
+        try:
+            self._hypercalls().await_welcome(info, lambda: info.name in self.children)
+        finally:
+            self._exits = deque(one for one in self._exits if one[0] != info.name)
 
     def stop_guest(self, name: str) -> None:
         child = self.children.get(name)
@@ -370,13 +342,13 @@ class LocalEngine:
             self._end(platform)
             serving.join()
             self._stop_serving = lambda: None
-            if self._link is not None:
-                self._poller.unregister(self._link.socket)
-                self._link.close()
-                self._link = None
+            if self._xen is not None:
+                self._poller.unregister(self._xen.link.socket)
+                self._xen.link.close()
+                self._xen = None
             if self._janitor is not None:
                 self._unwatch(self._janitor)
-                self._janitor.pipe.send(("clean",))
+                self._tell_janitor("clean")
                 self._janitor.process.join(3)
                 self._janitor.kill()
                 self._janitor.close()

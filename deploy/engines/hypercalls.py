@@ -1,0 +1,114 @@
+"""The toolstack's link to Xen: domctl and console requests, their answers, and what Xen tells unasked.
+
+One request waits at a time. While it waits the engine goes on: ``Waiting.pump`` lets things happen,
+``Waiting.failure`` says when nothing can happen any more.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from bus import frames
+from bus.links import XEN
+from bus.links.zeromq import DealerLink
+from deploy.toolstack import ToolstackError
+from nodes.guest import console
+from nodes.metrics import Meters
+
+VERSION: Final = frames.PROTOCOL_VERSION
+ANSWER_S = 10.0
+PUMP_S = 0.2
+
+
+class PlatformLostError(ToolstackError):
+    """EL3 or Xen ended without being asked to: the platform is over."""
+
+
+class Waiting(Protocol):
+    """The engine as it is needed here."""
+
+    failure: str | None
+
+    def pump(self, timeout_s: float, extra: bool = True) -> None: ...
+
+
+class Hypercalls:
+    """``meters`` are the supervisor's: they count what does not parse."""
+
+    def __init__(self, link: DealerLink, engine: Waiting, meters: Meters) -> None:
+        self.link = link
+        self._engine = engine
+        self._drops = meters.counter("trapline_bus_dropped_total")
+        self._replies: dict[int, frames.Frame] = {}
+        self._request = 0
+        self._welcomed: int | None = None  # the domain that Xen welcomed last
+        self._send(frames.Hello(VERSION, 0, 0, "toolstack"))
+
+    def _send(self, frame: frames.Frame) -> None:
+        self.link.send(XEN, frames.encode(frame), b"")
+
+    def hear(self, on_lifecycle: Callable[[frames.Lifecycle], None]) -> None:
+        """Take in all that Xen has said; ``on_lifecycle`` is told of every event of a domain."""
+        while self.link.socket.poll(0):
+            delivery = self.link.receive()
+            if delivery is None:
+                return
+            try:
+                frame = frames.decode(delivery[1])
+            except frames.BadFrame:
+                self._drops[("malformed",)] += 1
+                continue
+            if isinstance(frame, frames.Lifecycle):
+                if frame.event == "link_up":
+                    self._welcomed = frame.domid
+                on_lifecycle(frame)
+            elif frame.request:
+                self._replies[frame.request] = frame
+
+    def _next(self) -> int:
+        self._request += 1
+        return self._request
+
+    def tell(self, op: frames.Op) -> None:
+        """A domctl whose answer nobody waits for."""
+        request = self._next()
+        self._send(frames.Domctl(VERSION, request, request, op))
+
+    def domctl(self, op: frames.Op) -> frames.DomctlReply:
+        request = self._next()
+        answer = self._ask(frames.Domctl(VERSION, request, request, op))
+        if not isinstance(answer, frames.DomctlReply):
+            raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
+        return answer
+
+    def console(self, domid: int, request: console.Request) -> console.Answer:
+        number = self._next()
+        answer = self._ask(frames.Console(VERSION, number, number, domid, console.encode(request)))
+        if not isinstance(answer, frames.ConsoleReply):
+            raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
+        return console.decode_answer(answer.body)
+
+    def _ask(self, frame: frames.Frame) -> frames.Frame:
+        if self._engine.failure:
+            raise PlatformLostError(self._engine.failure)
+        self._send(frame)
+        self._wait(lambda: frame.request in self._replies, "no answer from Xen")
+        answer = self._replies.pop(frame.request)
+        if isinstance(answer, frames.Error):
+            raise ToolstackError(answer.detail, answer.definite)
+        return answer
+
+    def await_welcome(self, info: frames.DomainInfo, runs: Callable[[], bool]) -> None:
+        """Wait for Xen to welcome a domain whose process was just started; ``runs`` says if it still does."""
+        self._wait(lambda: self._welcomed == info.domid or not runs(), f"Xen did not welcome {info.name}")
+        if self._welcomed != info.domid:
+            raise ToolstackError(f"{info.name} ended before Xen had welcomed it")
+
+    def _wait(self, done: Callable[[], bool], otherwise: str) -> None:
+        deadline = time.monotonic() + ANSWER_S
+        while not done():
+            if self._engine.failure:
+                raise PlatformLostError(self._engine.failure, definite=False)
+            if time.monotonic() > deadline:
+                raise ToolstackError(f"{otherwise} within {ANSWER_S:.0f} s", definite=False)
+            self._engine.pump(PUMP_S, extra=False)

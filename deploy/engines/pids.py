@@ -1,0 +1,27 @@
+"""Process numbers and whose they are. A number alone is not enough: the kernel gives it out again."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def started_at(pid: int) -> str:
+    """The kernel's start time of a process that runs; empty when there is none, or only its exit code."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    facts = text.rsplit(")", 1)[1].split()
+    return "" if facts[0] in "ZX" else facts[19]
+
+
+def runs(pid: int, since: str) -> bool:
+    """Whether the process that was started then still runs."""
+    return bool(since) and started_at(pid) == since
+
+
+def send_signal(pid: int, since: str, number: int) -> None:
+    """Signal that process, if it still runs."""
+    if runs(pid, since):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
