@@ -15,8 +15,10 @@ import msgspec
 
 from deploy.errors import UserError
 
+HALF = ".new"  # what is being written, until it takes its name
 OWN_ENTRIES = frozenset(
-    {"lock", "cluster.json", "ready", "xen.sock", "control.sock", "sd", "shmem", "log", "tmp"}
+    {"lock", "xen.sock", "control.sock", "sd", "shmem", "log", "tmp"}
+    | {name + half for name in ("cluster.json", "ready") for half in ("", HALF)}
 )
 SOCKET_PATH_BYTES_MAX = 107
 LISTENER = "listener-12345678"  # as multiprocess names the fork server's socket
@@ -161,9 +163,26 @@ class RunDirectory:
     def write(self, cluster: Cluster) -> None:
         replace(self.path / "cluster.json", msgspec.json.encode(cluster))
 
+    def logged_errors(self) -> list[str]:
+        """What the nodes logged as errors so far, a line each: "xen: ..."."""
+        return [
+            f"{log.stem}: {text}"
+            for log in sorted(self.log.glob("*.log"))
+            for line in log.read_text(encoding="utf-8").splitlines()
+            for _, level, text in (line.partition(" error: "),)
+            if level
+        ]
+
     def mark_ready(self) -> None:
-        """The platform answers on its control socket now."""
-        (self.path / "ready").touch(mode=0o600)
+        """The platform answers on its control socket now; what went wrong while it started is kept."""
+        replace(self.path / "ready", "\n".join(self.logged_errors()).encode())
+
+    def start_errors(self) -> list[str]:
+        """What the nodes had logged as errors when the platform became ready; empty when it is gone."""
+        try:
+            return (self.path / "ready").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
 
     def read(self) -> Cluster | None:
         try:
@@ -207,6 +226,6 @@ class RunDirectory:
 
 def replace(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never half."""
-    temporary = path.with_name(path.name + ".new")
+    temporary = path.with_name(path.name + HALF)
     temporary.write_bytes(content)
     temporary.rename(path)

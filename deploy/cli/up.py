@@ -113,12 +113,9 @@ def _greet(platform: Platform, as_json: bool) -> None:
 
 
 def _warn(run: RunDirectory) -> None:
-    """What the nodes logged as errors: such a platform works, but hardly as it was meant to."""
-    for log in sorted(run.log.glob("*.log")):
-        for line in log.read_text(encoding="utf-8").splitlines():
-            _, level, text = line.partition(" error: ")
-            if level:
-                say_error(f"{log.stem}: {text}")
+    """What went wrong while it started: such a platform works, but hardly as it was meant to."""
+    for line in run.start_errors():
+        say_error(line)
 
 
 def _detach(run: RunDirectory) -> None:

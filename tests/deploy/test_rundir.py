@@ -122,9 +122,20 @@ def test_a_directory_with_a_new_owner_is_not_abandoned(run: RunDirectory) -> Non
     assert run.alive()
 
 
+def test_what_went_wrong_before_it_was_ready_is_kept_and_nothing_else(run: RunDirectory) -> None:
+    run.claim()
+    log = run.log / "xen.log"
+    log.write_text("1.0 info: hello\n1.1 error: mediator: probe failed\n", encoding="utf-8")
+    assert run.start_errors() == []
+    run.mark_ready()
+    log.write_text("1.1 error: mediator: probe failed\n2.0 error: EL3 is lost\n", encoding="utf-8")
+    assert run.start_errors() == ["xen: mediator: probe failed"]
+
+
 def test_what_a_dead_cluster_left_is_swept(run: RunDirectory) -> None:
     run.path.mkdir(mode=0o700)
     (run.path / "ready").touch()
+    (run.path / "ready.new").touch()
     (run.path / "cluster.json").write_text("{", encoding="utf-8")
     (run.path / "shmem").mkdir()
     (run.path / "shmem" / "47ff0").touch()
