@@ -98,6 +98,10 @@ class Tree:
     def __contains__(self, path: str) -> bool:
         return path in self._by_path
 
+    def __getitem__(self, path: str) -> Node:
+        """The node at ``path``; raises KeyError."""
+        return self._by_path[path]
+
     def get(self, path: str) -> Node | None:
         return self._by_path.get(path)
 

@@ -2,6 +2,10 @@
 
 from enum import IntEnum
 
+import msgspec
+
+from nodes.devicetree import Node
+
 
 class Errno(IntEnum):
     EPERM = 1
@@ -24,13 +28,38 @@ class Errno(IntEnum):
     ENOTCONN = 107
 
 
-class XenError(Exception):
-    """A Xen function returning ``-errno``; the text is what its log line would say."""
+class Place(msgspec.Struct, frozen=True):
+    """Where in a tree: a property of ``node``, its ``entry``-th item counted from 0, or all of it."""
 
-    def __init__(self, errno: Errno, text: str) -> None:
+    node: Node
+    prop: str = ""
+    entry: int | None = None
+
+    def __str__(self) -> str:
+        return self.node.place(self.prop)
+
+
+class XenError(Exception):
+    """A Xen function returning ``-errno``; the text is what its log line would say.
+
+    A refusal of a tree (``refusal``) also has the number of its ``rule`` in CHECKS.md, and its
+    ``place``. ``reason`` is the text without the place.
+    """
+
+    def __init__(self, errno: Errno, text: str, rule: str = "", place: Place | None = None) -> None:
         super().__init__(text)
         self.errno = errno
         self.text = text
+        self.reason = text
+        self.rule = rule
+        self.place = place
 
     def __str__(self) -> str:
         return f"{self.text} (-{self.errno.name})"
+
+
+def refusal(rule: str, errno: Errno, place: Place, reason: str) -> XenError:
+    """What ``rule`` says of a place in a tree."""
+    error = XenError(errno, f"{place}: {reason}", rule, place)
+    error.reason = reason
+    return error

@@ -71,7 +71,7 @@ class Mediator:
         reply = yield from self._command(channel, 0x1, b"", base.ProtocolAttributesReply)
         bits = base.ATTRIBUTES.unpack(reply.attributes)
         for entry in binding.secondaries(tree):
-            yield from self._add(entry)
+            yield from self._add(tree, entry)
         self.node = own.node
         self.initialized = True
         self._log(
@@ -80,10 +80,11 @@ class Mediator:
             f"{bits['num_agents']} agents in the firmware, {len(self.channels) - 1} secondary channels",
         )
 
-    def _add(self, entry: binding.Secondary) -> Task[None]:
+    def _add(self, tree: Tree, entry: binding.Secondary) -> Task[None]:
+        refused = binding.taken(tree, entry, [channel.agent_id for channel in self.channels])
+        if refused is not None:
+            raise refused
         agent_id = binding.UNKNOWN_AGENT if entry.agent_id is None else entry.agent_id
-        if any(channel.agent_id == agent_id for channel in self.channels):
-            raise XenError(Errno.EEXIST, f"agent id {agent_id} of {entry.func_id:#x} is in use already")  # S8
         channel = Channel(agent_id, entry.func_id, entry.shmem)
         self.channels.append(channel)
         if entry.agent_id is None:

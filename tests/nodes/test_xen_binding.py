@@ -29,6 +29,10 @@ Change = Callable[[Described], object]
 UNKNOWN_PHANDLE = 999
 
 
+def page_path(agent: int) -> str:
+    return f"/chosen/xen/sci/sram@{shmem(agent):x}"
+
+
 def changed(change: Change) -> Tree:
     root = described()
     change(root)
@@ -59,7 +63,7 @@ def bound(tree_: Tree, **machine: int) -> binding.Management:
 
 
 def test_the_canonical_node() -> None:
-    assert bound(host()) == binding.Management("/chosen/xen/sci/scmi", FID[1], shmem(1))
+    assert bound(host()) == binding.Management("/chosen/xen/sci/scmi", FID[1], shmem(1), page_path(1))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,10 @@ def test_s2_a_width_shorter_than_a_cell_counts_as_absent(short: bytes) -> None:
 
 def test_s2_two_cells() -> None:
     found = binding.secondaries(listed([FID[2], PHANDLE[2], FID[0], PHANDLE[0]], 2))
-    assert found == [binding.Secondary(FID[2], shmem(2), None), binding.Secondary(FID[0], shmem(0), None)]
+    assert found == [
+        binding.Secondary(FID[2], shmem(2), None, 0, page_path(2), 0x1000),
+        binding.Secondary(FID[0], shmem(0), None, 1, page_path(0), 0x1000),
+    ]
 
 
 def test_s3_missing() -> None:

@@ -1,0 +1,64 @@
+"""Versions of the Xen driver as a table of differences: what each posting does that the newest does not.
+
+Code asks the profile for a fact, never for its name. The facts behind each column are in CHECKS.md.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """One version of the driver and of the toolstack that was posted with it.
+
+    ``driver``: "multiagent", or "forwarder" for the one channel that mainline's scmi-smc forwards.
+    ``reset_flags``: the flags of BASE_RESET_AGENT_CONFIGURATION. ``checks_shmem_base``: whether S7 looks
+    at a page's base. ``xl_agent_ids``, ``dom0less_agent_ids``: lowest and highest id that the parsers
+    accept. ``dom0_agent``: where Dom0's agent comes from. ``hides_container``: whether Dom0's tree goes
+    without the xen,sci subtree. ``failed_probe_frees``: whether a second management node's failed probe
+    frees the shared channel list (P12). ``assign``: what becomes of an SCI result next to the IOMMU's:
+    "gate" (a refusal stops there), "merge" (both run, a refusal wins), "none" (SCI is not asked).
+    """
+
+    name: str
+    title: str
+    driver: Literal["multiagent", "forwarder"] = "multiagent"
+    reset_flags: int = 1
+    checks_shmem_base: bool = True
+    xl_agent_ids: tuple[int, int] = (0, 254)
+    dom0less_agent_ids: tuple[int, int] = (0, 254)
+    dom0_agent: Literal["property", "command-line", "none"] = "property"
+    hides_container: bool = True
+    failed_probe_frees: bool = True
+    assign: Literal["gate", "merge", "none"] = "gate"
+
+
+V11 = Profile("v11", "the newest posting, April 2026; its driver is that of v10")
+V9 = msgspec.structs.replace(
+    V11,
+    name="v9",
+    title="end of January 2026: no base alignment check, agent id 0 refused by xl, 255 accepted",
+    checks_shmem_base=False,
+    xl_agent_ids=(1, 255),
+    dom0less_agent_ids=(0, 255),
+    failed_probe_frees=False,
+)
+V7 = msgspec.structs.replace(
+    V9,
+    name="v7",
+    title="January 2026: resets keep permissions, Dom0's agent on Xen's command line, SCI beside the IOMMU",
+    reset_flags=0,
+    dom0_agent="command-line",
+    hides_container=False,
+    assign="merge",
+)
+FORWARDER = Profile(
+    "forwarder",
+    "mainline's scmi-smc: one channel, for Dom0 or, with scmi-smc-passthrough, for one guest",
+    driver="forwarder",
+    dom0_agent="none",
+    hides_container=False,
+    assign="none",
+)
+DEFAULT = V11
+PROFILES = {profile.name: profile for profile in (V11, V9, V7, FORWARDER)}
