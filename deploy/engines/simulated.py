@@ -27,10 +27,21 @@ PATIENCE_NS = 30_000_000_000
 
 
 class SimulatedEngine:
-    """Boots on construction. ``log`` takes (node, level, text). Raises ToolstackError if Xen panics."""
+    """Boots on construction. ``log`` takes (node, level, text). Raises ToolstackError if Xen panics.
 
-    def __init__(self, topology: Topology, seed: int, log: Callable[[str, str, str], None]) -> None:
-        self.network = Network(seed)
+    ``network`` is one with other delays than usual; ``on_message`` is told of each message that arrives:
+    the receiver's identity and the envelope.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        seed: int,
+        log: Callable[[str, str, str], None],
+        network: Network | None = None,
+    ) -> None:
+        self.network = network or Network(seed)
+        self.on_message: Callable[[bytes, bytes], None] = lambda receiver, envelope: None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
         self.messages = 0
         self._identities = _identities(random.Random(seed ^ 0x7261_706C))
@@ -94,6 +105,7 @@ class SimulatedEngine:
         sender, envelope, page = delivery
         head = b"%d %s %s " % (self.network.now_ns, sender.hex().encode(), end.identity.hex().encode())
         self._hash.update(head + envelope + page)
+        self.on_message(end.identity, envelope)
         driver = self._drivers.get(end.identity)
         if driver is not None:
             driver.deliver(delivery, self.network.now_ns)
