@@ -49,7 +49,7 @@ def boards() -> list[Path]:
     folder = os.environ.get(VARIABLE)
     if not folder:
         return []
-    return [path for path in every_board() if CHANNEL.encode() in path.read_bytes()]
+    return [path for path in every_board() if CHANNEL.encode() + b"\0" in path.read_bytes()]
 
 
 @cache
@@ -255,7 +255,10 @@ def _guest_tree(doorbell: int) -> str:
         #address-cells = <2>;
         #size-cells = <2>;
         ranges;
-        page: sram@{GUEST_PAGE:x} {{ compatible = "arm,scmi-shmem"; reg = <0x0 {GUEST_PAGE:#x} 0x0 0x1000>; }};
+        page: sram@{GUEST_PAGE:x} {{
+            compatible = "arm,scmi-shmem";
+            reg = <0x0 {GUEST_PAGE:#x} 0x0 0x1000>;
+        }};
         firmware {{
             scmi {{
                 compatible = "arm,scmi-smc";
