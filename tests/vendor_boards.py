@@ -109,12 +109,13 @@ def device(tree: Tree) -> Node:
     """A device to protect: best one that uses SCMI resources, else any with registers."""
     binding = bind(tree)
     consumers = [tree[one.path] for one in binding.consumers] if binding else []
-    usable = (
+    usable = [
         node
         for node in (*consumers, *tree)
         if node.available() and {"compatible", "reg"} <= node.properties.keys() and _is_plain(tree, node)
-    )
-    return next(usable)
+    ]
+    # What others refer to is better left to Dom0.
+    return next((node for node in usable if "phandle" not in node.properties), usable[0])
 
 
 def _is_plain(tree: Tree, node: Node) -> bool:
@@ -157,14 +158,18 @@ def xen_config(tree: Tree) -> str:
     chosen = tree.get("/chosen")
     width, depth = _cells(tree, chosen)
     more = _missing(chosen, width, depth)
-    moved = "" if made.pages[0] == shmem(tree)[1] else " shmem = <&xen_shm_0>;"
+    moved = made.pages[0] != shmem(tree)[1]
+    shmem_0 = " shmem = <&dom0_shm>;" if moved else ""
     enabled = "" if host.available() else ' status = "okay";'
-    patch = f"&{{{host.path}}} {{{moved}{enabled} }};\n" if moved or enabled else ""
+    patch = f"&{{{host.path}}} {{{shmem_0}{enabled} }};\n" if moved or enabled else ""
+    # Xen takes its container out of Dom0's tree, so what Dom0 refers to stands outside.
+    page_0 = _page("dom0_shm", made.pages[0], *_cells(tree, None)) if moved else ""
     entries = " ".join(f"<{made.doorbells[agent]:#x} &xen_shm_{agent} {agent}>," for agent in (0, 2, 3))
     return f"""\
 /dts-v1/;
 /* Agent 0, Dom0, has {made.remark}. */
 / {{
+{page_0}
     chosen {{
 {more}
         xen {{
@@ -179,7 +184,7 @@ def xen_config(tree: Tree) -> str:
                 #scmi-secondary-agents-cells = <3>;
                 scmi-secondary-agents = {entries[:-1]};
                 xen,dom0-sci-agent-id = <0>;
-{"".join(_page(agent, page, width, depth) for agent, page in made.pages.items())}
+{"".join(_page(f"xen_shm_{agent}", page, width, depth) for agent, page in made.pages.items())}
                 xen_scmi: scmi {{
                     compatible = "arm,scmi-smc";
                     arm,smc-id = <{made.doorbells[1]:#x}>;
@@ -211,10 +216,9 @@ def _missing(chosen: Node | None, width: int, depth: int) -> str:
     return "\n".join(f"        {name} {value};" for name, value in lines.items() if name not in have)
 
 
-def _page(agent: int, address: int, width: int, depth: int) -> str:
-    name = f"xen_shm_{agent}: sram@{address:x}"
+def _page(label: str, address: int, width: int, depth: int) -> str:
     return f"""\
-                {name} {{
+                {label}: sram@{address:x} {{
                     compatible = "arm,scmi-shmem";
                     reg = <{_number(address, width)} {_number(PAGE, depth)}>;
                 }};
