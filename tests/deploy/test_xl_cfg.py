@@ -133,7 +133,7 @@ def test_syntax_errors_name_the_line(text: str, message: str) -> None:
         ("iomem = 'e6e60,1'", "iomem: is not a list"),
         ("dtdev = [['/soc']]", "dtdev: holds a list inside the list"),
         ("arm_sci = ['type=none']", "arm_sci: is a list"),
-        ("on_crash = 'explode'", "on_crash: unknown action 'explode'"),
+        ("on_crash = 'explode'", "on_crash: unknown value 'explode'"),
         ("name = ''", "guest.cfg: name: the domain has no name"),
     ],
 )
