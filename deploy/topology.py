@@ -105,7 +105,7 @@ def load(
     partial tree is ``dom0less_trees[NAME]``, or NAME.dts / NAME.dtb beside the host tree.
     """
     host = devicetree.load(host_dt)
-    described = read_platform(platform) if platform else derive_platform(host)
+    described = read_platform(platform) if platform else derive_platform(host, xen.profile)
     _check_mediator(host, xen.profile)
     partials = _partials(host, host_dt[0].parent, dom0less_trees)
     for node in dom0less.nodes(host):
@@ -117,7 +117,7 @@ def load(
             raise UserError(f"{node.place()}: {node.name!r} is {RESERVED[node.name]}; rename the domain")
     guests = tuple(read_guest(path, xen.profile) for path in xl)
     taken = {node.name: "a boot domain" for node in dom0less.nodes(host)} | {"dom0": "Dom0"}
-    if dom0.agent(host, xen.profile, xen.xen_cmdline)[0] is not None:
+    if dom0.wants_scmi(host, xen.profile, xen.xen_cmdline):
         _bind(tree_for_dom0(host, mediator=True, scmi=True, profile=xen.profile))
     for guest in guests:
         if guest.name in taken:

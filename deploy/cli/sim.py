@@ -52,11 +52,15 @@ def play(seed: int, duration_ns: int, verbose: bool = False, xen: XenOptions = N
     began = time.perf_counter()
     topology = load_shipped(xen=xen)
 
+    engines: list[SimulatedEngine] = []  # none yet while the first one boots: that is time 0
+
     def log(node: str, level: str, text: str) -> None:
         if verbose:
-            click.echo(f"{engine.now_ns / 1e9:.6f} {node} {level}: {text}", err=True)
+            now_ns = engines[0].now_ns if engines else 0
+            click.echo(f"{now_ns / 1e9:.6f} {node} {level}: {text}", err=True)
 
     engine = SimulatedEngine(topology, seed, log)
+    engines.append(engine)
     toolstack = Toolstack(engine, topology, Work(True, THINK_NS))
     toolstack.start_boot_domains()
     for guest in topology.guests:

@@ -23,6 +23,13 @@ def agent(tree: Tree, profile: Profile, further: str = "") -> tuple[int | None, 
     return None, None
 
 
+def wants_scmi(tree: Tree, profile: Profile, further: str = "") -> bool:
+    """Whether Dom0 is to have SCMI, if there is a mediator."""
+    if profile.driver == "forwarder":
+        return not cmdline.parse(cmdline.command_line(tree, further)).passthrough
+    return agent(tree, profile, further)[0] is not None
+
+
 def devices(tree: Tree) -> list[Node]:
     """The nodes Dom0 owns that SCI or an IOMMU cares for: enabled, not marked for passthrough."""
     return [

@@ -56,8 +56,9 @@ def sci_config(node: Node, profile: Profile = DEFAULT) -> tuple[int, int]:
     if text is None:
         return NONE, 0
     if text not in profile.sci_types:
-        known = ", ".join(profile.sci_types)
-        raise XenError(Errno.EINVAL, f"{node.place('xen,sci_type')}: {text!r} is none of {known}")
+        known = ", ".join(map(repr, profile.sci_types))
+        reason = f"{text!r} is not one of {known}, which profile {profile.name} knows"
+        raise XenError(Errno.EINVAL, f"{node.place('xen,sci_type')}: {reason}")
     sci_type = SCI_TYPES[text]
     if sci_type != SCMI_SMC_MA or profile.dom0less_agent_ids is None:
         return sci_type, 0
