@@ -6,6 +6,7 @@ import pytest
 from bus import frames
 from deploy.errors import UserError
 from deploy.xl.sci import SciType, parse_arm_sci
+from nodes.reference import PROFILE_ROWS
 from nodes.xen import binding, dom0, dom0less
 from nodes.xen.errno import Errno, XenError
 from nodes.xen.profile import DEFAULT, PROFILES, Profile
@@ -149,3 +150,8 @@ def test_a_container_in_dom0s_tree_exposes_every_page() -> None:
     bench = Bench(profile=PROFILES["v7"], command_line=ON_COMMAND_LINE)
     assert sorted(bench.domain(0).stage2) == [shmem(one) // 4096 for one in range(4)]
     assert sorted(Bench().domain(0).stage2) == [shmem(0) // 4096]
+
+
+def test_the_table_of_profiles_shows_every_column() -> None:
+    shown = {"name", "title"} | {field for field, _ in PROFILE_ROWS}
+    assert shown == {field.name for field in msgspec.structs.fields(Profile)}

@@ -1,11 +1,16 @@
 """Hazards at run time and at boot: what the driver does, that it is said, and what a strict Xen does."""
 
+import inspect
+import re
+
 import pytest
 
 from bus import frames, shmem
 from nodes.metrics import HAZARD
+from nodes.xen import hazards
 from nodes.xen.domain import State
 from nodes.xen.errno import Errno
+from nodes.xen.hazard_table import IN_A_TREE, KNOWN, NEVER_TOLD
 from nodes.xen.mediator import HAZARDOUS
 from tests.nodes.trees import FID, Value, container_of, described, host, page_node, tree
 from tests.nodes.trees import shmem as page_at
@@ -125,6 +130,11 @@ def test_a_good_tree_says_nothing(strict: bool) -> None:
     assert {line.level for line in bench.lines} == {"info"}
 
 
-def test_every_hazard_has_a_label() -> None:
+def test_every_hazard_is_in_the_table() -> None:
+    """What is counted has a label and a row; what is found in a tree has a row."""
+    told = [one.name for one in KNOWN if one.told not in (NEVER_TOLD, IN_A_TREE)]
+    assert sorted(told) == sorted(HAZARD.values)
     assert len(HAZARD.values) == HAZARD.bound
+    source = inspect.getsource(hazards)
+    assert set(re.findall(r'Hazard\("([a-z-]+)"', source)) <= {one.name for one in KNOWN}
     assert set(HAZARDOUS.values()) <= set(HAZARD.values)
