@@ -30,7 +30,7 @@ KNOWN: tuple[Known, ...] = (
     Known(
         "second-management-node",
         "a second node is probed too; it fails with -EEXIST and the registered mediator is left with no "
-        "channel at all, before v10 with those of the second node (P12). A Dom0 that asks for an agent panics",
+        "channel at all, before v10 with those of the second node (P12). A Dom0 with an agent panics",
         "the first node keeps its channels, the second is refused and the log says so",
     ),
     Known(
