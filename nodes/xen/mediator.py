@@ -40,6 +40,7 @@ class Mediator:
         self.channels: list[Channel] = []
         self.hypervisor: Channel | None = None
         self.node = ""
+        self._replaced_by = ""
 
     # ---- probe --------------------------------------------------------------------------------
 
@@ -76,6 +77,7 @@ class Mediator:
 
     def _lost(self, node: Node) -> None:
         """A second probe failed: what it leaves is what the registered mediator works with."""
+        self._replaced_by = f"; driver hazard second-management-node: the list is what {node.path} left"
         agents = ", ".join(channel.label for channel in self.channels) or "none"
         self._hazard(
             "second-management-node",
@@ -195,7 +197,7 @@ class Mediator:
         """Give an agent's channel to a domain; raises ENOENT for an unknown agent, EEXIST for a taken one."""
         channel = next((one for one in self.channels if one.agent_id == agent_id), None)
         if channel is None:
-            raise XenError(Errno.ENOENT, f"no channel has agent id {agent_id}")
+            raise XenError(Errno.ENOENT, f"no channel has agent id {agent_id}{self._replaced_by}")
         if channel.domain_id != DOMID_INVALID:
             owner = "Xen" if channel.domain_id == DOMID_XEN else f"domain {channel.domain_id}"
             raise XenError(Errno.EEXIST, f"agent {agent_id} belongs to {owner}")

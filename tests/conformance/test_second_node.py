@@ -50,7 +50,9 @@ def test_dom0s_agent_is_lost_with_them(board: Board) -> None:
     board.power_on(tree())
     board.el3.agents = {**board.el3.agents, SECOND_FID: 9}
     board.el3.port.hello("firmware")
-    assert "Error creating domain 0 (rc = -2)" in board.rig.wait(lambda: board.rig.halted, "Xen's panic")
+    reason = board.rig.wait(lambda: board.rig.halted, "Xen's panic")
+    assert "Error creating domain 0 (rc = -2)" in reason
+    assert "driver hazard second-management-node" in reason
 
 
 @pytest.mark.parametrize("profile", ["v9", "v7"])
