@@ -119,7 +119,7 @@ def _rewritten(topology: Topology, container: Node, cells: int) -> Topology:
         return topology
     by_smc_id = {agent.smc_id: agent.id for agent in topology.platform.agent}
     value = b""
-    for entry in binding.secondaries(topology.host):
+    for entry in binding.secondaries(topology.host, topology.profile):
         page = topology.host[entry.shmem_node]
         phandle = page.u32("phandle") or page.u32("linux,phandle") or 0
         words = [entry.func_id, phandle]
@@ -150,13 +150,13 @@ def _probe(topology: Topology, model: Latency) -> dict[int, Cost]:
     network = Network(0, hop_ns=0, jitter_ns=0)
     network.answer_ns[FIRMWARE] = model.message_ns
     engine = SimulatedEngine(topology, 0, lambda *_: None, network)
-    mediator = engine.xen.hypervisor.mediator
+    sci = engine.xen.hypervisor.sci
     costs: dict[int, Cost] = {}
     rung: dict[int, tuple[int, int]] = {}
 
     def observe(_receiver: bytes, envelope: bytes) -> None:
         frame = frames.decode(envelope)
-        if isinstance(frame, frames.Smc) and not mediator.initialized:
+        if isinstance(frame, frames.Smc) and not sci.initialized:
             rung[frame.request] = (frame.x[0], engine.now_ns)
         elif isinstance(frame, frames.SmcReturn) and frame.request in rung:
             smc_id, since_ns = rung.pop(frame.request)

@@ -133,7 +133,7 @@ def check(swarm: Swarm) -> None:
         assert len(bench.answers(peer, request)) == 1, (peer, request)
     assert bench.halted is None
     assert all(count == 0 for count in bench.core.meters.counter("trapline_scmi_inflight_calls").values())
-    for channel in bench.core.hypervisor.mediator.channels:
+    for channel in bench.core.hypervisor.sci.channels:
         assert not channel.lock.held
         assert not channel.lock.waiters
     owners = [d.channel for d in bench.core.hypervisor.domains.values() if d.channel is not None]
