@@ -28,7 +28,8 @@ OUTCOMES: tuple[Callable[..., Any], ...] = (
 )
 KINDS = (
     "create", "destroy", "unpause", "assign", "test", "deassign", "map", "list", "trap", "trap", "foreign",
-    "psci", "answer", "answer", "lose_one", "lose_el3", "el3_back", "console", "console_answer", "guest_gone", "late",
+    "psci", "answer", "answer", "lose_one", "lose_el3", "el3_back", "console", "console_answer", "guest_gone",
+    "late",
 )  # fmt: skip
 Step = tuple[str, int]
 
