@@ -1,4 +1,4 @@
-"""What Xen makes of a host tree: every exit of the probe by its row number (P1..P12, S1..S10)."""
+"""What Xen makes of a host tree: every exit of the probe by its row number (P1..P11, S1..S10)."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A second management node (P12): what its probe leaves of the registered mediator, by profile and strictness."""
+"""A second management node (P12): what its probe leaves of the registered mediator, or a strict Xen keeps."""
 
 from collections.abc import Callable
 
