@@ -10,12 +10,15 @@ from nodes.xen.errno import Errno, XenError
 
 
 class Iommu:
-    """``enabled``: Xen has one at all; a domain has its use if it was created with it."""
+    """``enabled``: Xen has one at all; a domain has its use if it was created with it.
+
+    ``owners``: whom each protected device belongs to, by the device's path.
+    """
 
     def __init__(self, enabled: bool, assigns_unprotected: bool) -> None:
         self.enabled = enabled
         self._assigns_unprotected = assigns_unprotected
-        self._owner: dict[str, Domain] = {}
+        self.owners: dict[str, Domain] = {}
 
     def protected(self, device: Node) -> bool:
         return self.enabled and "iommus" in device.properties
@@ -23,18 +26,16 @@ class Iommu:
     def assign(self, domain: Domain, device: Node | None) -> None:
         """The domctl: EOPNOTSUPP without an IOMMU, ESRCH, EINVAL, EBUSY; what is unprotected passes."""
         found = self._found(domain, device)
-        if domain.state is State.DYING:
-            raise XenError(Errno.EINVAL, f"domain {domain.name} is dying")
+        _check_alive(domain)
         if self.protected(found) or not self._assigns_unprotected:
             self.attach(domain, found)
 
     def test(self, domain: Domain, device: Node | None) -> None:
         """Whether ``device`` is still nobody's; EINVAL if it is somebody's."""
         found = self._found(domain, device)
-        if domain.state is State.DYING:
-            raise XenError(Errno.EINVAL, f"domain {domain.name} is dying")
-        if found.path in self._owner:
-            owner = self._owner[found.path].name
+        _check_alive(domain)
+        if found.path in self.owners:
+            owner = self.owners[found.path].name
             raise XenError(Errno.EINVAL, f"{found.path} is already assigned, to {owner}")
 
     def deassign(self, domain: Domain, device: Node | None) -> None:
@@ -42,7 +43,7 @@ class Iommu:
         found = self._found(domain, device)
         if found.path not in domain.devices:
             raise XenError(Errno.ENODEV, f"{found.path} is not assigned to {domain.name}")
-        self._owner.pop(found.path, None)
+        self.owners.pop(found.path, None)
 
     def attach(self, domain: Domain, device: Node) -> None:
         """Put ``device`` into the domain's translation; EINVAL where there is none, EBUSY if it is in one."""
@@ -50,13 +51,13 @@ class Iommu:
             raise XenError(Errno.EINVAL, f"the IOMMU is off for {domain.name}")
         if not self.protected(device):
             raise XenError(Errno.EINVAL, f"{device.path} is not protected by an IOMMU")
-        if device.path in self._owner:
-            raise XenError(Errno.EBUSY, f"{device.path} belongs to {self._owner[device.path].name}")
-        self._owner[device.path] = domain
+        if device.path in self.owners:
+            raise XenError(Errno.EBUSY, f"{device.path} belongs to {self.owners[device.path].name}")
+        self.owners[device.path] = domain
 
     def release(self, domain: Domain) -> None:
         """A dying domain's devices are nobody's."""
-        self._owner = {path: owner for path, owner in self._owner.items() if owner is not domain}
+        self.owners = {path: owner for path, owner in self.owners.items() if owner is not domain}
 
     def _found(self, domain: Domain, device: Node | None) -> Node:
         if not domain.iommu:
@@ -64,3 +65,9 @@ class Iommu:
         if device is None:
             raise XenError(Errno.ESRCH, "the host tree has no such node")
         return device
+
+
+def _check_alive(domain: Domain) -> None:
+    """A hypercall that waited for SCI may find the domain gone."""
+    if domain.state in (State.DYING, State.DEAD):
+        raise XenError(Errno.EINVAL, f"domain {domain.name} is {domain.state}")

@@ -1,14 +1,12 @@
-"""What Xen makes of a host tree: every exit of the probe by its row number (P1..P12, S1..S10)."""
+"""What Xen makes of a host tree: every exit of the probe by its row number (P1..P11, S1..S10)."""
 
 from collections.abc import Callable
 
 import pytest
 
-from bus import frames
 from nodes.devicetree import Tree
 from nodes.xen import binding
 from nodes.xen.errno import Errno, XenError
-from nodes.xen.profile import PROFILES
 from tests.nodes.trees import (
     BUS,
     FID,
@@ -185,59 +183,6 @@ def test_p11_any_bad_entry_leaves_nothing() -> None:
     bench = Bench(changed(lambda root: container_of(root).properties.pop("scmi-secondary-agents")))
     assert not probed(bench)
     assert bench.core.hypervisor.sci.channels == []
-
-
-def second_node(root: Described) -> None:
-    container_of(root).children["second"] = scmi_of(root)
-    del container_of(root).properties["xen,dom0-sci-agent-id"]
-
-
-def logged(bench: Bench, *parts: str) -> bool:
-    return any(all(part in line.text for part in parts) for line in bench.lines)
-
-
-@pytest.mark.parametrize(("profile", "left"), [("v11", []), ("v9", [1, 0, 2, 3]), ("v7", [1, 0, 2, 3])])
-def test_p12_a_second_nodes_probe_replaces_the_list(profile: str, left: list[int]) -> None:
-    """The mediator stays registered, with what the second probe leaves."""
-    bench = Bench(changed(second_node), profile=PROFILES[profile])
-    assert probed(bench)
-    assert logged(bench, "/second", "not initialised", "(-EEXIST)")
-    assert logged(bench, "driver hazard second-management-node", "agents left:")
-    assert bench.counted("trapline_xen_hazards_total") == {("second-management-node",): 1}
-    assert [channel.agent_id for channel in bench.core.hypervisor.sci.channels] == left
-    assert len(bench.seen) == 4, "the second node is asked as the first was"
-    assert bench.rc(frames.CreateDomain("domu", 2, 2)) == (0 if left else -Errno.ENOENT)
-
-
-@pytest.mark.parametrize("profile", ["v11", "v9"])
-def test_p12_a_second_node_that_cannot_even_be_read_empties_it(profile: str) -> None:
-    def change(root: Described) -> None:
-        second_node(root)
-        container_of(root).children["second"] = node({"compatible": "arm,scmi-smc"})
-
-    bench = Bench(changed(change), profile=PROFILES[profile])
-    assert probed(bench)
-    assert logged(bench, "/second", "(-ENOENT)")
-    assert bench.core.hypervisor.sci.channels == []
-    assert len(bench.seen) == 2
-
-
-def test_p12_dom0_asks_for_an_agent_that_is_lost() -> None:
-    def change(root: Described) -> None:
-        container_of(root).children["second"] = scmi_of(root)
-
-    bench = Bench(changed(change))
-    assert bench.halted is not None
-    assert "(rc = -2)" in bench.halted.reason
-
-
-def test_p12_strict_keeps_the_first() -> None:
-    bench = Bench(changed(second_node), strict=True)
-    assert probed(bench)
-    assert logged(bench, "/second", "only one SCI controller is supported")
-    assert [channel.agent_id for channel in bench.core.hypervisor.sci.channels] == [1, 0, 2, 3]
-    assert bench.counted("trapline_xen_hazards_total") == {}
-    assert len(bench.seen) == 2
 
 
 def test_a_failing_first_node_stops_the_scan() -> None:

@@ -7,7 +7,7 @@ from nodes.devicetree import Tree
 from nodes.xen.errno import Errno
 from nodes.xen.profile import PROFILES
 from tests.nodes.trees import XEN_PHANDLE, Value, described, node, page_node, shmem, tree
-from tests.nodes.xen import Bench, status
+from tests.nodes.xen import TOOLSTACK, Bench, status
 
 I2C, UART, GPU = "/soc/i2c@1000", "/soc/uart@2000", "/soc/gpu@3000"
 HAZARDS = "trapline_xen_hazards_total"
@@ -156,6 +156,16 @@ def test_merged_both_refuse_and_scis_answer_is_given() -> None:
     bench = Bench(host(), profile=PROFILES["v7"])
     domain = bench.create("domu", 2, iommu=False)
     assert bench.rc(frames.AssignDevice(domain.domid, GPU), status(-3)) == -Errno.EACCES
+
+
+def test_merged_a_domain_that_died_meanwhile_gets_nothing() -> None:
+    bench = Bench(host(), profile=PROFILES["v7"])
+    domain, heir = bench.create("domu", 2), bench.create("heir", 3)
+    bench.domctl(frames.DestroyDomain(domain.domid))
+    assign = bench.domctl(frames.AssignDevice(domain.domid, GPU))
+    bench.el3_all()
+    assert bench.answer(TOOLSTACK, assign).rc == -Errno.ESRCH
+    assert bench.rc(frames.AssignDevice(heir.domid, GPU)) == 0
 
 
 # ---- boot domains -----------------------------------------------------------------------------
