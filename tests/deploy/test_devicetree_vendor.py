@@ -2,7 +2,7 @@
 
 They are not part of this repository: ``tests/vendor_dtbs.sh FOLDER`` gets them from Debian, and
 TRAPLINE_VENDOR_DTBS names that folder. Every board is loaded; what takes longer is done with each board that
-has SCMI over SMC, and with each tenth of the others. The boards are dealt out to ``PARTS`` tests of each kind.
+has SCMI over SMC, and with each tenth of the others. ``PARTS`` tests of each kind share the boards.
 """
 
 import time
