@@ -1,10 +1,10 @@
-"""The device trees of real boards load, alone and under a Xen SCMI fragment, and come back unchanged.
+"""The device trees of real boards load, alone and under a fragment, and come back unchanged.
 
 They are not part of this repository: ``tests/vendor_dtbs.sh FOLDER`` gets them from Debian, and
-TRAPLINE_VENDOR_DTBS names that folder.
+TRAPLINE_VENDOR_DTBS names that folder. Every board is loaded; what takes longer is done with each board that
+has SCMI over SMC, and with each tenth of the others. ``PARTS`` tests of each kind share the boards.
 """
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +14,12 @@ import pytest
 from deploy.devicetree import emit, load
 from deploy.errors import UserError
 from nodes.devicetree import Tree
+from tests import vendor_boards
 
-FOLDER = os.environ.get("TRAPLINE_VENDOR_DTBS")
-LOAD_SECONDS_MAX = 1.0
-EVERY_DTS = 10  # source is slower to read, so only each tenth board goes through it
+LOAD_SECONDS_MAX = 0.5
+EVERY = 10  # of the boards without SCMI
+EVERY_DTS = 100  # source is slower to read
+PARTS = 8
 
 FRAGMENT = """\
 /dts-v1/;
@@ -38,18 +40,17 @@ FRAGMENT = """\
 };
 """
 
+parts = pytest.mark.parametrize("part", range(PARTS))
 pytestmark = pytest.mark.skipif(
-    FOLDER is None,
-    reason="TRAPLINE_VENDOR_DTBS is not set; fill a folder with tests/vendor_dtbs.sh and name it",
+    not vendor_boards.every_board(),
+    reason=f"{vendor_boards.VARIABLE} names no folder of boards; fill one with tests/vendor_dtbs.sh",
 )
 
 
-@pytest.fixture(scope="module")
-def boards() -> list[Path]:
-    """Every blob in the folder that is a board, not an overlay. There must be some."""
-    found = sorted(Path(FOLDER or "").rglob("*.dtb"))
-    assert found, f"no .dtb in {FOLDER}"
-    return found
+def sample(every: int = EVERY) -> list[Path]:
+    scmi = set(vendor_boards.boards())
+    others = [board for board in vendor_boards.every_board() if board not in scmi]
+    return [*vendor_boards.boards()[:: every // EVERY], *others[::every]]
 
 
 def content(tree: Tree) -> dict[str, dict[str, bytes]]:
@@ -67,16 +68,22 @@ def failures(boards: list[Path], check: Callable[[Path], None]) -> list[str]:
     return found
 
 
-def test_every_board_loads_quickly(boards: list[Path]) -> None:
+def test_there_are_boards_with_scmi() -> None:
+    assert vendor_boards.boards(), f"no board in {vendor_boards.VARIABLE} carries {vendor_boards.CHANNEL}"
+
+
+@parts
+def test_every_board_loads_quickly(part: int) -> None:
     def check(board: Path) -> None:
         start = time.perf_counter()
         assert len(list(load([board]))) > 1
         assert time.perf_counter() - start < LOAD_SECONDS_MAX
 
-    assert failures(boards, check) == []
+    assert failures(vendor_boards.every_board()[part::PARTS], check) == []
 
 
-def test_every_board_takes_a_fragment(boards: list[Path], tmp_path: Path) -> None:
+@parts
+def test_a_board_takes_a_fragment(part: int, tmp_path: Path) -> None:
     fragment = tmp_path / "xen.dts"
     fragment.write_text(FRAGMENT)
 
@@ -92,10 +99,11 @@ def test_every_board_takes_a_fragment(boards: list[Path], tmp_path: Path) -> Non
         plain, now = content(load([board])), content(merged)
         assert all(now[path] == plain[path] for path in plain)
 
-    assert failures(boards, check) == []
+    assert failures(sample()[part::PARTS], check) == []
 
 
-def test_every_board_comes_back_unchanged(boards: list[Path], tmp_path: Path) -> None:
+@parts
+def test_a_board_comes_back_unchanged(part: int, tmp_path: Path) -> None:
     dtb, dts = tmp_path / "again.dtb", tmp_path / "again.dts"
 
     def check(board: Path) -> None:
@@ -108,4 +116,5 @@ def test_every_board_comes_back_unchanged(boards: list[Path], tmp_path: Path) ->
         dts.write_text(emit.to_dts(tree))
         assert content(load([dts])) == content(tree)
 
-    assert failures(boards, check) + failures(boards[::EVERY_DTS], check_source) == []
+    assert failures(sample()[part::PARTS], check) == []
+    assert failures(sample(EVERY_DTS)[part::PARTS], check_source) == []
