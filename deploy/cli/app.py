@@ -24,6 +24,7 @@ COMMANDS = {
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
+    "dt": "deploy.cli.dt",
 }
 
 
