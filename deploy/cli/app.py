@@ -25,6 +25,7 @@ COMMANDS = {
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
     "dt": "deploy.cli.dt",
+    "explain": "deploy.cli.explain",
 }
 
 
