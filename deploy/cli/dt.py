@@ -84,11 +84,12 @@ def dom0(
     \b
     Rewritten as Xen does it:
       - the node compatible "xen,sci" is left out, with all below it;
-      - /firmware/scmi and the arm,scmi-shmem nodes stay as they are, byte for byte, or are
-        left out if Xen has a mediator and Dom0 no SCMI;
+      - /firmware/scmi and the arm,scmi-shmem nodes stay, byte for byte;
+        they are left out if Xen has a mediator and Dom0 no SCMI;
       - devices marked xen,passthrough are disabled.
-    Not rewritten, though Xen does: memory nodes, cpus, the interrupt controller, timer and
-    PSCI nodes, the hypervisor node, and bootargs and modules under /chosen.
+    Not rewritten, though Xen does: memory, cpus, the interrupt controller,
+    timer and PSCI nodes, the hypervisor node, bootargs and modules under
+    /chosen.
 
     What was decided, and why, goes to standard error. Only the host tree matters here; the other
     file options are accepted, so that one command line fits all.

@@ -28,6 +28,7 @@ _REFERENCES = {
     "phys": "#phy-cells",
     "pwms": "#pwm-cells",
     "hwlocks": "#hwlock-cells",
+    "mux-controls": "#mux-control-cells",
     "io-channels": "#io-channel-cells",
     "sound-dai": "#sound-dai-cells",
     "thermal-sensors": "#thermal-sensor-cells",
@@ -38,6 +39,8 @@ _REFERENCES = {
     "memory-region": "",
     "shmem": "",
 }
+_GPIO = re.compile(r"(?:.*-)?(?<!nr-)gpios?")
+_HOLES = (0, 0xFFFF_FFFF)  # an item of a list that is left out
 _PRINTABLE = re.compile(rb"(?:[ -~]+\0)+")
 
 
@@ -65,13 +68,17 @@ def _node_lines(tree: Tree, node: Node, indent: str) -> Iterator[str]:
 
 def _references(tree: Tree, node: Node, prop: str) -> str:
     """The value with ``&label`` for each phandle; empty unless all of it reads as a list of references."""
-    name = _REFERENCES.get(prop)
+    name = "#gpio-cells" if _GPIO.fullmatch(prop) else _REFERENCES.get(prop)
     cells = node.cells(prop) or []
     if name is None or 4 * len(cells) != len(node.properties[prop]):
         return ""
     found = []
     at = 0
     while at < len(cells):
+        if cells[at] in _HOLES:
+            found.append(hex(cells[at]))
+            at += 1
+            continue
         target = tree.by_phandle(cells[at])
         count = target.u32(name) if target and name else 0
         if target is None or count is None or at + 1 + count > len(cells):
