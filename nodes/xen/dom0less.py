@@ -35,7 +35,7 @@ def parse(node: Node, partial: Tree | None) -> Dom0less:
     devices: list[str] = []
     mappings: list[tuple[int, int, int]] = []
     for inner in partial or ():
-        mappings.extend(_mappings(inner))
+        mappings.extend(mappings_of(inner))
         path = inner.string("xen,path")
         if path is not None:
             devices.append(path)
@@ -62,7 +62,7 @@ def sci_config(node: Node) -> tuple[int, int]:
     return SCMI_SMC_MA, agent_id
 
 
-def _mappings(node: Node) -> list[tuple[int, int, int]]:
+def mappings_of(node: Node) -> list[tuple[int, int, int]]:
     """``xen,reg`` entries <host size guest>, two cells each, in whole pages."""
     cells = node.cells("xen,reg") or []
     if len(cells) % 6:
