@@ -36,7 +36,7 @@ def judge(material: Material, texts: Texts | None = None) -> list[Finding]:
     for one in JUDGES:
         found += one(material)
     found += source.judge(material, texts)
-    return _ordered(_distinct([located(one, texts) for one in found]))
+    return _ordered(_distinct([located(one, texts) for one in found]), material.files)
 
 
 def unusable(found: list[Finding]) -> bool:
@@ -52,7 +52,8 @@ def _distinct(found: list[Finding]) -> list[Finding]:
     return list(kept.values())
 
 
-def _ordered(found: list[Finding]) -> list[Finding]:
-    """By file, in the order in which they first occur, then by line."""
-    files = {file: at for at, file in enumerate(dict.fromkeys(one.spot.file for one in found))}
+def _ordered(found: list[Finding], given: list[str]) -> list[Finding]:
+    """By file, in the order in which they were given or first occur, then by line."""
+    names = [*given, *(one.spot.file for one in found)]
+    files = {file: at for at, file in enumerate(dict.fromkeys(names))}
     return sorted(found, key=lambda one: (files[one.spot.file], one.spot.line or 0, one.spot.column or 0))

@@ -22,19 +22,20 @@ def judge(material: Material, tree: Tree, container: Node) -> Iterator[Finding]:
     if mismatch is not None:
         yield mismatch
         return
-    yield from _refusals(material, tree)
+    yield from refusals(material, tree)
     for hazard in hazards.hazards(tree, material.own, material.entries):
         spot = focused(tree, hazard.rule, hazard.place)
         also = () if hazard.other is None else (("the other one", focused(tree, hazard.rule, hazard.other)),)
         yield finding(hazard.rule, spot, hazard.reason, "", *also)
 
 
-def _refusals(material: Material, tree: Tree) -> Iterator[Finding]:
+def refusals(material: Material, tree: Tree) -> Iterator[Finding]:
+    """What Xen refuses: it stops at the first, here all of them."""
     seen: dict[int, Secondary] = {}
     for entry in binding.entries(tree, material.profile):
         if not isinstance(entry, Secondary):
             cells = channels.entry_cells(tree, entry.place.entry if entry.place else None)
-            yield refused(tree, entry, cells[1] if len(cells) > 1 else None)
+            yield from refused(tree, entry, cells[1] if len(cells) > 1 else None)
             continue
         if entry.agent_id is None:
             continue

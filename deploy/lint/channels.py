@@ -6,6 +6,8 @@ to be somebody else's. Which mistakes there are is not decided here (``host.py``
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from deploy.lint.platform import PlatformFile
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.xen import binding
@@ -23,6 +25,29 @@ def page(tree: Tree, phandle: int | None) -> tuple[Node, int, int] | TreeError |
         return (target, *tree.reg(target))
     except TreeError as error:
         return error
+
+
+def mended(tree: Tree) -> Tree:
+    """The tree with an empty ``ranges`` wherever the container's addresses lack one on their way.
+
+    Said once, the mistake shall not hide what else is wrong.
+    """
+    container = tree.find_compatible(binding.CONTAINER)
+    if container is None:
+        return tree
+    way = {node.path for node in (container, *tree.ancestors(container)) if node.path != "/"}
+    if all("ranges" in tree[path].properties for path in way):
+        return tree
+
+    def copy(node: Node) -> Node:
+        if node.path != "/" and node.path not in way:
+            return node
+        properties = {"ranges": b""} | node.properties if node.path in way else node.properties
+        return msgspec.structs.replace(
+            node, properties=properties, children=[copy(one) for one in node.children]
+        )
+
+    return Tree(copy(tree.root), tree.source)
 
 
 def own(tree: Tree) -> Management | None:

@@ -21,7 +21,8 @@ def judge(material: Material) -> Iterator[Finding]:
     if tree is None:
         return
     multiagent = material.profile.driver == "multiagent" and tree.find_compatible(CONTAINER) is not None
-    own = material.own.node if material.own is not None and multiagent else None
+    management = next(binding.candidates(tree), None)
+    own = management.path if management is not None and multiagent else None
     controlled: dict[str, list[int]] = {}
     if multiagent:
         for device in tree:
@@ -51,15 +52,14 @@ def _unparsable(tree: Tree, device: Node, error: XenError) -> Finding:
         for cell in cells:
             target = tree.by_phandle(cell)
             if target is not None and target.path in error.reason.split():
-                if target.compatible(CHANNEL) and not _is_xens(tree, target):
-                    return _wrong_provider(device, target, None, error.place.entry)
+                family = (target, *tree.ancestors(target))
+                if not any(node.compatible(CONTAINER) for node in family):
+                    if any(node.compatible(CHANNEL) for node in family):
+                        return _wrong_provider(device, target, None, error.place.entry)
+                    break
                 also = ("the device that needs it", at(device, CONTROLLERS))
                 return finding(rule, at(target), f"{target.path} has no {CELLS}", "", also)
     return finding(rule, at_place(error.place), f"{device.path}: {error.reason}")
-
-
-def _is_xens(tree: Tree, node: Node) -> bool:
-    return any(above.compatible(CONTAINER) for above in tree.ancestors(node))
 
 
 def _wrong_provider(device: Node, provider: Node, own: str | None, index: int | None) -> Finding:

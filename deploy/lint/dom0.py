@@ -24,7 +24,7 @@ def judge(material: Material) -> Iterator[Finding]:
         channel = bind(tree_for_dom0(tree, mediator=True, scmi=True))
     except TreeError as error:
         if error.node is not None and container.u32(DOM0_AGENT) is not None:
-            yield _unusable(error)
+            yield from _unusable(tree, error)
     if channel is not None:
         yield from _privileged(material, tree, channel)
     if material.profile.dom0_agent != "property":
@@ -33,12 +33,13 @@ def judge(material: Material) -> Iterator[Finding]:
     yield from _agent(material, tree, container, channel)
 
 
-def _unusable(error: TreeError) -> Finding:
+def _unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
     assert error.node is not None
     if error.prop == "ranges":
-        return untranslatable(error)
+        yield from untranslatable(tree, error)
+        return
     message = str(error).removeprefix(f"{error.node.place(error.prop)}: ").partition("; ")[0]
-    return finding(
+    yield finding(
         "host-channel-unusable", at(error.node, error.prop), f"{error.node.path}: {error.prop}: {message}"
     )
 

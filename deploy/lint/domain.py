@@ -43,7 +43,8 @@ class Mapping(msgspec.Struct, frozen=True):
 class Domain(msgspec.Struct, frozen=True):
     """``sci_type`` as in Xen's domain config (0 none, 1 single agent, 2 multi-agent); None: not readable.
 
-    ``spot``: the domain; ``agent_spot``: where its agent is chosen; ``devices``: host paths with places.
+    ``agent_given``: the configuration says which agent, it is not the parser's 0. ``spot``: the domain;
+    ``agent_spot``: where its agent is chosen; ``devices``: host paths with places.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Domain(msgspec.Struct, frozen=True):
     agent_spot: Spot
     sci_type: int | None
     agent_id: int
+    agent_given: bool
     mappings: tuple[Mapping, ...]
     devices: tuple[tuple[str, Spot], ...]
     tree: Tree | None
@@ -85,6 +87,7 @@ def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list
         spot,
         sci_type,
         agent_id,
+        re.search(r"(?:^|,)agent_id=", cfg.arm_sci or "") is not None,
         tuple(_iomem(cfg, found)),
         tuple((path, in_cfg(cfg, "dtdev", path)) for path in cfg.dtdev),
         tree,
@@ -155,7 +158,7 @@ def from_node(node: Node, partial: Tree | None, _profile: Profile, found: list[F
         if path is not None:
             devices.append((path, at(inner, "xen,path")))
     spots = at(node), at(node, "xen,sci-agent-id")
-    return Domain(node.name, True, *spots, sci_type, agent_id, tuple(mappings), tuple(devices), partial)
+    return Domain(node.name, True, *spots, sci_type, agent_id, True, tuple(mappings), tuple(devices), partial)
 
 
 def _mappings(node: Node, found: list[Finding]) -> list[Mapping]:

@@ -99,7 +99,7 @@ def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
     try:
         channel = bind(domain.tree)
     except TreeError as error:
-        yield _unusable(error)
+        yield from _unusable(domain.tree, error)
         return
     if channel is None:
         if domain.agent is not None:
@@ -116,7 +116,7 @@ def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
         yield finding(
             "guest-outside-passthrough", at(node), f"{node.path} is not copied into {domain.name}'s tree"
         )
-    if domain.agent is not None:
+    if domain.agent is not None and domain.agent_given:
         yield from _channel(domain, domain.tree, node, channel, entry)
 
 
@@ -127,14 +127,14 @@ def _has_tree(material: Material, domain: Domain) -> bool:
     return any(found.rule in ("syntax", "unreadable") for found in material.found)
 
 
-def _unusable(error: TreeError) -> Finding:
-    if error.node is None:
-        return finding("guest-channel-unusable", Spot(""), str(error))
+def _unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
+    assert error.node is not None
     if error.prop == "ranges":
-        return untranslatable(error)
+        yield from untranslatable(tree, error)
+        return
     text = str(error).removeprefix(f"{error.node.place(error.prop)}: ")
     message = f"{error.node.path}: {error.prop}: {text.partition('; ')[0]}"
-    return finding("guest-channel-unusable", at(error.node, error.prop), message)
+    yield finding("guest-channel-unusable", at(error.node, error.prop), message)
 
 
 def _channel(
@@ -158,7 +158,7 @@ def _channel(
         message = f"{domain.name} expects its page at {channel.shmem:#x}, where {how} maps nothing"
         fix = _mapping_fix(domain, entry, channel)
         yield finding("guest-shmem-unmapped", spot, message, fix, *_first_mapping(domain))
-    elif entry is not None and machine != entry.shmem:
+    elif entry is not None and machine != entry.shmem and not entry.shmem % PAGE_BYTES:
         message = (
             f"{domain.name}'s page at {channel.shmem:#x} is {machine:#x} of the machine, but its agent "
             f"{domain.agent_id} has {entry.shmem:#x}"

@@ -56,7 +56,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 def finding(rule: str, spot: Spot, message: str, fix: str = "", *also: tuple[str, Spot]) -> Finding:
     """A finding of ``rule``; without ``fix`` the rule's own advice is given. KeyError: no such rule."""
-    return Finding(rule, spot, message, fix or RULES[rule].fix, also)
+    advice = fix or RULES[rule].fix
+    advice = advice[0].upper() + advice[1:]
+    return Finding(rule, spot, message, advice if advice[-1] in ".;)" else f"{advice}.", also)
 
 
 def at(node: Node, prop: str = "", **rest: Any) -> Spot:

@@ -19,10 +19,14 @@ def judge(material: Material) -> Iterator[Finding]:
         return
     if material.own is not None:
         yield from _xen(tree, platform, material.own)
+        yield from _others(material, platform, material.own)
+    rung = set() if material.own is None else {material.own.func_id}
     for entry in material.entries:
+        if entry.func_id in rung:
+            continue  # a doorbell given twice is a mistake of its own, and which entry is wrong unknown
+        rung.add(entry.func_id)
         place = Place(container, SECONDARY, entry.index)
         yield from _entry(tree, platform, entry, place)
-    yield from _others(material, platform)
 
 
 def _xen(tree: Tree, platform: PlatformFile, own: Management) -> Iterator[Finding]:
@@ -73,11 +77,10 @@ def _entry(tree: Tree, platform: PlatformFile, entry: Secondary, place: Place) -
         yield finding("agent-beyond-count", focused(tree, "agent-beyond-count", place), message)
 
 
-def _others(material: Material, platform: PlatformFile) -> Iterator[Finding]:
-    own = material.own.func_id if material.own else None
+def _others(material: Material, platform: PlatformFile, own: Management) -> Iterator[Finding]:
     listed = {entry.func_id for entry in material.entries}
     for agent in platform.platform.agent:
-        if agent.smc_id == own:
+        if agent.smc_id == own.func_id:
             continue
         if agent.trusted:
             message = f"agent {agent.id} ({agent.name}) is trusted as well"

@@ -25,8 +25,13 @@ def judge(material: Material) -> Iterator[Finding]:
         if other.compatible(CONTAINER) and other.path != container.path:
             message = f"Xen reads {container.path} and ignores this one"
             yield finding("second-container", at(other), message, "", ("the one in use", at(container)))
-    yield from _management(tree, container)
-    yield from agents.judge(material, tree, container)
+    mended = material.mended or tree
+    if mended is not tree:
+        # What lacks ranges would be all there is to say; so it is said, and then taken as given.
+        refusals = (*_management(tree, container), *agents.refusals(material, tree))
+        yield from (one for one in refusals if one.rule == "missing-ranges")
+    yield from _management(mended, container)
+    yield from agents.judge(material, mended, container)
 
 
 def _without_container(tree: Tree) -> Iterator[Finding]:
@@ -48,7 +53,7 @@ def _management(tree: Tree, container: Node) -> Iterator[Finding]:
         yield _no_management(tree, container)
         return
     for problem in binding.management_problems(tree, found):
-        yield refused(tree, problem, found.u32("shmem"))
+        yield from refused(tree, problem, found.u32("shmem"))
 
 
 def _no_management(tree: Tree, container: Node) -> Finding:

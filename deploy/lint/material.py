@@ -36,13 +36,15 @@ class Inputs(msgspec.Struct, frozen=True):
 
 
 class Material(msgspec.Struct, frozen=True):
-    """What was read. ``own`` and ``entries`` are Xen's channel and the agents', read leniently.
+    """What was read. ``mended`` is the host tree with the ``ranges`` that its container lacks.
 
-    ``agents`` are the entries by agent id: as listed or, in 2-cell form, as platform.toml tells.
+    ``own`` and ``entries`` are Xen's channel and the agents', read leniently; ``agents`` the entries by agent
+    id: as listed or, in 2-cell form, as platform.toml tells.
     """
 
     inputs: Inputs
     host: Tree | None = None
+    mended: Tree | None = None
     own: Management | None = None
     entries: tuple[Secondary, ...] = ()
     agents: Mapping[int, Secondary] = {}
@@ -83,11 +85,13 @@ def read(inputs: Inputs) -> Material:
     domains = [*_boot_domains(inputs, host, found), *_guests(inputs, found)]
     if host is None:
         return Material(inputs, None, domains=tuple(domains), platform=platform, found=tuple(found))
-    entries = tuple(channels.entries(host, inputs.profile))
+    mended = channels.mended(host)
+    entries = tuple(channels.entries(mended, inputs.profile))
     return Material(
         inputs,
         host,
-        channels.own(host),
+        mended,
+        channels.own(mended),
         entries,
         channels.by_agent(entries, platform),
         tuple(domains),

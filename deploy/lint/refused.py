@@ -3,6 +3,8 @@
 ``nodes.xen.binding`` decides what is refused; nothing is decided here.
 """
 
+from collections.abc import Iterator
+
 from deploy.lint import channels
 from deploy.lint.finding import Finding, Spot, at, at_place, finding
 from deploy.lint.rules import RULE_OF_XEN
@@ -41,32 +43,37 @@ def focused(tree: Tree, rule: str, place: Place) -> Spot:
     return at(place.node, place.prop, entry=place.entry, cells=cells)
 
 
-def refused(tree: Tree, problem: XenError, phandle: int | None) -> Finding:
+def refused(tree: Tree, problem: XenError, phandle: int | None) -> Iterator[Finding]:
     """What Xen refuses, where it can be mended: not at the reference, but at what it meets."""
     assert problem.place is not None
     rule = RULE_OF_XEN[problem.rule]
     page = channels.page(tree, phandle)
     if rule == "shmem-unusable" and isinstance(page, TreeError) and page.node is not None:
-        return untranslatable(page, problem)
+        yield from untranslatable(tree, page, problem)
+        return
     spot = focused(tree, rule, problem.place)
     if rule == "shmem-unaligned" and isinstance(page, tuple):
         node, address, size = page
         reason = f"the page {address:#x} of {size:#x} bytes is not made of whole 4 KiB pages"
-        return finding(rule, at(node, "reg"), reason, _aligned(address, size), ("used here", spot))
-    return finding(rule, spot, problem.reason)
+        yield finding(rule, at(node, "reg"), reason, _aligned(address, size), ("used here", spot))
+    else:
+        yield finding(rule, spot, problem.reason)
 
 
-def untranslatable(error: TreeError, problem: XenError | None = None) -> Finding:
-    """An address that does not reach the CPU, at the node that is in the way."""
+def untranslatable(tree: Tree, error: TreeError, problem: XenError | None = None) -> Iterator[Finding]:
+    """An address that does not reach the CPU: at every node that is in the way."""
     assert error.node is not None
     node, prop = error.node, error.prop
     also = () if problem is None or problem.place is None else (("needed here", at_place(problem.place)),)
-    text = str(error).removeprefix(f"{node.place(prop)}: ").removeprefix(f"{node.place()}: ")
-    message, _, fix = text.partition("; ")
     if prop == "ranges" and prop not in node.properties:
-        message = f"{node.path} has no 'ranges': no address below it is one of the CPU's"
-        return finding("missing-ranges", at(node), message, f"Add 'ranges;' to {node.path}.", *also)
-    return finding("shmem-unusable", at(node, prop), f"{node.path}: {prop}: {message}", fix, *also)
+        for bus in (node, *tree.ancestors(node)):
+            if bus.path != "/" and prop not in bus.properties:
+                message = f"{bus.path} has no 'ranges': no address below it is one of the CPU's"
+                yield finding("missing-ranges", at(bus), message, f"Add 'ranges;' to {bus.path}.", *also)
+        return
+    text = str(error).removeprefix(f"{node.place(prop)}: ")
+    message, _, fix = text.partition("; ")
+    yield finding("shmem-unusable", at(node, prop), f"{node.path}: {prop}: {message}", fix, *also)
 
 
 def _aligned(address: int, size: int) -> str:

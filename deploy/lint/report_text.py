@@ -66,14 +66,13 @@ def _plural(count: int, word: str) -> str:
 
 
 def _print(out: Console, text: Text) -> None:
-    out.print(text, soft_wrap=len(text) <= out.width)
+    for line in text.wrap(out, out.width):
+        line.rstrip()
+        out.print(line, soft_wrap=True)
 
 
 def _finding(out: Console, one: Finding, texts: Texts, why: bool) -> None:
-    head = Text(f"{where(one.spot)}: ", style="bold")
-    head.append(f"{one.severity}[{one.rule}]", style=COLOURS[one.severity])
-    _print(out, head)
-    _labelled(out, "", one.message, indent=2, style="bold")
+    _head(out, one)
     _source(out, one.spot, texts, COLOURS[one.severity])
     _labelled(out, "node", _node(one.spot))
     for title, spot in one.also:
@@ -86,6 +85,22 @@ def _finding(out: Console, one: Finding, texts: Texts, why: bool) -> None:
         _labelled(out, "why", one.about.why)
     _labelled(out, "fix", one.fix)
     out.print()
+
+
+def _head(out: Console, one: Finding) -> None:
+    """``place: severity[rule]: message``, as editors and grep expect it, on one line if that has room."""
+    place, kind = f"{where(one.spot)}: ", f"{one.severity}[{one.rule}]: "
+    head = Text(place, style="bold").append(kind, style=COLOURS[one.severity])
+    room = out.width - len(head)
+    first, _, rest = one.message, "", ""
+    if len(first) > room:
+        lines = textwrap.wrap(first, max(room, 1), break_long_words=False, break_on_hyphens=False)
+        first = lines[0] if len(lines[0]) <= room else ""
+        rest = one.message[len(first) :].strip()
+    head.append(first, style="bold default")
+    head.rstrip()
+    out.print(head, soft_wrap=True)
+    _labelled(out, "", rest, indent=2, style="bold")
 
 
 def where(spot: Spot) -> str:

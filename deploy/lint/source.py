@@ -100,5 +100,7 @@ class _Scanner:
             return
         first = ("the subnode", Spot(self._file, node.first_subnode))
         message = f"{name} stands after the subnode {node.subnode.rpartition(':')[2]}"
-        spot = Spot(self._file, self._name_line, prop=name)
+        names = [one.name.rpartition(":")[2] for one in self._open]
+        path = "/" + "/".join(names[1:]) if names[0] == "/" else ""
+        spot = Spot(self._file, self._name_line, node=path, prop=name)
         yield finding("property-after-subnode", spot, message, "", first)
