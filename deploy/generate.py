@@ -1,7 +1,7 @@
 """Writes the generated reference pages beside the code: ``python -m deploy.generate [--check]``.
 
-The text comes from ``bus.reference``, ``nodes.reference`` and the linter's table of rules; this module only knows which file holds
-what, and how a generated section is marked in a page that people write.
+The text comes from ``bus.reference``, ``nodes.reference`` and the linter's rules; this module knows which
+file holds what, and how a generated section is marked in a page that people write.
 """
 
 import argparse

@@ -4,7 +4,7 @@ Xen stops at the first mistake. The linter goes on, so that a page that is not a
 to be somebody else's. Which mistakes there are is not decided here (``host.py`` asks Xen's rules).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -76,6 +76,13 @@ def entries(tree: Tree, profile: Profile) -> Iterator[Secondary]:
             yield entry
         else:
             yield from _lenient(tree, entry)
+
+
+def complete(tree: Tree, found: Sequence[Secondary], agents: Mapping[int, Secondary]) -> bool:
+    """Whether every entry of the list could be read, and every agent's id is known."""
+    listed = sum(not isinstance(one, XenError) or one.place is not None for one in binding.entries(tree))
+    known = all(entry.agent_id is not None or entry in agents.values() for entry in found)
+    return known and len(found) == listed > 0
 
 
 def _lenient(tree: Tree, error: XenError) -> Iterator[Secondary]:

@@ -67,7 +67,7 @@ def _agent(material: Material, domain: Domain) -> Iterator[Finding]:
     elif agent_id == material.xen_agent:
         message = f"{domain.name} asks for agent {agent_id}, which is Xen's own (-EEXIST)"
         yield finding("agent-is-xens", domain.agent_spot, message)
-    elif material.complete and material.entries and agent_id not in material.agents:
+    elif material.complete and agent_id not in material.agents:
         there = ", ".join(map(str, material.agents))
         message = f"{domain.name} asks for agent {agent_id}; listed are {there} (-ENOENT)"
         yield finding("agent-unknown", domain.agent_spot, message)

@@ -9,7 +9,7 @@ from deploy.lint.refused import refused
 from deploy.lint.rules import RULE_OF_XEN
 from nodes.devicetree import Node, Tree
 from nodes.xen import binding
-from nodes.xen.binding import CHANNEL, CONTAINER, SECONDARY
+from nodes.xen.binding import CHANNEL, CONTAINER, DOM0_AGENT, SECONDARY
 
 
 def judge(material: Material) -> Iterator[Finding]:
@@ -36,15 +36,13 @@ def judge(material: Material) -> Iterator[Finding]:
 
 def _without_container(tree: Tree) -> Iterator[Finding]:
     for node in tree:
-        if SECONDARY in node.properties:
-            message = f"{node.path} lists the agents, but it is not compatible {CONTAINER!r}"
+        mine = next((prop for prop in (SECONDARY, DOM0_AGENT) if prop in node.properties), None)
+        if mine is not None:
+            message = f"{node.path} has {mine}, but it is not compatible {CONTAINER!r}"
             yield finding(RULE_OF_XEN["S1"], at(node, "compatible"), message)
             return
-    if not any(
-        "xen,sci" in prop or prop.endswith("secondary-agents") for node in tree for prop in node.properties
-    ):
-        message = f"no node is compatible {CONTAINER!r}: Xen's multi-agent driver has nothing to do here"
-        yield finding("no-xen-sci", at(tree.root), message)
+    message = f"no node is compatible {CONTAINER!r}: Xen's multi-agent driver has nothing to do here"
+    yield finding("no-xen-sci", at(tree.root), message)
 
 
 def _management(tree: Tree, container: Node) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ class Material(msgspec.Struct, frozen=True):
     """What was read. ``mended`` is the host tree with the ``ranges`` that its container lacks.
 
     ``own`` and ``entries`` are Xen's channel and the agents', read leniently; ``agents`` the entries by agent
-    id: as listed or, in 2-cell form, as platform.toml tells.
+    id: as listed or, in 2-cell form, as platform.toml tells. ``complete``: those are all there are.
     """
 
     inputs: Inputs
@@ -48,6 +48,7 @@ class Material(msgspec.Struct, frozen=True):
     own: Management | None = None
     entries: tuple[Secondary, ...] = ()
     agents: Mapping[int, Secondary] = {}
+    complete: bool = False
     domains: tuple[Domain, ...] = ()
     platform: PlatformFile | None = None
     found: tuple[Finding, ...] = ()
@@ -63,11 +64,6 @@ class Material(msgspec.Struct, frozen=True):
     @property
     def profile(self) -> Profile:
         return self.inputs.profile
-
-    @property
-    def complete(self) -> bool:
-        """Whether the ids of all agents are known: in 2-cell form only platform.toml tells them."""
-        return all(entry.agent_id is not None or entry in self.agents.values() for entry in self.entries)
 
     @property
     def xen_agent(self) -> int | None:
@@ -87,13 +83,15 @@ def read(inputs: Inputs) -> Material:
         return Material(inputs, None, domains=tuple(domains), platform=platform, found=tuple(found))
     mended = channels.mended(host)
     entries = tuple(channels.entries(mended, inputs.profile))
+    agents = channels.by_agent(entries, platform)
     return Material(
         inputs,
         host,
         mended,
         channels.own(mended),
         entries,
-        channels.by_agent(entries, platform),
+        agents,
+        channels.complete(mended, entries, agents),
         tuple(domains),
         platform,
         tuple(found),

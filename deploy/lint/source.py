@@ -18,11 +18,10 @@ _TOKEN = re.compile(
       | (?P<skip>//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"|<[^>]*>|\[[^\]]*\]|[ \t]+)
       | (?P<newline>\n)
       | (?P<mark>[{};=])
-      | (?P<word>/?[A-Za-z0-9,._+*\#?@&{/}:-]*[A-Za-z0-9,._+*\#?@-]/?)
+      | (?P<word>&\{[^}\n]*\}|&\w+|/?[A-Za-z0-9,._+*\#?@-]+/?|/)
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
-_SUBNODE = re.compile(r"(?:/|[^/]*)")
 
 
 class _Open(msgspec.Struct):
@@ -61,7 +60,7 @@ class _Scanner:
         self._file, self._line = file, 1
         self._open: list[_Open] = []
         self._name, self._name_line = "", 0
-        self._value = False
+        self._skip = False  # what follows, up to a semicolon, is no name
 
     def scan(self, text: str) -> Iterator[Finding]:
         for match in _TOKEN.finditer(text):
@@ -72,14 +71,15 @@ class _Scanner:
                 self.included.append(match["path"])
             elif kind == "mark":
                 yield from self._mark(match[0])
-            elif kind == "word" and not self._value:
+            elif kind == "word" and not self._skip:
                 self._name, self._name_line = match[0], self._line
+                self._skip = match[0].startswith(("/delete-", "/memreserve/"))
             if not match["line"]:
                 self._line += match[0].count("\n")
 
     def _mark(self, mark: str) -> Iterator[Finding]:
         if mark == "=":
-            self._value = True
+            self._skip = True
         elif mark == "{":
             if self._open and not self._open[-1].first_subnode:
                 self._open[-1].first_subnode, self._open[-1].subnode = self._name_line, self._name
@@ -91,16 +91,16 @@ class _Scanner:
             self._name = ""
         else:
             yield from self._statement()
-            self._name, self._value = "", False
+            self._name, self._skip = "", False
 
     def _statement(self) -> Iterator[Finding]:
         node = self._open[-1] if self._open else None
-        name = self._name.rpartition(":")[2]
+        name = self._name
         if node is None or not node.first_subnode or not name or name.startswith(("/", "&")):
             return
         first = ("the subnode", Spot(self._file, node.first_subnode))
         message = f"{name} stands after the subnode {node.subnode.rpartition(':')[2]}"
-        names = [one.name.rpartition(":")[2] for one in self._open]
+        names = [one.name for one in self._open]
         path = "/" + "/".join(names[1:]) if names[0] == "/" else ""
         spot = Spot(self._file, self._name_line, node=path, prop=name)
         yield finding("property-after-subnode", spot, message, "", first)
