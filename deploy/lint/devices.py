@@ -128,13 +128,20 @@ def _unassigned(
     controlled: dict[str, list[int]],
     owners: dict[str, tuple[str, Spot]],
 ) -> Iterator[Finding]:
-    if own is None or not any(not domain.boot for domain in material.domains):
-        return  # the domains that would get it were not given
+    lost = any(domain.boot and domain.tree_named and domain.tree is None for domain in material.domains)
+    if own is None or lost or not _all_known(material, tree):
+        return
     for path in controlled:
         device = tree[path]
         if dom0.PASSTHROUGH in device.properties and path not in owners and device.available():
             message = f"{path} is withheld from Dom0 and given to nobody"
             yield finding("device-unassigned", at(device, dom0.PASSTHROUGH), message)
+
+
+def _all_known(material: Material, tree: Tree) -> bool:
+    """Whether every listed agent has its domain here: else who gets a device may just not be given."""
+    asked = {domain.agent for domain in material.domains} | {binding.dom0_agent(tree)[0]}
+    return material.complete and set(material.agents) <= asked
 
 
 def _consumers(tree: Tree) -> set[str]:

@@ -44,7 +44,8 @@ class Domain(msgspec.Struct, frozen=True):
     """``sci_type`` as in Xen's domain config (0 none, 1 single agent, 2 multi-agent); None: not readable.
 
     ``agent_given``: the configuration says which agent, it is not the parser's 0. ``spot``: the domain;
-    ``agent_spot``: where its agent is chosen; ``devices``: host paths with places.
+    ``agent_spot``: where its agent is chosen; ``devices``: host paths with places; ``tree_named``: it has a
+    tree, be it one that cannot be read.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Domain(msgspec.Struct, frozen=True):
     mappings: tuple[Mapping, ...]
     devices: tuple[tuple[str, Spot], ...]
     tree: Tree | None
+    tree_named: bool
 
     @property
     def agent(self) -> int | None:
@@ -91,6 +93,7 @@ def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list
         tuple(_iomem(cfg, found)),
         tuple((path, in_cfg(cfg, "dtdev", path)) for path in cfg.dtdev),
         tree,
+        cfg.device_tree is not None,
     )
 
 
@@ -140,8 +143,8 @@ def _ignored(key: str, item: str) -> tuple[str, str]:
     return f"{item!r} is ignored: the keys are {' and '.join(KEYS)}", ""
 
 
-def from_node(node: Node, partial: Tree | None, _profile: Profile, found: list[Finding]) -> Domain:
-    """The boot domain of an ``xen,domain`` node."""
+def from_node(node: Node, partial: Tree | None, named: bool, found: list[Finding]) -> Domain:
+    """The boot domain of an ``xen,domain`` node; ``named``: there is a file for its partial tree."""
     sci_type: int | None = None
     agent_id = 0
     try:
@@ -157,8 +160,19 @@ def from_node(node: Node, partial: Tree | None, _profile: Profile, found: list[F
         path = inner.string("xen,path")
         if path is not None:
             devices.append((path, at(inner, "xen,path")))
-    spots = at(node), at(node, "xen,sci-agent-id")
-    return Domain(node.name, True, *spots, sci_type, agent_id, True, tuple(mappings), tuple(devices), partial)
+    return Domain(
+        node.name,
+        True,
+        at(node),
+        at(node, "xen,sci-agent-id"),
+        sci_type,
+        agent_id,
+        True,
+        tuple(mappings),
+        tuple(devices),
+        partial,
+        named,
+    )
 
 
 def _mappings(node: Node, found: list[Finding]) -> list[Mapping]:

@@ -91,7 +91,7 @@ def _pages(material: Material, domain: Domain) -> Iterator[Finding]:
 def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
     entry = material.agents.get(domain.agent_id) if domain.agent is not None else None
     if domain.tree is None:
-        if domain.agent is not None and not _has_tree(material, domain):
+        if domain.agent is not None and not domain.tree_named:
             yield finding(
                 "guest-tree-missing", domain.spot, f"{domain.name} has agent {domain.agent} and no tree"
             )
@@ -118,13 +118,6 @@ def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
         )
     if domain.agent is not None and domain.agent_given:
         yield from _channel(domain, domain.tree, node, channel, entry)
-
-
-def _has_tree(material: Material, domain: Domain) -> bool:
-    """Whether a tree was named: then why it is not here has been said already."""
-    if domain.boot:
-        return domain.name in material.inputs.dom0less
-    return any(found.rule in ("syntax", "unreadable") for found in material.found)
 
 
 def _unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:

@@ -145,7 +145,7 @@ def _boot_domains(inputs: Inputs, host: Tree | None, found: list[Finding]) -> It
     for node in nodes:
         partial = inputs.dom0less.get(node.name) or _beside(inputs.host[0].parent, node.name)
         tree = _tree((partial,), found) if partial else None
-        yield domain.from_node(node, tree, inputs.profile, found)
+        yield domain.from_node(node, tree, partial is not None, found)
 
 
 def _beside(folder: Path, name: str) -> Path | None:

@@ -98,9 +98,10 @@ class _Scanner:
         name = self._name
         if node is None or not node.first_subnode or not name or name.startswith(("/", "&")):
             return
-        first = ("the subnode", Spot(self._file, node.first_subnode))
-        message = f"{name} stands after the subnode {node.subnode.rpartition(':')[2]}"
+        message = f"{name} stands after the subnode {node.subnode}"
         names = [one.name for one in self._open]
         path = "/" + "/".join(names[1:]) if names[0] == "/" else ""
+        below = f"{path.rstrip('/')}/{node.subnode}" if path else ""
+        first = ("the subnode", Spot(self._file, node.first_subnode, node=below))
         spot = Spot(self._file, self._name_line, node=path, prop=name)
         yield finding("property-after-subnode", spot, message, "", first)

@@ -4,9 +4,10 @@ import inspect
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from deploy.lint import unusable
+from deploy.lint import check, unusable
 from deploy.lint.rules import RULE_OF_XEN, RULES, TOPICS
 from nodes.xen import binding, hazards
 from nodes.xen.profile import V7, V9
@@ -93,6 +94,12 @@ def test_what_is_merged_over_the_tree_keeps_its_place(platform: Platform) -> Non
     (found,) = [one for one in platform.check("more.dts", platform=False) if one.rule == "duplicate-smc-id"]
     _, other = found.also[0]
     assert (Path(other.file).name, other.line, other.column) == ("more.dts", 3, 2)
+
+
+def test_a_guest_that_is_not_given_may_have_the_device(platform: Platform) -> None:
+    inputs = platform.inputs()
+    assert check(msgspec.structs.replace(inputs, xl=inputs.xl[:1])) == []
+    assert check(msgspec.structs.replace(inputs, xl=())) == []
 
 
 def test_fixing_what_is_said_makes_it_clean(platform: Platform) -> None:
