@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator
 
+from bus.shmem import PAGE_BYTES
 from deploy.lint import channels
 from deploy.lint.finding import Finding, Spot, at, at_place, finding
 from deploy.lint.rules import RULE_OF_XEN
@@ -54,7 +55,7 @@ def refused(tree: Tree, problem: XenError, phandle: int | None) -> Iterator[Find
     spot = focused(tree, rule, problem.place)
     if rule == "shmem-unaligned" and isinstance(page, tuple):
         node, address, size = page
-        reason = f"the page {address:#x} of {size:#x} bytes is not made of whole 4 KiB pages"
+        reason = f"the page at {address:#x}, {size:#x} bytes, {_how_unaligned(address, size)}"
         yield finding(rule, at(node, "reg"), reason, _aligned(address, size), ("used here", spot))
     else:
         yield finding(rule, spot, problem.reason)
@@ -76,6 +77,12 @@ def untranslatable(tree: Tree, error: TreeError, problem: XenError | None = None
     yield finding("shmem-unusable", at(node, prop), f"{node.path}: {prop}: {message}", fix, *also)
 
 
+def _how_unaligned(address: int, size: int) -> str:
+    wrong = ["does not start at a 4 KiB page"] if address % PAGE_BYTES else []
+    wrong += ["is not whole 4 KiB pages"] if size % PAGE_BYTES else []
+    return " and ".join(wrong)
+
+
 def _aligned(address: int, size: int) -> str:
-    wrong = [name for name, value in (("base", address), ("size", size)) if value % 4096]
+    wrong = [name for name, value in (("base", address), ("size", size)) if value % PAGE_BYTES]
     return f"Make the {' and the '.join(wrong)} a multiple of 0x1000; the firmware must use the same page."

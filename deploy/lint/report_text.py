@@ -15,7 +15,7 @@ from deploy.lint.rules import Rule
 
 COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 SEVERITIES = ("error", "warning", "note")
-LABEL = 7  # columns of "  why: "
+LABEL = 8  # columns of "   why: "
 MARGIN = 8  # columns before the text of a source line
 TAB = "    "
 

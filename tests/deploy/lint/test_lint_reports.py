@@ -23,14 +23,14 @@ host.dts:177:6: error[duplicate-smc-id]: agent 3 has the doorbell 0x82000004 of
   agent 2
   177 | 0x82000004 &scmi_shm_3 3
       | ^^^^^^^^^^
- node: /chosen/xen/xen_scmi_config scmi-secondary-agents[2]
-  see: the other one, host.dts:176:6
+  node: /chosen/xen/xen_scmi_config scmi-secondary-agents[2]
+   see: the other one, host.dts:176:6
   176 | 0x82000004 &scmi_shm_2 2
       | ----------
-  why: The firmware tells agents apart by the doorbell: whoever rings it is the
-       same agent to EL3. The driver does not check it, so two domains would
-       share one agent's rights, votes and resets.
-  fix: Give every channel the function id that the firmware serves it on.
+   why: The firmware tells agents apart by the doorbell: whoever rings it is the
+        same agent to EL3. The driver does not check it, so two domains would
+        share one agent's rights, votes and resets.
+   fix: Give every channel the function id that the firmware serves it on.
 
 1 error in host.dts, 4 agents, 1 boot domain
 More about a rule: trapline check --explain duplicate-smc-id
