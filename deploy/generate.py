@@ -22,6 +22,7 @@ PAGES: Mapping[str, Sections] = {
     "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
     "deploy/lint/RULES.md": {"rules": rules.markdown},
+    "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
     "deploy/platforms/README.md": {"platform": nodes_reference.platform_keys},
 }
 END = "<!-- end -->"

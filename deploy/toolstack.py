@@ -77,7 +77,7 @@ class Toolstack:
     def _dom0_binding(self, info: DomainInfo) -> Binding | None:
         """Dom0 binds the first channel of the tree it was given."""
         scmi = info.agent_id is not None
-        return bind(tree_for_dom0(self.topology.host, True, scmi))
+        return bind(tree_for_dom0(self.topology.host, True, scmi, self.topology.profile))
 
     def _start(self, info: DomainInfo, binding: Binding | None) -> None:
         agent = "none" if info.agent_id is None else str(info.agent_id)
@@ -91,7 +91,8 @@ class Toolstack:
         """xl create: the domain, its memory, its devices, then let it run. A failure undoes everything."""
         if any(info.name == guest.name for info in self.list()):
             raise ToolstackError(f"a domain named {guest.name!r} exists already; destroy it first")
-        reply = self._do(frames.CreateDomain(guest.name, SCI_TYPE[guest.sci.type], guest.sci.agent_id))
+        sci_type = SCI_TYPE[guest.sci.type]
+        reply = self._do(frames.CreateDomain(guest.name, sci_type, guest.sci.agent_id, iommu=guest.iommu))
         domid = reply.domid
         try:
             for op in _resources(guest, domid):

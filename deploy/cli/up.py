@@ -13,7 +13,14 @@ from rich.markup import escape
 
 from deploy import control
 from deploy.cli.live import event_line
-from deploy.cli.options import json_option, platform_files, run_directory, topology_of, which_platform
+from deploy.cli.options import (
+    json_option,
+    platform_files,
+    run_directory,
+    topology_of,
+    which_platform,
+    xen_options,
+)
 from deploy.cli.output import console, say_error, say_json, who_is_who
 from deploy.engines.local import Options
 from deploy.errors import UserError
@@ -21,12 +28,15 @@ from deploy.platform import Platform
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
 from deploy.toolstack import ToolstackError, Work
+from deploy.topology import XenOptions
+from nodes.xen.profile import PROFILES
 
 START_S = 60.0
 
 
 @click.command()
 @platform_files
+@xen_options
 @which_platform
 @click.option("--tcp", is_flag=True, help="Link the nodes over tcp with CURVE instead of ipc.")
 @click.option("--tcp-port", type=click.IntRange(1, 65535), help="The tcp port Xen listens on. Implies --tcp.")
@@ -46,6 +56,9 @@ def up(
     platform_file: Path | None,
     xl: tuple[Path, ...],
     dom0less: tuple[str, ...],
+    profile: str,
+    strict: bool,
+    xen_cmdline: str,
     name: str,
     run_dir: Path | None,
     tcp: bool,
@@ -65,7 +78,8 @@ def up(
     run = run_directory(name, run_dir)
     if not 0 <= pause_ms <= 3_600_000:
         raise UserError(f"--pause-ms {pause_ms:g}: give 0 to 3600000")
-    topology = topology_of(host_dt, platform_file, xl, dom0less)
+    xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
+    topology = topology_of(host_dt, platform_file, xl, dom0less, xen)
     if detach:
         _detach(run)
         _warn(run)

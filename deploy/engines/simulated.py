@@ -19,6 +19,7 @@ from deploy.topology import Topology
 from nodes.contract import Halt
 from nodes.guest import console
 from nodes.guest.core import GuestConfig
+from nodes.xen.config import XenConfig
 
 VERSION: Final = frames.PROTOCOL_VERSION
 FIRMWARE = b"firmware"
@@ -41,9 +42,14 @@ class SimulatedEngine:
         self._replies: dict[int, frames.Frame] = {}
         self._request = 0
         self._toolstack = self.network.open(TOOLSTACK)
-        self.xen = assembly.xen(
-            topology.host, topology.partials, PrivateMemory(), self._identities, (FIRMWARE, TOOLSTACK)
+        config = XenConfig(
+            topology.host,
+            topology.partials,
+            profile=topology.profile,
+            strict=topology.strict,
+            command_line=topology.xen_cmdline,
         )
+        self.xen = assembly.xen(config, PrivateMemory(), self._identities, (FIRMWARE, TOOLSTACK))
         self.firmware = assembly.firmware(topology.platform, PrivateMemory())
         self._add("xen", XEN, self.xen)
         self._add("firmware", FIRMWARE, self.firmware)

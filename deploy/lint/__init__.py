@@ -5,7 +5,7 @@ the mediator itself runs by (``nodes.xen.binding``, ``nodes.xen.hazards``). ``ru
 rules, RULES.md is made from it. How findings are printed is in ``report_*.py``.
 """
 
-from deploy.lint import devices, dom0, domains, firmware, host, names, references, source
+from deploy.lint import devices, dom0, domains, firmware, forwarder, host, names, references, source
 from deploy.lint.finding import Finding, Spot
 from deploy.lint.locate import Texts, located
 from deploy.lint.material import Inputs, Material, read
@@ -14,6 +14,7 @@ __all__ = ["Finding", "Inputs", "Material", "check", "judge", "read", "unusable"
 
 JUDGES = (
     host.judge,
+    forwarder.judge,
     firmware.judge,
     dom0.judge,
     domains.judge,

@@ -129,7 +129,7 @@ def _unassigned(
     owners: dict[str, tuple[str, Spot]],
 ) -> Iterator[Finding]:
     lost = any(domain.boot and domain.tree_named and domain.tree is None for domain in material.domains)
-    if own is None or lost or not _all_known(material, tree):
+    if own is None or lost or not _all_known(material):
         return
     for path in controlled:
         device = tree[path]
@@ -138,9 +138,9 @@ def _unassigned(
             yield finding("device-unassigned", at(device, dom0.PASSTHROUGH), message)
 
 
-def _all_known(material: Material, tree: Tree) -> bool:
+def _all_known(material: Material) -> bool:
     """Whether every listed agent has its domain here: else who gets a device may just not be given."""
-    asked = {domain.agent for domain in material.domains} | {binding.dom0_agent(tree)[0]}
+    asked = {domain.agent for domain in material.domains} | {material.dom0_agent}
     return material.complete and set(material.agents) <= asked
 
 

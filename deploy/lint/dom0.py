@@ -27,10 +27,14 @@ def judge(material: Material) -> Iterator[Finding]:
             yield from _unusable(tree, error)
     if channel is not None:
         yield from _privileged(material, tree, channel)
-    if material.profile.dom0_agent != "property":
-        yield from _unread(material, container)
-        return
-    yield from _agent(material, tree, container, channel)
+    if material.profile.dom0_agent == "property":
+        yield from _property(material, tree, container, channel)
+    elif DOM0_AGENT in container.properties:
+        message = f"the driver of {material.profile.name} does not read {DOM0_AGENT}"
+        fix = "Give Dom0's agent on Xen's command line (dom0=sci-agent-id=N), or use a newer driver."
+        yield finding("not-in-profile", at(container, DOM0_AGENT), message, fix)
+    if material.dom0_agent is not None and material.dom0_spot is not None:
+        yield from _agent(material, tree, container, channel)
 
 
 def _unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
@@ -42,13 +46,6 @@ def _unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
     yield finding(
         "host-channel-unusable", at(error.node, error.prop), f"{error.node.path}: {error.prop}: {message}"
     )
-
-
-def _unread(material: Material, container: Node) -> Iterator[Finding]:
-    if DOM0_AGENT in container.properties:
-        message = f"the driver of {material.profile.name} does not read {DOM0_AGENT}"
-        fix = "Give Dom0's agent on Xen's command line (dom0=sci-agent-id=N), or use a newer driver."
-        yield finding("not-in-profile", at(container, DOM0_AGENT), message, fix)
 
 
 def _privileged(material: Material, tree: Tree, channel: Binding) -> Iterator[Finding]:
@@ -76,18 +73,21 @@ def _privileged(material: Material, tree: Tree, channel: Binding) -> Iterator[Fi
         yield finding("host-channel-privileged", spot, message, "", ("its doorbell in the host tree", there))
 
 
-def _agent(material: Material, tree: Tree, container: Node, channel: Binding | None) -> Iterator[Finding]:
+def _property(material: Material, tree: Tree, container: Node, channel: Binding | None) -> Iterator[Finding]:
     agent_id = container.u32(DOM0_AGENT)
     spot = at(container, DOM0_AGENT)
-    if agent_id is None:
-        if channel is not None:
-            message = f"{container.path} has no {DOM0_AGENT}, so Dom0 loses {channel.node}"
-            yield finding("dom0-agent-missing", spot, message, *_who(material, tree, channel))
-        return
-    if agent_id > AGENT_ID_MAX:
+    if agent_id is None and channel is not None:
+        message = f"{container.path} has no {DOM0_AGENT}, so Dom0 loses {channel.node}"
+        yield finding("dom0-agent-missing", spot, message, *_who(material, tree, channel))
+    elif agent_id is not None and agent_id > AGENT_ID_MAX:
         message = f"{agent_id} is no agent id (0..{AGENT_ID_MAX}): Xen switches Dom0's SCMI off"
         yield finding("dom0-agent-invalid", spot, message)
-        return
+
+
+def _agent(material: Material, tree: Tree, container: Node, channel: Binding | None) -> Iterator[Finding]:
+    agent_id, spot = material.dom0_agent, material.dom0_spot
+    assert agent_id is not None
+    assert spot is not None
     if agent_id == material.xen_agent:
         yield finding(
             "agent-is-xens", spot, f"Dom0 is to have agent {agent_id}, Xen's own: Xen panics (-EEXIST)"

@@ -15,11 +15,11 @@ from deploy.xl.cfg import DomainConfig
 from deploy.xl.sci import SciType, parse_arm_sci, parse_iomem
 from nodes.devicetree import Node, Tree
 from nodes.xen import dom0less
+from nodes.xen.channel import SCMI_SMC_MA
 from nodes.xen.errno import XenError
 from nodes.xen.profile import Profile
 
 KEYS = ("type", "agent_id")
-SCI_TYPE = {SciType.NONE: 0, SciType.SCMI_SMC: 1, SciType.MULTIAGENT: 2}
 
 
 class Mapping(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ class Domain(msgspec.Struct, frozen=True):
     @property
     def agent(self) -> int | None:
         """The agent it asks the multi-agent driver for."""
-        return self.agent_id if self.sci_type == dom0less.SCMI_SMC_MA else None
+        return self.agent_id if self.sci_type == SCMI_SMC_MA else None
 
 
 def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list[Finding]) -> Domain:
@@ -72,12 +72,10 @@ def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list
     sci_type: int | None = 0
     agent_id = 0
     if cfg.arm_sci is not None:
-        found += _surprises(cfg, cfg.arm_sci)
-        # Ranges differ between versions, so the newest parser is not asked about an id of another one.
-        in_range = re.sub(r"((?:^|,)agent_id=)255\b", r"\g<1>254", cfg.arm_sci)
+        found += _surprises(cfg, cfg.arm_sci, profile)
         try:
-            sci = parse_arm_sci(in_range if profile.xl_agent_ids[1] == 255 else cfg.arm_sci)
-            sci_type, agent_id = SCI_TYPE[sci.type], 255 if in_range != cfg.arm_sci else sci.agent_id
+            sci = parse_arm_sci(cfg.arm_sci, profile)
+            sci_type, agent_id = dom0less.SCI_TYPES[sci.type], sci.agent_id
         except UserError as error:
             message, _, fix = str(error).removeprefix("arm_sci: ").partition("; ")
             found.append(finding("sci-config", spot, message, fix))
@@ -109,14 +107,15 @@ def _iomem(cfg: DomainConfig, found: list[Finding]) -> Iterator[Mapping]:
         yield Mapping(one.guest_frame, one.start_frame, one.frames, spot)
 
 
-def _surprises(cfg: DomainConfig, text: str) -> Iterator[Finding]:
+def _surprises(cfg: DomainConfig, text: str, profile: Profile) -> Iterator[Finding]:
     """What xl makes of ``arm_sci`` that its author did not mean."""
+    keys = KEYS if profile.xl_agent_ids is not None else KEYS[:1]
     seen: dict[str, str] = {}
     for item in filter(None, text.split(",")):
         spot = in_cfg(cfg, "arm_sci", item)
         key, equals, value = item.partition("=")
-        if not equals or key not in KEYS:
-            yield finding("arm-sci-ignored", spot, *_ignored(key, item))
+        if not equals or key not in keys:
+            yield finding("arm-sci-ignored", spot, *_ignored(key, item, keys))
             continue
         if key in seen:
             message = f"{key} is given twice: {value!r} wins over {seen[key]!r}"
@@ -125,14 +124,14 @@ def _surprises(cfg: DomainConfig, text: str) -> Iterator[Finding]:
         if key == "agent_id" and (odd := re.fullmatch(r"(\d+)(\D.*)", value)):
             message = f"{odd[2]!r} after the number is ignored: agent {odd[1]} is asked for"
             yield finding("arm-sci-ignored", spot, message, f"write agent_id={odd[1]}")
-    if seen.get("type", "").lower() == SciType.MULTIAGENT and "agent_id" not in seen:
+    if seen.get("type", "").lower() == SciType.MULTIAGENT and keys == KEYS and "agent_id" not in seen:
         message = f"no agent_id, so {cfg.name!r} asks for agent 0"
         yield finding("arm-sci-agent-default", in_cfg(cfg, "arm_sci"), message)
 
 
-def _ignored(key: str, item: str) -> tuple[str, str]:
+def _ignored(key: str, item: str, keys: tuple[str, ...]) -> tuple[str, str]:
     meant = re.sub(r"[\s-]+", "_", key.strip().lower())
-    for known in KEYS:
+    for known in keys:
         if key.strip() == known:
             return (
                 f"{item!r} is ignored: there is a space around the key",
@@ -140,15 +139,17 @@ def _ignored(key: str, item: str) -> tuple[str, str]:
             )
         if meant in (known, known.replace("_", ""), "agent" if known == "agent_id" else known):
             return f"{item!r} is ignored: the key is spelled {known}", f"write {known}=..."
-    return f"{item!r} is ignored: the keys are {' and '.join(KEYS)}", ""
+    return f"{item!r} is ignored: this xl knows {' and '.join(keys)}", ""
 
 
-def from_node(node: Node, partial: Tree | None, named: bool, found: list[Finding]) -> Domain:
+def from_node(
+    node: Node, partial: Tree | None, profile: Profile, found: list[Finding], *, named: bool
+) -> Domain:
     """The boot domain of an ``xen,domain`` node; ``named``: there is a file for its partial tree."""
     sci_type: int | None = None
     agent_id = 0
     try:
-        sci_type, agent_id = dom0less.sci_config(node)
+        sci_type, agent_id = dom0less.sci_config(node, profile)
     except XenError as error:
         prop = "xen,sci_type" if "xen,sci_type" in error.text.split(": ") else "xen,sci-agent-id"
         message = str(error).rsplit(f"{prop}: ", 1)[-1]

@@ -9,29 +9,27 @@ from deploy.lint.material import Material
 from deploy.lint.refused import untranslatable
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.guest.binding import Binding, bind
-from nodes.xen import binding, dom0less
-from nodes.xen.binding import Secondary
-
-OTHER_TYPE = {"multiagent": dom0less.SCMI_SMC, "forwarder": dom0less.SCMI_SMC_MA}
+from nodes.xen.binding import CONTAINER, Secondary
+from nodes.xen.channel import NONE, SCMI_SMC
 
 
 def judge(material: Material) -> Iterator[Finding]:
     """All that is wrong with each domain, and between domains."""
     yield from _between(material)
     for domain in material.domains:
-        if domain.sci_type == OTHER_TYPE[material.profile.driver]:
-            name = {one: text for text, one in dom0less.SCI_TYPES.items()}[domain.sci_type]
-            message = f"{domain.name} asks for {name}, which {material.profile.name} refuses (-EINVAL)"
-            yield finding("sci-type-refused", _type_spot(material, domain), message)
         if material.host is None or material.profile.driver != "multiagent":
             continue
+        if domain.sci_type == SCMI_SMC:
+            message = f"{domain.name} asks for scmi_smc, which is not built into this Xen (-EINVAL)"
+            yield finding("sci-type-refused", type_spot(material, domain), message)
         if domain.agent is not None:
-            yield from _agent(material, domain)
+            yield from _agent(material, material.host, domain)
         yield from _pages(material, domain)
         yield from _tree(material, domain)
 
 
-def _type_spot(material: Material, domain: Domain) -> Spot:
+def type_spot(material: Material, domain: Domain) -> Spot:
+    """Where a domain says which SCI type it wants."""
     node = material.host.get(domain.spot.node) if material.host and domain.boot else None
     return at(node, "xen,sci_type") if node else domain.agent_spot
 
@@ -39,10 +37,8 @@ def _type_spot(material: Material, domain: Domain) -> Spot:
 def _between(material: Material) -> Iterator[Finding]:
     names: dict[str, tuple[str, Spot | None]] = {"dom0": ("Dom0's", None)}
     owners: dict[int, tuple[str, Spot]] = {}
-    dom0_agent, _ = binding.dom0_agent(material.host) if material.host else (None, None)
-    container = material.host.find_compatible(binding.CONTAINER) if material.host else None
-    if dom0_agent is not None and container and material.profile.dom0_agent == "property":
-        owners[dom0_agent] = ("Dom0", at(container, binding.DOM0_AGENT))
+    if material.dom0_agent is not None and material.dom0_spot is not None:
+        owners[material.dom0_agent] = ("Dom0", material.dom0_spot)
     for domain in material.domains:
         taken = names.setdefault(domain.name, ("taken", domain.spot))
         if taken[1] is not domain.spot:
@@ -57,14 +53,14 @@ def _between(material: Material) -> Iterator[Finding]:
             yield finding("agent-in-two-domains", domain.agent_spot, message, "", (f"{owner}'s", spot))
 
 
-def _agent(material: Material, domain: Domain) -> Iterator[Finding]:
-    profile = material.profile
-    lowest, highest = profile.dom0less_agent_ids if domain.boot else profile.xl_agent_ids
+def _agent(material: Material, host: Tree, domain: Domain) -> Iterator[Finding]:
     agent_id = domain.agent_id
-    if not lowest <= agent_id <= highest:
-        message = f"agent {agent_id} is outside {lowest}..{highest}, the range of {profile.name}"
-        yield finding("agent-id-range", domain.agent_spot, message)
-    elif agent_id == material.xen_agent:
+    if host.find_compatible(CONTAINER) is None:
+        message = (
+            f"{domain.name} asks for agent {agent_id}, but the host tree has no node compatible {CONTAINER!r}"
+        )
+        yield finding("domain-without-mediator", domain.agent_spot, message)
+    if agent_id == material.xen_agent:
         message = f"{domain.name} asks for agent {agent_id}, which is Xen's own (-EEXIST)"
         yield finding("agent-is-xens", domain.agent_spot, message)
     elif material.complete and agent_id not in material.agents:
@@ -109,7 +105,7 @@ def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
             )
         return
     node = domain.tree[channel.node]
-    if domain.sci_type == dom0less.NONE:
+    if domain.sci_type == NONE:
         message = f"{domain.name} has {channel.node} in its tree, but no agent"
         yield finding("guest-channel-unused", at(node), message, "", ("the domain", domain.spot))
     elif not domain.boot and not node.path.startswith("/passthrough/"):

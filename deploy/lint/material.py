@@ -13,12 +13,12 @@ from deploy.errors import UserError
 from deploy.files import read_bytes
 from deploy.lint import channels, domain
 from deploy.lint.domain import Domain
-from deploy.lint.finding import Finding, Spot, finding, placed
+from deploy.lint.finding import Finding, Spot, at, finding, placed
 from deploy.lint.platform import PlatformFile, read_platform
 from deploy.xl.cfg import parse as parse_cfg
 from nodes.devicetree import Tree
-from nodes.xen import dom0less
-from nodes.xen.binding import Management, Secondary
+from nodes.xen import cmdline, dom0, dom0less
+from nodes.xen.binding import CONTAINER, DOM0_AGENT, Management, Secondary
 from nodes.xen.profile import DEFAULT, Profile
 
 BYTES_MAX = 16 << 20
@@ -64,6 +64,22 @@ class Material(msgspec.Struct, frozen=True):
     @property
     def profile(self) -> Profile:
         return self.inputs.profile
+
+    @property
+    def dom0_agent(self) -> int | None:
+        """The agent that Dom0 is to have, from where this version of the driver takes it."""
+        return None if self.host is None else dom0.agent(self.host, self.profile)[0]
+
+    @property
+    def dom0_spot(self) -> Spot | None:
+        """Where that is written."""
+        if self.host is None:
+            return None
+        if self.profile.dom0_agent == "command-line":
+            chosen = self.host.get("/chosen")
+            return at(chosen, cmdline.BOOTARGS) if chosen else None
+        container = self.host.find_compatible(CONTAINER)
+        return at(container, DOM0_AGENT) if container else None
 
     @property
     def xen_agent(self) -> int | None:
@@ -145,7 +161,7 @@ def _boot_domains(inputs: Inputs, host: Tree | None, found: list[Finding]) -> It
     for node in nodes:
         partial = inputs.dom0less.get(node.name) or _beside(inputs.host[0].parent, node.name)
         tree = _tree((partial,), found) if partial else None
-        yield domain.from_node(node, tree, partial is not None, found)
+        yield domain.from_node(node, tree, inputs.profile, found, named=partial is not None)
 
 
 def _beside(folder: Path, name: str) -> Path | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from deploy.lint.finding import Finding, at, finding
 from deploy.lint.material import Material
 from nodes.devicetree import Node
+from nodes.xen import cmdline
 
 NEW_NAMES = {
     "xen,sci_agent_id": "xen,sci-agent-id",
@@ -17,9 +18,7 @@ NEW_NAMES = {
     "xen,dom0_sci_agent_id": "xen,dom0-sci-agent-id",
     "xen,dom0-sci_agent_id": "xen,dom0-sci-agent-id",
 }
-OLD_OPTIONS = re.compile(
-    r"(?P<option>(?:(?<=dom0=)|(?<=,))sci-agent-id=(?P<new>\d+)|dom0_scmi_agent_id=(?P<old>\d+))"
-)
+OLDEST_OPTION = re.compile(r"\bdom0_scmi_agent_id=(\d+)")
 
 
 def judge(material: Material) -> Iterator[Finding]:
@@ -50,10 +49,11 @@ def _ours(node: Node, prop: str) -> bool:
 
 
 def _command_line(chosen: Node) -> Iterator[Finding]:
-    for prop in ("xen,xen-bootargs", "bootargs"):
-        match = OLD_OPTIONS.search(chosen.string(prop) or "")
-        if match:
-            agent = match["new"] or match["old"]
-            message = f"{prop}: {match['option']} is not read any more"
-            fix = f"Remove it, and write xen,dom0-sci-agent-id = <{agent}>; in the container."
-            yield finding("old-command-line", at(chosen, prop), message, fix)
+    text = chosen.string(cmdline.BOOTARGS) or ""
+    oldest = OLDEST_OPTION.search(text)
+    agent = oldest[1] if oldest else cmdline.parse(text).dom0_agent
+    if agent is not None:
+        option = oldest[0] if oldest else f"{cmdline.DOM0}={cmdline.DOM0_AGENT}={agent}"
+        message = f"{cmdline.BOOTARGS}: {option} is not read any more"
+        fix = f"Remove it, and write xen,dom0-sci-agent-id = <{agent}>; in the container."
+        yield finding("old-command-line", at(chosen, cmdline.BOOTARGS), message, fix)

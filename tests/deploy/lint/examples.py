@@ -23,6 +23,8 @@ DOM0 = "xen,dom0-sci-agent-id = <0>;"
 HOST_ID = "arm,smc-id = <0x82000002>;"
 CONTAINER = 'compatible = "xen,sci";'
 IVI_SCI = 'arm_sci = "type=scmi_smc_multiagent,agent_id=3"'
+SINGLE = 'arm_sci = "type=scmi_smc"'
+BOOTARGS, PASSTHROUGH = "bootargs =", 'xen,xen-bootargs = "scmi-smc-passthrough";\n bootargs ='
 IVI_PAGE = '"47ff3,1@22001"'
 PROVIDER_CELLS = "#access-controller-cells = <1>;"
 MMC = "access-controllers = <&scmi_xen 1>;"
@@ -234,13 +236,28 @@ DOMAINS = [
         IVI_SCI.replace("_multiagent", ""),
     ),
     one("sci-type-refused", HOST, '"scmi_smc_multiagent"', '"scmi_smc"', 'xen,sci_type = "scmi_smc"'),
-    one("sci-type-refused", IVI, "", (IVI_SCI + '\nname = "ivi"\n'), IVI_SCI, profile=FORWARDER),
+    one("sci-config", IVI, "agent_id=3", "agent_id=4", IVI_SCI.replace("3", "4"), profile=FORWARDER),
+    one("sci-type-refused", IVI, IVI_SCI, SINGLE, SINGLE, profile=FORWARDER),
+    Example(
+        "sci-type-refused",
+        {
+            IVI: ((IVI_SCI, SINGLE),),
+            TCU: ((IVI_SCI.replace("3", "4"), SINGLE),),
+            HOST: ((BOOTARGS, PASSTHROUGH),),
+        },
+        SINGLE,
+        FORWARDER,
+    ),
+    host("not-in-profile", CONTAINER[:-1], profile=FORWARDER),
+    host("smc-id-missing", "scmi", (HOST_ID, ""), profile=FORWARDER),
+    one("arm-sci-ignored", IVI, "type=", "agent_id=3,type=", "agent_id=3", profile=FORWARDER),
     one("arm-sci-ignored", IVI, ",agent_id", ", agent_id", " agent_id=3"),
     one("arm-sci-ignored", IVI, ",agent_id=3", ",agent_id=3x", "agent_id=3x"),
     one("arm-sci-ignored", IVI, ",agent_id=3", ",agent_id=3,agent=3", "agent=3"),
     one("arm-sci-ignored", IVI, ",agent_id=3", ",agent_id=2,agent_id=3", "agent_id=3"),
     one("arm-sci-agent-default", IVI, ",agent_id=3", "", IVI_SCI.replace(",agent_id=3", "")),
-    one("agent-id-range", IVI, "agent_id=3", "agent_id=0", IVI_SCI.replace("=3", "=0"), profile=V9),
+    one("sci-config", IVI, "agent_id=3", "agent_id=0", IVI_SCI.replace("=3", "=0"), profile=V9),
+    host("domain-without-mediator", IVI_SCI, (CONTAINER, ""), (LIST, ""), (DOM0, "")),
     one("agent-unknown", IVI, "agent_id=3", "agent_id=7", IVI_SCI.replace("=3", "=7")),
     one("agent-in-two-domains", IVI, "agent_id=3", "agent_id=0", IVI_SCI.replace("=3", "=0")),
     one("agent-in-two-domains", TCU, "agent_id=4", "agent_id=3", IVI_SCI),
@@ -294,6 +311,17 @@ NAMES = [
     ),
     host("old-name", "xen,sci_agent_id = <2>", ("xen,sci-agent-id", "xen,sci_agent_id")),
     host("old-name", 'compatible = "xen,config"', (CONTAINER, 'compatible = "xen,config";')),
+    host(
+        "old-command-line",
+        'xen,xen-bootargs = "dom0_scmi_agent_id=0"',
+        ("bootargs", 'xen,xen-bootargs = "dom0_scmi_agent_id=0";\n bootargs'),
+    ),
+    host(
+        "dom0-agent-unknown",
+        'xen,xen-bootargs = "dom0=sci-agent-id=9"',
+        ("bootargs", 'xen,xen-bootargs = "dom0=sci-agent-id=9";\n bootargs'),
+        profile=V7,
+    ),
     host(
         "old-command-line",
         'xen,xen-bootargs = "console=dtuart dom0=sci-agent-id=0"',
