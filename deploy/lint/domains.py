@@ -7,6 +7,7 @@ from deploy.lint.domain import Domain
 from deploy.lint.finding import Finding, Spot, at, finding
 from deploy.lint.material import Material
 from deploy.lint.refused import untranslatable
+from deploy.topology import RESERVED
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.guest.binding import Binding, bind
 from nodes.xen.binding import CONTAINER, Secondary
@@ -36,14 +37,15 @@ def type_spot(material: Material, domain: Domain) -> Spot:
 
 def _between(material: Material) -> Iterator[Finding]:
     names: dict[str, tuple[str, Spot | None]] = {"dom0": ("Dom0's", None)}
+    names |= {name: (f"taken by {whose}", None) for name, whose in RESERVED.items()}
     owners: dict[int, tuple[str, Spot]] = {}
     if material.dom0_agent is not None and material.dom0_spot is not None:
         owners[material.dom0_agent] = ("Dom0", material.dom0_spot)
     for domain in material.domains:
-        taken = names.setdefault(domain.name, ("taken", domain.spot))
+        taken = names.setdefault(domain.name, ("taken already", domain.spot))
         if taken[1] is not domain.spot:
             also = (("the other one", taken[1]),) if taken[1] else ()
-            message = f"the name {domain.name!r} is {taken[0]} already"
+            message = f"the name {domain.name!r} is {taken[0]}"
             yield finding("domain-name-taken", domain.spot, message, "", *also)
         if domain.agent is None:
             continue

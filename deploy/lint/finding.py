@@ -79,6 +79,13 @@ def in_cfg(cfg: DomainConfig, key: str, text: str = "") -> Spot:
     return Spot(cfg.source, cfg.lines.get(key), prop=key, text=text)
 
 
+def told(rule: str, error: str, file: str) -> Finding:
+    """A finding of ``rule`` from a one-line error about ``file``: place, what is wrong, remedy."""
+    spot, text = placed(error, file)
+    message, _, fix = text.rpartition("; ")
+    return finding(rule, spot, message, fix) if message else finding(rule, spot, text)
+
+
 def placed(text: str, file: str) -> tuple[Spot, str]:
     """A one-line error that begins with its place, taken apart; without a place it is about ``file``."""
     match = _PLACED.fullmatch(text)

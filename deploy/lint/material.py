@@ -13,7 +13,7 @@ from deploy.errors import UserError
 from deploy.files import read_bytes
 from deploy.lint import channels, domain
 from deploy.lint.domain import Domain
-from deploy.lint.finding import Finding, Spot, at, finding, placed
+from deploy.lint.finding import Finding, Spot, at, finding, told
 from deploy.lint.platform import PlatformFile, read_platform
 from deploy.xl.cfg import parse as parse_cfg
 from nodes.devicetree import Tree
@@ -121,8 +121,7 @@ def _tree(paths: tuple[Path, ...], found: list[Finding]) -> Tree | None:
     try:
         return devicetree.load(paths)
     except UserError as error:
-        spot, message = placed(str(error), str(paths[0]))
-        found.append(finding("syntax", spot, message))
+        found.append(told("syntax", str(error), str(paths[0])))
         return None
 
 
@@ -130,8 +129,7 @@ def _readable(path: Path, found: list[Finding]) -> bool:
     try:
         read_bytes(path, BYTES_MAX)
     except UserError as error:
-        spot, message = placed(str(error), str(path))
-        found.append(finding("unreadable", spot, message))
+        found.append(told("unreadable", str(error), str(path)))
         return False
     return True
 
@@ -143,8 +141,7 @@ def _guests(inputs: Inputs, found: list[Finding]) -> Iterator[Domain]:
         try:
             cfg = parse_cfg(path)
         except UserError as error:
-            spot, message = placed(str(error), str(path))
-            found.append(finding("syntax", spot, message))
+            found.append(told("syntax", str(error), str(path)))
             continue
         tree = _tree((cfg.device_tree,), found) if cfg.device_tree else None
         yield domain.from_cfg(cfg, tree, inputs.profile, found)

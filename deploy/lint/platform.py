@@ -7,7 +7,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.files import read_text
-from deploy.lint.finding import Finding, Spot, finding, placed
+from deploy.lint.finding import Finding, Spot, finding, told
 from deploy.topology import PLATFORM_BYTES_MAX
 from nodes.firmware.platform import Agent, Platform, problems
 
@@ -43,8 +43,7 @@ def read_platform(path: Path, found: list[Finding]) -> PlatformFile | None:
     try:
         text = read_text(path, PLATFORM_BYTES_MAX)
     except UserError as error:
-        spot, message = placed(str(error), file)
-        found.append(finding("unreadable", spot, message))
+        found.append(told("unreadable", str(error), file))
         return None
     try:
         platform = msgspec.toml.decode(text, type=Platform)

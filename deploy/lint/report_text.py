@@ -42,7 +42,8 @@ def summary(out: Console, found: Sequence[Finding], checked: str) -> None:
         out,
         Text(", ".join(parts), style=COLOURS[severity]).append(f" in {checked}", style="not bold default"),
     )
-    rule = next(one.rule for one in found if one.severity == severity)
+    grave = [one for one in found if one.severity == severity]
+    rule = next((one.rule for one in found if one.about.more), grave[0].rule)
     _print(out, Text(f"More about a rule: trapline check --explain {rule}", style="dim"))
 
 

@@ -263,6 +263,7 @@ DOMAINS = [
     one("agent-in-two-domains", TCU, "agent_id=4", "agent_id=3", IVI_SCI),
     one("domain-name-taken", TCU, 'name = "tcu"', 'name = "ivi"', 'name = "ivi"'),
     one("domain-name-taken", TCU, 'name = "tcu"', 'name = "dom0"', 'name = "dom0"'),
+    one("domain-name-taken", TCU, 'name = "tcu"', 'name = "firmware"', 'name = "firmware"'),
     Example("partial-unknown-domain", {}, dom0less={"clutser": BOOT}),
     one("guest-tree-missing", IVI, 'device_tree = "ivi.dts"\n', "", 'name = "ivi"'),
     one("guest-channel-missing", GUEST, '"arm,scmi-smc"', '"arm,scmi"', "/"),
