@@ -16,6 +16,7 @@ from deploy.toolstack import ToolstackError
 
 COMMANDS = {
     "demo": "deploy.cli.demo",
+    "check": "deploy.cli.check",
     "up": "deploy.cli.up",
     "status": "deploy.cli.status",
     "xl": "deploy.cli.xl",
