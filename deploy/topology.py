@@ -11,6 +11,7 @@ import msgspec
 
 from deploy import devicetree
 from deploy.derive import derive_platform
+from deploy.devicetree.limits import FILE_BYTES_MAX
 from deploy.errors import UserError
 from deploy.files import read_bytes
 from deploy.xl.cfg import DomainConfig
@@ -26,6 +27,7 @@ from nodes.xen.errno import XenError
 
 DEFAULT_PLATFORM = "automotive"
 PLATFORM_BYTES_MAX = 4 << 20
+LINE_DOTS_MAX = 64
 NAME_CHARACTERS_MAX = 64  # of frames.Name
 NAME_BYTES_MAX = 128  # it becomes part of file names
 RESERVED = {"xen": "Xen's own process", "firmware": "EL3's process", "supervisor": "the supervisor"}
@@ -117,12 +119,24 @@ def _check_mediator(host: Tree) -> None:
 def read_platform(path: Path) -> Platform:
     """The platform.toml at ``path``; raises UserError naming the key."""
     raw = read_bytes(path, PLATFORM_BYTES_MAX)
+    _check_keys(raw, path)
     try:
         platform = msgspec.toml.decode(raw, type=Platform)
         check(platform)
     except (msgspec.DecodeError, PlatformError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {error}") from None
+    except RecursionError:
+        raise UserError(
+            f"{path}: arrays or tables nest too deeply; no key here needs more than two"
+        ) from None
     return platform
+
+
+def _check_keys(raw: bytes, path: Path) -> None:
+    """A key of thousands of parts would keep the parser busy for minutes."""
+    for number, line in enumerate(raw.split(b"\n"), 1):
+        if line.count(b".") > LINE_DOTS_MAX and not line.lstrip().startswith(b"#"):
+            raise UserError(f"{path}:{number}: more than {LINE_DOTS_MAX} dots in a line; keys here have none")
 
 
 def _partials(host: Tree, folder: Path, given: Mapping[str, Path]) -> dict[str, Tree]:
@@ -154,7 +168,7 @@ def read_guest(path: Path) -> Guest:
     """The guest that an xl.cfg describes, with its own device tree; raises UserError."""
     cfg = parse_cfg(path)
     _check_texts(cfg)
-    tree = devicetree.load([cfg.device_tree]) if cfg.device_tree else None
+    tree = _guest_tree(cfg)
     return Guest(
         cfg.name,
         cfg.source,
@@ -166,6 +180,16 @@ def read_guest(path: Path) -> Guest:
         cfg.on_reboot,
         cfg.on_crash,
     )
+
+
+def _guest_tree(cfg: DomainConfig) -> Tree | None:
+    if cfg.device_tree is None:
+        return None
+    try:
+        read_bytes(cfg.device_tree, FILE_BYTES_MAX)
+    except UserError as error:
+        raise UserError(f"{cfg.place('device_tree')}: {error}") from None
+    return devicetree.load([cfg.device_tree])
 
 
 def _check_texts(cfg: DomainConfig) -> None:
