@@ -38,7 +38,9 @@ def derive_platform(tree: Tree) -> Platform:
         agents = _agents(own, binding.secondaries(tree))
         platform = _platform(tree, agents, management.path)
         check(platform)
-    except (XenError, TreeError, PlatformError) as error:
+    except (XenError, TreeError) as error:  # which name the place themselves
+        raise UserError(f"{error}; correct the tree, or give --platform") from None
+    except PlatformError as error:
         raise UserError(f"{tree.source}: {error}; correct the tree, or give --platform") from None
     return platform
 

@@ -3,6 +3,7 @@
 It reads and checks; it starts nothing. Every mistake in a file is one UserError that names the place.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,7 +14,7 @@ from deploy import devicetree
 from deploy.derive import derive_platform
 from deploy.devicetree.limits import FILE_BYTES_MAX
 from deploy.errors import UserError
-from deploy.files import read_bytes
+from deploy.files import read_bytes, read_text
 from deploy.xl.cfg import DomainConfig
 from deploy.xl.cfg import parse as parse_cfg
 from deploy.xl.sci import ArmSci, IomemRange, SciType, parse_arm_sci, parse_iomem
@@ -32,6 +33,8 @@ NAME_CHARACTERS_MAX = 64  # of frames.Name
 NAME_BYTES_MAX = 128  # it becomes part of file names
 RESERVED = {"xen": "Xen's own process", "firmware": "EL3's process", "supervisor": "the supervisor"}
 PATH_CHARACTERS_MAX = 1024  # of frames.Text
+
+_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 class Guest(msgspec.Struct, frozen=True):
@@ -118,13 +121,13 @@ def _check_mediator(host: Tree) -> None:
 
 def read_platform(path: Path) -> Platform:
     """The platform.toml at ``path``; raises UserError naming the key."""
-    raw = read_bytes(path, PLATFORM_BYTES_MAX)
-    _check_keys(raw, path)
+    text = read_text(path, PLATFORM_BYTES_MAX)
+    _check_keys(text, path)
     try:
-        platform = msgspec.toml.decode(raw, type=Platform)
+        platform = msgspec.toml.decode(text, type=Platform)
         check(platform)
-    except (msgspec.DecodeError, PlatformError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: {error}") from None
+    except (msgspec.DecodeError, PlatformError) as error:
+        raise UserError(f"{path}{_with_line(str(error))}") from None
     except RecursionError:
         raise UserError(
             f"{path}: arrays or tables nest too deeply; no key here needs more than two"
@@ -132,10 +135,16 @@ def read_platform(path: Path) -> Platform:
     return platform
 
 
-def _check_keys(raw: bytes, path: Path) -> None:
+def _with_line(complaint: str) -> str:
+    """A complaint of the TOML parser, with the line in front, as every other error has it."""
+    found = _AT_LINE.search(complaint)
+    return f":{found[1]}: {complaint[: found.start()]}" if found else f": {complaint}"
+
+
+def _check_keys(text: str, path: Path) -> None:
     """A key of thousands of parts would keep the parser busy for minutes."""
-    for number, line in enumerate(raw.split(b"\n"), 1):
-        if line.count(b".") > LINE_DOTS_MAX and not line.lstrip().startswith(b"#"):
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > LINE_DOTS_MAX and not line.lstrip().startswith("#"):
             raise UserError(f"{path}:{number}: more than {LINE_DOTS_MAX} dots in a line; keys here have none")
 
 

@@ -55,9 +55,9 @@ def sci_config(node: Node) -> tuple[int, int]:
         return SCI_TYPES[text], 0
     agent_id = node.u32("xen,sci-agent-id")
     if agent_id is None or agent_id > AGENT_ID_MAX:
+        found = "missing, it takes" if agent_id is None else f"{agent_id} is not"
         raise XenError(
-            Errno.EINVAL,
-            f"{node.place('xen,sci-agent-id')}: {agent_id} is not an agent id (0..{AGENT_ID_MAX})",
+            Errno.EINVAL, f"{node.place('xen,sci-agent-id')}: {found} an agent id (0..{AGENT_ID_MAX})"
         )
     return SCMI_SMC_MA, agent_id
 

@@ -70,18 +70,20 @@ def test_what_was_found_before(folder: Path, name: str, entry: dict[str, Any]) -
         with pytest.raises(UserError) as raised:
             SUBJECTS[name](inputs)
         assert entry["told"] in str(raised.value)
+        assert str(raised.value).count(entry["file"]) == 1
 
 
 def edited(folder: Path, entry: dict[str, Any]) -> Inputs:
     """The good inputs with the entry's file changed."""
     path = folder / entry["file"]
-    text = path.read_text() if path.exists() else cases.good()[path.name].decode()
+    text = (path.read_bytes() if path.exists() else cases.good()[path.name]).decode("latin-1")
     for edit in entry["edits"]:
         assert edit["old"] in text, edit
         text = text.replace(edit["old"], edit["new"] * edit.get("times", 1), 1)
-    path.write_text(text)
+    path.write_bytes(text.encode("latin-1"))
     hosts = {"host.dts": ("host.dts",), "overlay.dts": ("host.dtb", "overlay.dts")}
-    return cases.inputs(folder, *hosts.get(path.name, ("host.dtb",)))
+    platform = "" if entry.get("derive") else "platform.toml"
+    return cases.inputs(folder, *hosts.get(path.name, ("host.dtb",)), platform=platform)
 
 
 @subjects

@@ -1,4 +1,4 @@
-"""Nodes and properties of a good tree dropped, doubled, moved, changed: it parses and means something else."""
+"""Nodes and properties of a good tree dropped, doubled, moved, changed: it parses and means another thing."""
 
 import random
 
