@@ -34,8 +34,8 @@ def judged(name: str, subject: Callable[[Inputs], str], case: Case) -> tuple[str
 def _complaint(text: str, inputs: Inputs) -> str | None:
     if not text or len(text.splitlines()) != 1 or not text.isprintable():
         return "not one printable line"
-    # A guest's own tree is named by its xl.cfg only; all files of a case are in one folder.
-    if f"{inputs.host[0].parent}/" not in text:
+    # A guest's own tree is named by its xl.cfg only; it lies beside it.
+    if not any(f"{path.parent}/" in text for path in inputs.files()):
         return "names no file"
     return None
 
