@@ -32,7 +32,9 @@ def derive_platform(tree: Tree, profile: Profile = DEFAULT) -> Platform:
         single = profile.driver == "forwarder"
         platform = _for_one_agent(tree) if single else _for_agents(tree, profile)
         check(platform)
-    except (XenError, TreeError, PlatformError) as error:
+    except (XenError, TreeError) as error:  # which name the place themselves
+        raise UserError(f"{error}; correct the tree, or give --platform") from None
+    except PlatformError as error:
         raise UserError(f"{tree.source}: {error}; correct the tree, or give --platform") from None
     return platform
 

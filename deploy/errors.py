@@ -8,5 +8,6 @@ class UserError(ValueError):
     """What the user must fix. The message is one line: the place, the rule broken, the remedy."""
 
     def __str__(self) -> str:
-        """The message on a single line, whatever text of the user's files it quotes."""
-        return " ".join(line.strip() for line in super().__str__().splitlines())
+        """The message on a single printable line, whatever text of the user's files it quotes."""
+        text = " ".join(line.strip() for line in super().__str__().splitlines())
+        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

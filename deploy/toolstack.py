@@ -13,6 +13,7 @@ from bus import frames
 from bus.frames import DomainInfo, DomctlReply, Lifecycle
 from deploy.topology import Guest, Topology
 from deploy.xl.sci import SciType
+from nodes.devicetree import TreeError
 from nodes.guest import console
 from nodes.guest.binding import Binding, bind
 from nodes.guest.core import GuestConfig
@@ -75,9 +76,14 @@ class Toolstack:
             self._start(info, binding)
 
     def _dom0_binding(self, info: DomainInfo) -> Binding | None:
-        """Dom0 binds the first channel of the tree it was given."""
+        """Dom0 binds the first channel of the tree it was given; None when that cannot be used."""
         scmi = info.agent_id is not None
-        return bind(tree_for_dom0(self.topology.host, True, scmi, self.topology.profile))
+        try:
+            return bind(tree_for_dom0(self.topology.host, True, scmi, self.topology.profile))
+        except TreeError:
+            # The channel of a Dom0 with an agent was judged when the files were read. One without an agent
+            # may keep nodes whose page Xen removed: its driver's probe fails, and it goes on.
+            return None
 
     def _start(self, info: DomainInfo, binding: Binding | None) -> None:
         agent = "none" if info.agent_id is None else str(info.agent_id)

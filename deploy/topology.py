@@ -3,16 +3,18 @@
 It reads and checks; it starts nothing. Every mistake in a file is one UserError that names the place.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
-from deploy import devicetree
+from deploy import devicetree, platform_toml
 from deploy.derive import derive_platform
+from deploy.devicetree.limits import FILE_BYTES_MAX
 from deploy.errors import UserError
-from deploy.files import read_bytes
+from deploy.files import read_bytes, read_text
 from deploy.xl.cfg import DomainConfig
 from deploy.xl.cfg import parse as parse_cfg
 from deploy.xl.sci import ArmSci, IomemRange, SciType, parse_arm_sci, parse_iomem
@@ -31,6 +33,8 @@ NAME_CHARACTERS_MAX = 64  # of frames.Name
 NAME_BYTES_MAX = 128  # it becomes part of file names
 RESERVED = {"xen": "Xen's own process", "firmware": "EL3's process", "supervisor": "the supervisor"}
 PATH_CHARACTERS_MAX = 1024  # of frames.Text
+
+_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 class Guest(msgspec.Struct, frozen=True):
@@ -156,13 +160,19 @@ def _check_mediator(host: Tree, profile: Profile) -> None:
 
 def read_platform(path: Path) -> Platform:
     """The platform.toml at ``path``; raises UserError naming the key."""
-    raw = read_bytes(path, PLATFORM_BYTES_MAX)
+    text = read_text(path, PLATFORM_BYTES_MAX)
     try:
-        platform = msgspec.toml.decode(raw, type=Platform)
+        platform = platform_toml.decode(text)
         check(platform)
-    except (msgspec.DecodeError, PlatformError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: {error}") from None
+    except (msgspec.DecodeError, PlatformError) as error:
+        raise UserError(f"{path}{_with_line(str(error))}") from None
     return platform
+
+
+def _with_line(complaint: str) -> str:
+    """A complaint of the TOML parser, with the line in front, as every other error has it."""
+    found = _AT_LINE.search(complaint)
+    return f":{found[1]}: {complaint[: found.start()]}" if found else f": {complaint}"
 
 
 def _partials(host: Tree, folder: Path, given: Mapping[str, Path]) -> dict[str, Tree]:
@@ -194,7 +204,7 @@ def read_guest(path: Path, profile: Profile = DEFAULT) -> Guest:
     """The guest that an xl.cfg describes, with its own device tree; raises UserError."""
     cfg = parse_cfg(path)
     _check_texts(cfg)
-    tree = devicetree.load([cfg.device_tree]) if cfg.device_tree else None
+    tree = _guest_tree(cfg)
     return Guest(
         cfg.name,
         cfg.source,
@@ -207,6 +217,16 @@ def read_guest(path: Path, profile: Profile = DEFAULT) -> Guest:
         cfg.on_crash,
         cfg.iommu(),
     )
+
+
+def _guest_tree(cfg: DomainConfig) -> Tree | None:
+    if cfg.device_tree is None:
+        return None
+    try:
+        read_bytes(cfg.device_tree, FILE_BYTES_MAX)
+    except UserError as error:
+        raise UserError(f"{cfg.place('device_tree')}: {error}") from None
+    return devicetree.load([cfg.device_tree])
 
 
 def _check_texts(cfg: DomainConfig) -> None:

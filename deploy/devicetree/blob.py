@@ -126,6 +126,10 @@ def _build(entries: dict[str, _Entry], labels: dict[str, list[str]], source: str
     return trail[0]
 
 
+def _shown(value: bytes) -> str:
+    return f"<{value.hex(' ', 4)}>" if len(value) <= 8 else f"a value of {len(value)} bytes"
+
+
 def _check_phandles(root: Node) -> None:
     """dtlib checks sources and merged trees; this is the same rule for a blob on its own."""
     seen: dict[int, Node] = {}
@@ -139,7 +143,7 @@ def _check_phandles(root: Node) -> None:
         phandle = int.from_bytes(value, "big")
         if len(value) != 4 or phandle in (0, 0xFFFFFFFF):
             raise UserError(
-                f"{node.place('phandle')}: {value.hex()!r} is no phandle; it takes one cell, not 0 or -1"
+                f"{node.place('phandle')}: {_shown(value)} is no phandle; it takes one cell, not 0 or -1"
             )
         other = seen.setdefault(phandle, node)
         if other is not node:

@@ -20,6 +20,7 @@ from deploy.errors import UserError
 from nodes.devicetree import Node
 
 _REFERENCES = (dtlib._MarkerType.PATH, dtlib._MarkerType.PHANDLE)
+_NO_NUMBER = re.compile(r"invalid literal for int\(\) with base \d+: (.*)")
 _PATH = re.compile(r"(?:^| )(/[^\s:]*)")
 
 
@@ -71,7 +72,11 @@ class Sources(Reader):
             raise
         except (ValueError, OverflowError) as error:
             # Numbers such as 09, a bad escape in a file name, a negative offset of an /incbin/.
-            raise UserError(f"{self.here()}: {error}") from error
+            number = _NO_NUMBER.search(str(error))
+            complaint = (
+                f"{number[1]} is not a number; 0 in front means octal, 0x hexadecimal" if number else error
+            )
+            raise UserError(f"{self.here()}: {complaint}") from error
 
     def _located(self, complaint: str) -> str:
         """``complaint`` of dtlib with the place of the first node it names in front."""

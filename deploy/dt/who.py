@@ -16,6 +16,7 @@ from deploy.xl.cfg import parse as parse_cfg
 from deploy.xl.sci import SciType, parse_arm_sci
 from nodes.devicetree import Node, Tree
 from nodes.xen import dom0less
+from nodes.xen.channel import SCMI_SMC_MA
 from nodes.xen.errno import XenError
 
 
@@ -55,7 +56,7 @@ def _boot_domain(node: Node, partial: Tree | None) -> Known:
     except XenError as error:
         raise UserError(str(error)) from None
     paths = (inner.string("xen,path") for inner in partial or ())
-    agent = agent_id if sci_type == dom0less.SCMI_SMC_MA else None
+    agent = agent_id if sci_type == SCMI_SMC_MA else None
     return Known(node.name, "dom0less", node.place(), agent, tuple(path for path in paths if path))
 
 

@@ -18,6 +18,7 @@ from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Agent
 from nodes.guest.binding import Binding, bind
 from nodes.xen import binding, dom0less
+from nodes.xen.channel import SCMI_SMC_MA
 from nodes.xen.dom0 import tree_for_dom0
 from nodes.xen.errno import XenError
 
@@ -196,7 +197,7 @@ def _domains(topology: Topology, played: Rehearsal, provider: str) -> Iterator[D
     yield _domain(topology, (DOM0, "Dom0", place, wanted, tree), info, played.panic, provider)
     for node in dom0less.nodes(host):
         sci_type, agent_id = dom0less.sci_config(node)
-        asked = agent_id if sci_type == dom0less.SCMI_SMC_MA else None
+        asked = agent_id if sci_type == SCMI_SMC_MA else None
         told = (node.name, "boot domain", node.place(), asked, topology.bindings.get(node.name))
         yield _domain(topology, told, rows.get(node.name), played.panic, provider)
     for guest in topology.guests:

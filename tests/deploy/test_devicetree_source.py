@@ -141,7 +141,7 @@ def test_windows_line_ends(files: Files) -> None:
         (["/dts-v1/;\n&x { };"], "0.dts:2: nothing can be referred to before the root node"),
         ([body("a = <1>")], "0.dts:2: expected ';' or ','"),
         ([body("a = <1 << 2>;")], "0.dts:2: expected number"),
-        ([body("a = <09>;")], "0.dts:2: invalid literal"),
+        ([body("a = <09>;")], "0.dts:2: '09' is not a number; 0 in front means octal"),
         ([body("a = <(1 << 99999999999)>;")], "0.dts:2: cannot shift by 99999999999 bits"),
         ([body("a = <(1 << (0 - 1))>;")], "0.dts:2: cannot shift by -1 bits"),
         ([body("a = <0x100000000>;")], "0.dts:2: 4294967296 does not fit in 32 bits"),

@@ -44,7 +44,7 @@ WRONG: dict[str, tuple[str, Change, tuple[str, ...]]] = {
     "dts: odd list": ("host.dts", replaced("0x82000004 &scmi_shm_2 2", "0x82000004 2"), ("agents",)),
     "boot domain: no smc-id": ("cluster.dts", without("arm,smc-id"), ("cluster.dts", "smc-id")),
     "boot domain: agent": ("host.dts", replaced("agent-id = <2>", "agent-id = <255>"), ("255",)),
-    "toml: syntax": ("platform.toml", replaced("id = 0", "id = "), ("platform.toml", "line")),
+    "toml: syntax": ("platform.toml", replaced("id = 0", "id = "), ("platform.toml:", "Invalid value")),
     "toml: key": ("platform.toml", added('\n[[clocks]]\nid = 9\nname = "x"\n'), ("platform.toml", "clocks")),
     "toml: type": (
         "platform.toml",
