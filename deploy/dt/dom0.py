@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import msgspec
 
+from deploy.devicetree.emit import references
 from deploy.dt.decision import Decision, decide
 from deploy.topology import NEWEST, XenOptions
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.xen import binding, dom0
-from nodes.xen.binding import Controller
 from nodes.xen.dom0 import FIRMWARE_NODE, PASSTHROUGH
+
+REFERENCES = ("access-controllers", "clocks", "power-domains", "resets", "shmem")  # to what may be left out
 
 
 class Dom0Tree(msgspec.Struct, frozen=True):
@@ -71,21 +73,19 @@ def _differences(host: Tree, tree: Tree) -> Iterator[str]:
 
 
 def _hazards(host: Tree, tree: Tree, decision: Decision) -> Iterator[str]:
-    dangling = [node.path for node in tree if _dangles(host, tree, node)]
-    if dangling:
-        some = f"{len(dangling)} access-controllers refer to nothing now, as Xen leaves them"
-        yield f"{some}: {', '.join(dangling)}"
+    for prop in REFERENCES:
+        dangling = [node.path for node in tree if _dangles(host, tree, node, prop)]
+        if dangling:
+            some = f"{len(dangling)} {prop} refer to nothing now, as Xen leaves them"
+            yield f"{some}: {', '.join(dangling)}"
     if decision.agent_id is not None:
         yield from _wrong_pair(host, tree, decision.agent_id)
 
 
-def _dangles(host: Tree, tree: Tree, node: Node) -> bool:
-    """Whether an item of ``access-controllers`` had a provider in the host tree and has none here."""
-    before = host.get(node.path)
-    return before is not None and any(
-        isinstance(item, Controller) and item.provider.path not in tree
-        for item in binding.controllers(host, before)
-    )
+def _dangles(host: Tree, tree: Tree, node: Node, prop: str) -> bool:
+    """Whether an item of ``prop`` had a provider in the host tree and has none here."""
+    found = references(host, host[node.path], prop) or ()
+    return any(target is not None and target.path not in tree for target, _ in found)
 
 
 def _wrong_pair(host: Tree, tree: Tree, agent_id: int) -> Iterator[str]:

@@ -58,6 +58,8 @@ def test_without_scmi_its_nodes_go_too(tmp_path: Path) -> None:
     assert "/firmware/scmi" not in dom0.tree
     assert "/sram@47ff0000" not in dom0.tree
     assert dom0.account[0] == "Dom0 has no SCMI: the host tree has no xen,dom0-sci-agent-id"
+    kinds = [line.split()[1] for line in dom0.hazards]
+    assert kinds == ["access-controllers", "clocks", "power-domains", "resets"]
 
 
 def test_an_invalid_agent_is_scmi_off(tmp_path: Path) -> None:
