@@ -94,12 +94,13 @@ class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CreateDomain(Operation, frozen=True, tag="createdomain"):
-    """XEN_DOMCTL_createdomain: the name and the two SCI bytes of xen_arch_domainconfig."""
+    """XEN_DOMCTL_createdomain: the name, the two SCI bytes of xen_arch_domainconfig, XEN_DOMCTL_CDF_iommu."""
 
     name: Name
     arm_sci_type: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
     arm_sci_agent_id: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
     aarch32: bool = False
+    iommu: bool = False
 
 
 class DestroyDomain(Operation, frozen=True, tag="destroydomain"):
@@ -117,6 +118,15 @@ class UnpauseDomain(Operation, frozen=True, tag="unpausedomain"):
 
 class AssignDevice(Operation, frozen=True, tag="assign_device"):
     """XEN_DOMCTL_assign_device, device-tree flavour: ``path`` in the host tree."""
+
+    domid: U32
+    path: Text
+
+
+class TestAssignDevice(Operation, frozen=True, tag="test_assign_device"):
+    """XEN_DOMCTL_test_assign_device: whether ``path`` could be assigned, that is, is nobody's yet."""
+
+    __test__ = False  # for pytest, which takes the name for a test's
 
     domid: U32
     path: Text
@@ -162,6 +172,7 @@ Op = (
     | DestroyDomain
     | UnpauseDomain
     | AssignDevice
+    | TestAssignDevice
     | DeassignDevice
     | IomemPermission
     | MemoryMapping

@@ -1,15 +1,14 @@
 """Descriptions to cores. The one place that knows which core plays which role."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from bus.links import XEN
 from bus.shmem import PAGE_BYTES, Buffer, Memory
-from nodes.devicetree import Tree
 from nodes.firmware.core import FirmwareCore
 from nodes.firmware.platform import Platform
 from nodes.guest.core import GuestConfig, GuestCore
+from nodes.xen.config import XenConfig
 from nodes.xen.core import XenCore
-from nodes.xen.hypervisor import XenConfig
 
 
 def firmware(platform: Platform, memory: Memory) -> FirmwareCore:
@@ -17,16 +16,9 @@ def firmware(platform: Platform, memory: Memory) -> FirmwareCore:
 
 
 def xen(
-    host: Tree,
-    partials: Mapping[str, Tree],
-    memory: Memory,
-    identities: Iterator[bytes],
-    links: tuple[bytes, bytes],
-    *,
-    carried: bool = True,
+    config: XenConfig, memory: Memory, identities: Iterator[bytes], links: tuple[bytes, bytes]
 ) -> XenCore:
     """``links`` are the identities of EL3 and of the toolstack."""
-    config = XenConfig(host, partials, carried=carried)
     return XenCore(config, memory, identities, links[0], links[1])
 
 

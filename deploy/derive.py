@@ -21,28 +21,41 @@ from nodes.guest.binding import Consumer, bind
 from nodes.limits import AGENT_ID_MAX
 from nodes.xen import binding
 from nodes.xen.errno import XenError
+from nodes.xen.profile import DEFAULT, Profile
 
 RATES = (25_000_000, 50_000_000, 100_000_000, 200_000_000)
 
 
-def derive_platform(tree: Tree) -> Platform:
-    """The smallest platform that serves the tree; raises UserError if the tree has no usable channel list."""
-    management = next(binding.candidates(tree), None)
+def derive_platform(tree: Tree, profile: Profile = DEFAULT) -> Platform:
+    """The smallest platform that serves the tree; raises UserError if the tree has no usable channels."""
     try:
-        if management is None:
-            raise UserError(
-                f"{tree.source}: no arm,scmi-smc node below a node compatible 'xen,sci'; add "
-                "/chosen/xen/xen_scmi_config, or give --platform for a tree without Xen's channel"
-            )
-        own = binding.management(tree, management)
-        agents = _agents(own, binding.secondaries(tree))
-        platform = _platform(tree, agents, management.path)
+        single = profile.driver == "forwarder"
+        platform = _for_one_agent(tree) if single else _for_agents(tree, profile)
         check(platform)
     except (XenError, TreeError) as error:  # which name the place themselves
         raise UserError(f"{error}; correct the tree, or give --platform") from None
     except PlatformError as error:
         raise UserError(f"{tree.source}: {error}; correct the tree, or give --platform") from None
     return platform
+
+
+def _for_agents(tree: Tree, profile: Profile) -> Platform:
+    management = next(binding.candidates(tree), None)
+    if management is None:
+        raise UserError(
+            f"{tree.source}: no arm,scmi-smc node below a node compatible 'xen,sci'; add "
+            "/chosen/xen/xen_scmi_config, or give --platform for a tree without Xen's channel"
+        )
+    own = binding.management(tree, management)
+    return _platform(tree, _agents(own, binding.secondaries(tree, profile)), management.path)
+
+
+def _for_one_agent(tree: Tree) -> Platform:
+    """EL3 as mainline's Xen knows it: the tree's own channel, whoever rings."""
+    own = bind(tree)
+    if own is None:
+        raise UserError(f"{tree.source}: no enabled arm,scmi-smc node; add one, or give --platform")
+    return _platform(tree, (Agent(0, "agent0", own.func_id, own.shmem),), own.node)
 
 
 def _agents(own: binding.Management, secondaries: list[binding.Secondary]) -> tuple[Agent, ...]:

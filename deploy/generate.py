@@ -20,6 +20,7 @@ PAGES: Mapping[str, Sections] = {
     "bus/PROTOCOL.md": {"frames": reference.frames_table, "shmem": reference.shmem_table},
     "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
+    "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
     "deploy/platforms/README.md": {"platform": nodes_reference.platform_keys},
 }
 END = "<!-- end -->"

@@ -30,6 +30,8 @@ from nodes.contract import Core, Undelivered
 from nodes.devicetree import Node, Tree
 from nodes.firmware.platform import Platform
 from nodes.guest.core import GuestConfig, GuestCore
+from nodes.xen.config import XenConfig
+from nodes.xen.profile import DEFAULT, Profile
 
 LOG_LINES_MAX = 2000
 INTERNAL_ERROR = 70
@@ -38,7 +40,10 @@ IDLE_NS = 500_000_000  # the longest wait: a signal may reach another thread, or
 
 
 class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
-    """``bind`` is where to listen; ``secret`` (tcp only) is Xen's CURVE key."""
+    """``bind`` is where to listen; ``secret`` (tcp only) is Xen's CURVE key.
+
+    ``profile``, ``strict`` and ``command_line`` as in ``nodes.xen.config``.
+    """
 
     host: Node
     partials: dict[str, Node]
@@ -46,6 +51,9 @@ class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
     firmware: bytes
     toolstack: bytes
     secret: bytes | None = None
+    profile: Profile = DEFAULT
+    strict: bool = False
+    command_line: str = ""
 
 
 class FirmwareSpec(msgspec.Struct, frozen=True, tag="firmware"):
@@ -183,12 +191,17 @@ def _build_xen(spec: NodeSpec, role: XenSpec, memory: Memory, log: Log) -> tuple
             yield token
 
     core = assembly.xen(
-        Tree(role.host),
-        {name: Tree(node) for name, node in role.partials.items()},
+        XenConfig(
+            Tree(role.host),
+            {name: Tree(node) for name, node in role.partials.items()},
+            carried=spec.carried,
+            profile=role.profile,
+            strict=role.strict,
+            command_line=role.command_line,
+        ),
         memory,
         identities(),
         (role.firmware, role.toolstack),
-        carried=spec.carried,
     )
     driver = Driver(core, link, log.line)
     late.append(driver)

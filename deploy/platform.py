@@ -164,7 +164,7 @@ class Platform:
         if isinstance(request, control.Status):
             return self.status()
         if isinstance(request, control.Create):
-            guest = read_guest(Path(request.config))
+            guest = read_guest(Path(request.config), self.topology.profile)
             return _plain(self.toolstack.create(guest))
         if isinstance(request, control.Destroy):
             self._known(request.name)

@@ -79,7 +79,7 @@ class Toolstack:
         """Dom0 binds the first channel of the tree it was given; None when that cannot be used."""
         scmi = info.agent_id is not None
         try:
-            return bind(tree_for_dom0(self.topology.host, True, scmi))
+            return bind(tree_for_dom0(self.topology.host, True, scmi, self.topology.profile))
         except TreeError:
             # The channel of a Dom0 with an agent was judged when the files were read. One without an agent
             # may keep nodes whose page Xen removed: its driver's probe fails, and it goes on.
@@ -97,7 +97,8 @@ class Toolstack:
         """xl create: the domain, its memory, its devices, then let it run. A failure undoes everything."""
         if any(info.name == guest.name for info in self.list()):
             raise ToolstackError(f"a domain named {guest.name!r} exists already; destroy it first")
-        reply = self._do(frames.CreateDomain(guest.name, SCI_TYPE[guest.sci.type], guest.sci.agent_id))
+        sci_type = SCI_TYPE[guest.sci.type]
+        reply = self._do(frames.CreateDomain(guest.name, sci_type, guest.sci.agent_id, iommu=guest.iommu))
         domid = reply.domid
         try:
             for op in _resources(guest, domid):

@@ -22,9 +22,10 @@ from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Platform, PlatformError, check
 from nodes.guest.binding import Binding, bind
 from nodes.limits import DOMAIN_FRAMES
-from nodes.xen import binding, dom0less
+from nodes.xen import binding, dom0, dom0less
 from nodes.xen.dom0 import tree_for_dom0
 from nodes.xen.errno import XenError
+from nodes.xen.profile import DEFAULT, Profile
 
 DEFAULT_PLATFORM = "automotive"
 PLATFORM_BYTES_MAX = 4 << 20
@@ -37,7 +38,10 @@ _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 class Guest(msgspec.Struct, frozen=True):
-    """A guest as its xl.cfg describes it, ready for the toolstack. ``binding`` None: no SCMI in its tree."""
+    """A guest as its xl.cfg describes it, ready for the toolstack. ``binding`` None: no SCMI in its tree.
+
+    ``iommu``: it is created with the use of the IOMMU, as assigning a device needs.
+    """
 
     name: str
     source: str
@@ -48,10 +52,15 @@ class Guest(msgspec.Struct, frozen=True):
     on_poweroff: str = "destroy"
     on_reboot: str = "restart"
     on_crash: str = "destroy"
+    iommu: bool = False
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """All that a platform is started from. ``bindings`` are the boot domains', by node name."""
+    """All that a platform is started from. ``bindings`` are the boot domains', by node name.
+
+    ``profile`` is the version of Xen's driver, ``strict`` refuses what that driver does wrong, and
+    ``xen_cmdline`` is appended to Xen's command line.
+    """
 
     name: str
     host: Tree
@@ -59,6 +68,20 @@ class Topology(msgspec.Struct, frozen=True):
     partials: Mapping[str, Tree]
     bindings: Mapping[str, Binding | None]
     guests: tuple[Guest, ...]
+    profile: Profile = DEFAULT
+    strict: bool = False
+    xen_cmdline: str = ""
+
+
+class XenOptions(msgspec.Struct, frozen=True):
+    """Which Xen to boot; the fields are those of Topology."""
+
+    profile: Profile = DEFAULT
+    strict: bool = False
+    xen_cmdline: str = ""
+
+
+NEWEST = XenOptions()
 
 
 def shipped(name: str = DEFAULT_PLATFORM) -> Path:
@@ -66,14 +89,19 @@ def shipped(name: str = DEFAULT_PLATFORM) -> Path:
     return Path(str(resources.files("deploy"))) / "platforms" / name
 
 
-def load_shipped(name: str = DEFAULT_PLATFORM) -> Topology:
+def load_shipped(name: str = DEFAULT_PLATFORM, xen: XenOptions = NEWEST) -> Topology:
     """A platform that comes with Trapline: its tree, its boot domains, all its guests."""
     folder = shipped(name)
-    return load([folder / "host.dts"], folder / "platform.toml", sorted(folder.glob("*.cfg")), {})
+    guests = sorted(folder.glob("*.cfg"))
+    return load([folder / "host.dts"], folder / "platform.toml", guests, {}, xen)
 
 
 def load(
-    host_dt: Sequence[Path], platform: Path | None, xl: Sequence[Path], dom0less_trees: Mapping[str, Path]
+    host_dt: Sequence[Path],
+    platform: Path | None,
+    xl: Sequence[Path],
+    dom0less_trees: Mapping[str, Path],
+    xen: XenOptions = NEWEST,
 ) -> Topology:
     """Read and check everything; raises UserError for the first mistake found.
 
@@ -81,35 +109,47 @@ def load(
     partial tree is ``dom0less_trees[NAME]``, or NAME.dts / NAME.dtb beside the host tree.
     """
     host = devicetree.load(host_dt)
-    described = read_platform(platform) if platform else derive_platform(host)
-    _check_mediator(host)
+    described = read_platform(platform) if platform else derive_platform(host, xen.profile)
+    _check_mediator(host, xen.profile)
     partials = _partials(host, host_dt[0].parent, dom0less_trees)
     for node in dom0less.nodes(host):
         try:
-            dom0less.parse(node, partials.get(node.name))
+            dom0less.parse(node, partials.get(node.name), xen.profile)
         except XenError as error:
             raise UserError(str(error)) from None
         if node.name in RESERVED:
             raise UserError(f"{node.place()}: {node.name!r} is {RESERVED[node.name]}; rename the domain")
-    guests = tuple(read_guest(path) for path in xl)
+    guests = tuple(read_guest(path, xen.profile) for path in xl)
     taken = {node.name: "a boot domain" for node in dom0less.nodes(host)} | {"dom0": "Dom0"}
-    if binding.dom0_agent(host)[0] is not None:
-        _bind(tree_for_dom0(host, mediator=True, scmi=True))
+    if dom0.wants_scmi(host, xen.profile, xen.xen_cmdline):
+        _bind(tree_for_dom0(host, mediator=True, scmi=True, profile=xen.profile))
     for guest in guests:
         if guest.name in taken:
             raise UserError(f"{guest.source}: name: {guest.name!r} is {taken[guest.name]}; choose another")
         taken[guest.name] = guest.source
     bindings = {name: _bind(tree) for name, tree in partials.items()}
-    return Topology(described.name, host, described, partials, bindings, guests)
+    return Topology(
+        described.name,
+        host,
+        described,
+        partials,
+        bindings,
+        guests,
+        xen.profile,
+        xen.strict,
+        xen.xen_cmdline,
+    )
 
 
-def _check_mediator(host: Tree) -> None:
+def _check_mediator(host: Tree, profile: Profile) -> None:
     """Xen would boot without SCMI if its channel is wrong; who starts it here wants to know why."""
+    if profile.driver != "multiagent":
+        return
     mistakes = []
     for node in binding.candidates(host):
         try:
             binding.management(host, node)
-            binding.secondaries(host)
+            binding.secondaries(host, profile)
         except (XenError, TreeError) as error:
             mistakes.append(str(error))
         else:
@@ -160,7 +200,7 @@ def _bind(tree: Tree) -> Binding | None:
         raise UserError(str(error)) from None
 
 
-def read_guest(path: Path) -> Guest:
+def read_guest(path: Path, profile: Profile = DEFAULT) -> Guest:
     """The guest that an xl.cfg describes, with its own device tree; raises UserError."""
     cfg = parse_cfg(path)
     _check_texts(cfg)
@@ -168,13 +208,14 @@ def read_guest(path: Path) -> Guest:
     return Guest(
         cfg.name,
         cfg.source,
-        _arm_sci(cfg),
+        _arm_sci(cfg, profile),
         tuple(_iomem(cfg, text) for text in cfg.iomem),
         cfg.dtdev,
         _bind(tree) if tree else None,
         cfg.on_poweroff,
         cfg.on_reboot,
         cfg.on_crash,
+        cfg.iommu(),
     )
 
 
@@ -211,11 +252,11 @@ def _check_texts(cfg: DomainConfig) -> None:
         )
 
 
-def _arm_sci(cfg: DomainConfig) -> ArmSci:
+def _arm_sci(cfg: DomainConfig, profile: Profile) -> ArmSci:
     if cfg.arm_sci is None:
         return ArmSci(SciType.NONE, 0)
     try:
-        return parse_arm_sci(cfg.arm_sci)
+        return parse_arm_sci(cfg.arm_sci, profile)
     except ValueError as error:
         raise UserError(f"{cfg.place('arm_sci')}: {str(error).removeprefix('arm_sci: ')}") from None
 

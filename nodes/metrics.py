@@ -69,6 +69,17 @@ KIND = Label(
 DROP = Label(
     "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
 )
+HAZARD = Label(
+    "hazard",
+    5,
+    (
+        "dangling-shmem",
+        "second-management-node",
+        "enxio-swallowed",
+        "wedged-channel",
+        "permission-not-revoked",
+    ),
+)
 NODE = Label("node", 256)
 FAULT = Label("kind", 4, ("kill", "stop", "cont", OTHER))
 TARGET = Label("target", 4, ("firmware", "xen", "guest", OTHER))
@@ -130,6 +141,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "Domain life-cycle events.",
         "xen",
         (DOMAIN, LIFECYCLE),
+    ),
+    Metric(
+        "trapline_xen_hazards_total",
+        "counter",
+        "Times Xen's driver did what nobody wants, by the hazard's name.",
+        "xen",
+        (HAZARD,),
     ),
     Metric(
         "trapline_scmi_calls_total",

@@ -1,4 +1,4 @@
-"""Reference tables of the nodes, read off the code: life cycle, metric catalogue, platform keys.
+"""Reference tables of the nodes, read off the code: life cycle, metrics, platform keys, Xen's versions.
 
 It gives Markdown; which page holds what is ``deploy.generate``'s business.
 """
@@ -11,6 +11,8 @@ import msgspec
 from nodes.firmware import platform
 from nodes.metrics import CATALOGUE
 from nodes.xen.domain import TRANSITIONS
+from nodes.xen.hazard_table import KNOWN
+from nodes.xen.profile import PROFILES, Profile
 
 
 def lifecycle() -> str:
@@ -30,6 +32,55 @@ def metrics() -> str:
     for row in CATALOGUE:
         labels = ", ".join(f"{label.name} ({label.bound})" for label in row.labels) or "-"
         lines.append(f"| `{row.name}` | {row.type} | {row.owner} | {labels} | {row.help} |")
+    return "\n".join([*lines, ""])
+
+
+PROFILE_ROWS: tuple[tuple[str, str], ...] = (
+    ("driver", "driver"),
+    ("sci_types", "SCI types that xl and the boot domains' parser know"),
+    ("xl_agent_ids", "agent ids that xl accepts"),
+    ("dom0less_agent_ids", "agent ids of boot domains"),
+    ("reset_flags", "flags of BASE_RESET_AGENT_CONFIGURATION"),
+    ("checks_shmem_base", "S7 checks a page's base"),
+    ("dom0_agent", "Dom0's agent comes from"),
+    ("hides_container", "the `xen,sci` subtree is hidden from Dom0"),
+    ("failed_probe_frees", "a second node's failed probe frees the channels (P12)"),
+    ("assign", "SCI beside the IOMMU"),
+    ("assigns_unprotected", "assigning a device without an IOMMU counts as done"),
+)
+
+MULTIAGENT_ONLY = ("reset_flags", "checks_shmem_base", "failed_probe_frees")
+
+
+def profiles() -> str:
+    """What each version of Xen's driver does, a column each."""
+    titles = [f"* **{one.name}**: {one.title}." for one in PROFILES.values()]
+    head = " | ".join(PROFILES)
+    lines = [*titles, "", f"| | {head} |", "| --- |" + " --- |" * len(PROFILES)]
+    for field, title in PROFILE_ROWS:
+        values = " | ".join(_of(one, field) for one in PROFILES.values())
+        lines.append(f"| {title} | {values} |")
+    return "\n".join([*lines, ""])
+
+
+def _of(profile: Profile, field: str) -> str:
+    if field in MULTIAGENT_ONLY and profile.driver != "multiagent":
+        return "-"
+    return _cell(getattr(profile, field))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value) if isinstance(value[0], str) else f"{value[0]}..{value[1]}"
+    return "-" if value is None else str(value)
+
+
+def hazards() -> str:
+    """What the driver does wrong, and what a strict Xen does."""
+    lines = ["| hazard | what one sees | with `--strict` | told |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{one.name}` | {one.seen} | {one.strict} | {one.told} |" for one in KNOWN]
     return "\n".join([*lines, ""])
 
 

@@ -27,6 +27,7 @@ class Network:
         self._last: dict[tuple[bytes, bytes], int] = {}
         self._ends: dict[bytes, SimulatedLink] = {}
         self._waiting: dict[bytes, int] = {}
+        self.answer_ns: dict[bytes, int] = {}  # what a sender takes before each of its messages leaves
 
     def open(self, identity: bytes) -> "SimulatedLink":
         """An end with a proven identity; XEN for Xen's own."""
@@ -48,6 +49,7 @@ class Network:
         if end is None or self._waiting.get(receiver, 0) >= QUEUE_MESSAGES:
             return False
         delay_ns = self._hop_ns + int(self._random.random() * self._jitter_ns)
+        delay_ns += self.answer_ns.get(sender, 0)
         way = (sender, receiver)
         due_ns = max(self.now_ns + delay_ns, self._last.get(way, 0))
         self._last[way] = due_ns

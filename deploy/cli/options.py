@@ -8,7 +8,8 @@ import click
 
 from deploy.errors import UserError
 from deploy.rundir import RunDirectory, default_path
-from deploy.topology import Topology, load, load_shipped, shipped
+from deploy.topology import NEWEST, Topology, XenOptions, load, load_shipped, shipped
+from nodes.xen.profile import DEFAULT, PROFILES
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
@@ -32,6 +33,28 @@ def run_directory(name: str, run_dir: Path | None) -> RunDirectory:
     if not name or "/" in name or name in (".", ".."):
         raise UserError(f"--name {name!r}: a name is one word without '/'; choose another")
     return RunDirectory((run_dir or default_path(name)).absolute())
+
+
+def xen_options(command: F) -> F:
+    """--profile, --strict, --xen-cmdline."""
+    for option in (
+        click.option(
+            "--xen-cmdline",
+            default="",
+            metavar="TEXT",
+            help="Appended to Xen's command line, as 'scmi-smc-passthrough'.",
+        ),
+        click.option("--strict", is_flag=True, help="Refuse what Xen's driver does wrong, and say why."),
+        click.option(
+            "--profile",
+            type=click.Choice(tuple(PROFILES)),
+            default=DEFAULT.name,
+            show_default=True,
+            help="The version of Xen's driver.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def platform_files(command: F) -> F:
@@ -66,16 +89,20 @@ def platform_files(command: F) -> F:
 
 
 def topology_of(
-    host_dt: tuple[Path, ...], platform_file: Path | None, xl: tuple[Path, ...], dom0less: tuple[str, ...]
+    host_dt: tuple[Path, ...],
+    platform_file: Path | None,
+    xl: tuple[Path, ...],
+    dom0less: tuple[str, ...],
+    xen: XenOptions = NEWEST,
 ) -> Topology:
     """What the file options describe; without any, the automotive platform that comes with Trapline."""
     if not host_dt and platform_file is None and not xl and not dom0less:
-        return load_shipped()
+        return load_shipped(xen=xen)
     if not host_dt:
         folder = shipped()
         host_dt = (folder / "host.dts",)
         platform_file = platform_file or folder / "platform.toml"
-    return load(host_dt, platform_file, xl, _named(dom0less))
+    return load(host_dt, platform_file, xl, _named(dom0less), xen)
 
 
 def _named(pairs: tuple[str, ...]) -> dict[str, Path]:

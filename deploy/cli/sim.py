@@ -6,21 +6,25 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from deploy.cli.options import json_option
+from deploy.cli.options import json_option, xen_options
 from deploy.cli.output import console, count, say_json, table
 from deploy.engines.simulated import SimulatedEngine
 from deploy.errors import UserError
 from deploy.scenario import THINK_NS, attempts, try_all
 from deploy.toolstack import Toolstack, ToolstackError, Work
-from deploy.topology import load_shipped
+from deploy.topology import NEWEST, XenOptions, load_shipped
+from nodes.xen.profile import PROFILES
 
 
 @click.command()
 @click.option("--seed", default=1, show_default=True, help="Equal seeds give equal runs, byte for byte.")
 @click.option("--seconds", default=10.0, show_default=True, help="Virtual time for the guests' work.")
 @click.option("--verbose", is_flag=True, help="Print what the nodes log.")
+@xen_options
 @json_option
-def sim(seed: int, seconds: float, verbose: bool, as_json: bool) -> None:
+def sim(
+    seed: int, seconds: float, verbose: bool, profile: str, strict: bool, xen_cmdline: str, as_json: bool
+) -> None:
     """Play the story in one process, on virtual time.
 
     The same cores as in the real platform, over the simulated link. The fingerprint covers every
@@ -28,7 +32,8 @@ def sim(seed: int, seconds: float, verbose: bool, as_json: bool) -> None:
     """
     if not 0 < seconds <= 86_400:
         raise UserError(f"--seconds {seconds:g}: more than 0, at most 86400")
-    found = play(seed, int(seconds * 1e9), verbose)
+    xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
+    found = play(seed, int(seconds * 1e9), verbose, xen)
     if as_json:
         say_json(found)
         return
@@ -42,16 +47,20 @@ def sim(seed: int, seconds: float, verbose: bool, as_json: bool) -> None:
         console().print(escape(line))
 
 
-def play(seed: int, duration_ns: int, verbose: bool = False) -> dict[str, Any]:
+def play(seed: int, duration_ns: int, verbose: bool = False, xen: XenOptions = NEWEST) -> dict[str, Any]:
     """Boot, work, destroy and create a guest halfway, try what is forbidden; the run as plain data."""
     began = time.perf_counter()
-    topology = load_shipped()
+    topology = load_shipped(xen=xen)
+
+    engines: list[SimulatedEngine] = []  # none yet while the first one boots: that is time 0
 
     def log(node: str, level: str, text: str) -> None:
         if verbose:
-            click.echo(f"{engine.now_ns / 1e9:.6f} {node} {level}: {text}", err=True)
+            now_ns = engines[0].now_ns if engines else 0
+            click.echo(f"{now_ns / 1e9:.6f} {node} {level}: {text}", err=True)
 
     engine = SimulatedEngine(topology, seed, log)
+    engines.append(engine)
     toolstack = Toolstack(engine, topology, Work(True, THINK_NS))
     toolstack.start_boot_domains()
     for guest in topology.guests:

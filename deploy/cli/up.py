@@ -7,26 +7,38 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.markup import escape
 
-from deploy import control
+from deploy import control, timing
 from deploy.cli.live import event_line
-from deploy.cli.options import json_option, platform_files, run_directory, topology_of, which_platform
+from deploy.cli.options import (
+    json_option,
+    platform_files,
+    run_directory,
+    topology_of,
+    which_platform,
+    xen_options,
+)
 from deploy.cli.output import console, say_error, say_json, who_is_who
+from deploy.cli.timing import as_data, show
 from deploy.engines.local import Options
 from deploy.errors import UserError
 from deploy.platform import Platform
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
 from deploy.toolstack import ToolstackError, Work
+from deploy.topology import XenOptions
+from nodes.xen.profile import PROFILES
 
 START_S = 60.0
 
 
 @click.command()
 @platform_files
+@xen_options
 @which_platform
 @click.option("--tcp", is_flag=True, help="Link the nodes over tcp with CURVE instead of ipc.")
 @click.option("--tcp-port", type=click.IntRange(1, 65535), help="The tcp port Xen listens on. Implies --tcp.")
@@ -38,6 +50,16 @@ START_S = 60.0
 @click.option(
     "--detach", is_flag=True, help="Return once the platform is ready; it goes on in the background."
 )
+@click.option(
+    "--timing", "with_timing", is_flag=True, help="Print what Xen's probe costs, with 3 and with 2 cells."
+)
+@click.option(
+    "--firmware-latency",
+    default=timing.DEFAULT_LATENCY,
+    show_default=True,
+    metavar="NAME|US",
+    help=f"For --timing: {', '.join(timing.LATENCIES)}, or microseconds per message.",
+)
 @json_option
 @click.pass_context
 def up(
@@ -46,6 +68,9 @@ def up(
     platform_file: Path | None,
     xl: tuple[Path, ...],
     dom0less: tuple[str, ...],
+    profile: str,
+    strict: bool,
+    xen_cmdline: str,
     name: str,
     run_dir: Path | None,
     tcp: bool,
@@ -54,6 +79,8 @@ def up(
     idle: bool,
     pause_ms: float,
     detach: bool,
+    with_timing: bool,
+    firmware_latency: str,
     as_json: bool,
 ) -> None:
     """Start a platform and stay up.
@@ -65,22 +92,21 @@ def up(
     run = run_directory(name, run_dir)
     if not 0 <= pause_ms <= 3_600_000:
         raise UserError(f"--pause-ms {pause_ms:g}: give 0 to 3600000")
-    topology = topology_of(host_dt, platform_file, xl, dom0less)
+    model = timing.latency(firmware_latency)
+    xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
+    topology = topology_of(host_dt, platform_file, xl, dom0less, xen)
+    cost = timing.account(topology, model) if with_timing else None
     if detach:
         _detach(run)
         _warn(run)
-        found = control.ask(run, control.Status())
-        if as_json:
-            say_json(found)
-        else:
-            click.echo(f"{topology.name} is up in {run.path}; stop it with 'trapline down'")
+        _tell(control.ask(run, control.Status()), cost, as_json)
         return
     options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped)
     platform = Platform(topology, run, options, Work(not idle, int(pause_ms * 1e6)))
     platform.stop_on_signals()
     platform.start()
     try:
-        _greet(platform, as_json)
+        _greet(platform, cost, as_json)
         _warn(run)
         shown = len(platform.events)
         out = console()
@@ -99,9 +125,19 @@ def up(
         click.echo("stopped")
 
 
-def _greet(platform: Platform, as_json: bool) -> None:
+def _tell(status: dict[str, Any], cost: timing.Account | None, as_json: bool) -> None:
+    """What is up in the background."""
     if as_json:
-        say_json(platform.status())
+        say_json({**status, "timing": as_data(cost)} if cost else status)
+        return
+    click.echo(f"{status['platform']} is up in {status['run']}; stop it with 'trapline down'")
+    if cost:
+        show(console(), cost)
+
+
+def _greet(platform: Platform, cost: timing.Account | None, as_json: bool) -> None:
+    if as_json:
+        _tell(platform.status(), cost, as_json)
         sys.stdout.flush()
         return
     out = console()
@@ -109,6 +145,8 @@ def _greet(platform: Platform, as_json: bool) -> None:
         f"[bold]{escape(platform.topology.name)}[/bold] is up in {escape(str(platform.run_directory.path))}\n"
     )
     out.print(who_is_who(agent_rows(platform.toolstack, platform.engine.stats())))
+    if cost:
+        show(out, cost)
     out.print("\nCtrl-C stops it.")
 
 

@@ -149,6 +149,9 @@ class LocalEngine:
             self._firmware_token,
             self._toolstack_token,
             self._secret,
+            self.topology.profile,
+            self.topology.strict,
+            self.topology.xen_cmdline,
         )
         child = self._spawn(XEN_NODE, spec, b"")
         self.endpoint = child.facts["endpoints"][0]

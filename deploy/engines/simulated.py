@@ -19,6 +19,7 @@ from deploy.topology import Topology
 from nodes.contract import Halt
 from nodes.guest import console
 from nodes.guest.core import GuestConfig
+from nodes.xen.config import XenConfig
 
 VERSION: Final = frames.PROTOCOL_VERSION
 FIRMWARE = b"firmware"
@@ -27,10 +28,21 @@ PATIENCE_NS = 30_000_000_000
 
 
 class SimulatedEngine:
-    """Boots on construction. ``log`` takes (node, level, text). Raises ToolstackError if Xen panics."""
+    """Boots on construction. ``log`` takes (node, level, text). Raises ToolstackError if Xen panics.
 
-    def __init__(self, topology: Topology, seed: int, log: Callable[[str, str, str], None]) -> None:
-        self.network = Network(seed)
+    ``network`` is one with other delays than usual; ``on_message`` is told of each message that arrives:
+    the receiver's identity and the envelope.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        seed: int,
+        log: Callable[[str, str, str], None],
+        network: Network | None = None,
+    ) -> None:
+        self.network = network or Network(seed)
+        self.on_message: Callable[[bytes, bytes], None] = lambda receiver, envelope: None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
         self.messages = 0
         self._identities = _identities(random.Random(seed ^ 0x7261_706C))
@@ -41,9 +53,14 @@ class SimulatedEngine:
         self._replies: dict[int, frames.Frame] = {}
         self._request = 0
         self._toolstack = self.network.open(TOOLSTACK)
-        self.xen = assembly.xen(
-            topology.host, topology.partials, PrivateMemory(), self._identities, (FIRMWARE, TOOLSTACK)
+        config = XenConfig(
+            topology.host,
+            topology.partials,
+            profile=topology.profile,
+            strict=topology.strict,
+            command_line=topology.xen_cmdline,
         )
+        self.xen = assembly.xen(config, PrivateMemory(), self._identities, (FIRMWARE, TOOLSTACK))
         self.firmware = assembly.firmware(topology.platform, PrivateMemory())
         self._add("xen", XEN, self.xen)
         self._add("firmware", FIRMWARE, self.firmware)
@@ -94,6 +111,7 @@ class SimulatedEngine:
         sender, envelope, page = delivery
         head = b"%d %s %s " % (self.network.now_ns, sender.hex().encode(), end.identity.hex().encode())
         self._hash.update(head + envelope + page)
+        self.on_message(end.identity, envelope)
         driver = self._drivers.get(end.identity)
         if driver is not None:
             driver.deliver(delivery, self.network.now_ns)

@@ -27,6 +27,8 @@ SHUTDOWN_ACTIONS = (
     "soft-reset",
 )
 
+PASSTHROUGH = ("default", "disabled", "enabled", "sync_pt", "share_pt")
+
 _NUMBER = re.compile(r"0[xX](?P<hex>[0-9a-fA-F]+)|0(?P<octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*)")
 _BASES = {"hex": 16, "octal": 8, "decimal": 10}
 
@@ -39,6 +41,7 @@ class DomainConfig(msgspec.Struct, frozen=True):
     arm_sci: str | None
     iomem: tuple[str, ...]
     dtdev: tuple[str, ...]
+    passthrough: str
     device_tree: Path | None
     vcpus: int
     memory: int | None
@@ -47,6 +50,10 @@ class DomainConfig(msgspec.Struct, frozen=True):
     on_crash: str
     ignored: tuple[str, ...]
     lines: dict[str, int]
+
+    def iommu(self) -> bool:
+        """Whether libxl creates the domain with XEN_DOMCTL_CDF_iommu; "default" goes by the devices."""
+        return bool(self.dtdev) if self.passthrough == "default" else self.passthrough != "disabled"
 
     def place(self, key: str) -> str:
         """How an error names ``key``: ``file:line: key``, or ``file: key`` when the file does not set it."""
@@ -72,12 +79,13 @@ def parse(path: Path) -> DomainConfig:
         arm_sci=found.text("arm_sci"),
         iomem=found.texts("iomem"),
         dtdev=found.texts("dtdev"),
+        passthrough=found.choice("passthrough", PASSTHROUGH, "default"),
         device_tree=path.parent / device_tree if device_tree else None,
         vcpus=found.number("vcpus", VCPUS_MAX) or 1,
         memory=found.number("memory", MEMORY_MAX_MIB),
-        on_poweroff=found.action("on_poweroff", "destroy"),
-        on_reboot=found.action("on_reboot", "restart"),
-        on_crash=found.action("on_crash", "destroy"),
+        on_poweroff=found.choice("on_poweroff", SHUTDOWN_ACTIONS, "destroy"),
+        on_reboot=found.choice("on_reboot", SHUTDOWN_ACTIONS, "restart"),
+        on_crash=found.choice("on_crash", SHUTDOWN_ACTIONS, "destroy"),
         ignored=found.unused(),
         lines=found.lines(),
     )
@@ -132,10 +140,10 @@ class _Settings:
             raise self._error(key, f"{number} is out of range; give 1..{highest}")
         return number
 
-    def action(self, key: str, default: str) -> str:
+    def choice(self, key: str, known: tuple[str, ...], default: str) -> str:
         text = self.text(key)
-        if text is not None and text not in SHUTDOWN_ACTIONS:
-            raise self._error(key, f"unknown action {text!r}; use one of {', '.join(SHUTDOWN_ACTIONS)}")
+        if text is not None and text not in known:
+            raise self._error(key, f"unknown value {text!r}; use one of {', '.join(known)}")
         return text or default
 
     def unused(self) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ import re
 import msgspec
 
 from deploy.errors import UserError
+from nodes.xen.profile import DEFAULT, Profile
 
 ULONG_MAX = 2**64 - 1
-AGENT_ID_MAX = 254
 FRAMES_END = 1 << 52  # 4 KiB frames in 64 bits of address
 
 _STRTOUL = re.compile(r"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
@@ -45,12 +45,13 @@ class IomemRange(msgspec.Struct, frozen=True):
     guest_frame: int
 
 
-def parse_arm_sci(text: str) -> ArmSci:
+def parse_arm_sci(text: str, profile: Profile = DEFAULT) -> ArmSci:
     """``"type=scmi_smc_multiagent,agent_id=2"`` as xl understands it.
 
     Items are split at commas and empty ones vanish; a key must start its item, untrimmed; unknown keys
     are ignored; the last of several wins, though each of them must be valid; an omitted ``agent_id`` is 0.
-    Raises UserError for an unknown type and for an agent_id without digits or above 254.
+    ``profile`` says which types xl knows and which agent ids it takes (an xl that knows no agents ignores
+    the key). Raises UserError for an unknown type and for an agent_id without digits or out of range.
     """
     sci_type, agent_id = SciType.NONE, 0
     for item in text.split(","):
@@ -58,31 +59,29 @@ def parse_arm_sci(text: str) -> ArmSci:
         if not equals:
             continue
         if key == "type":
-            sci_type = _sci_type(value)
-        elif key == "agent_id":
-            agent_id = _agent_id(value)
+            sci_type = _sci_type(value, profile.sci_types)
+        elif key == "agent_id" and profile.xl_agent_ids is not None:
+            agent_id = _agent_id(value, *profile.xl_agent_ids)
     return ArmSci(sci_type, agent_id)
 
 
-def _sci_type(value: str) -> SciType:
+def _sci_type(value: str, known: tuple[str, ...]) -> SciType:
     # libxl compares enumeration names with strcasecmp.
-    try:
-        return SciType(value.lower())
-    except ValueError:
+    if value.lower() not in known:
+        *others, last = known
         raise UserError(
-            f"arm_sci: unknown ARM_SCI type {value!r}; use none, scmi_smc or scmi_smc_multiagent, "
+            f"arm_sci: unknown ARM_SCI type {value!r}; use {', '.join(others)} or {last}, "
             "with no space around it"
-        ) from None
+        )
+    return SciType(value.lower())
 
 
-def _agent_id(value: str) -> int:
+def _agent_id(value: str, low: int, high: int) -> int:
     number = strtoul(value)
     if number is None or number == ULONG_MAX:
-        raise UserError(
-            f"arm_sci: agent_id {value!r} is not a number; write it in decimal, 0..{AGENT_ID_MAX}"
-        )
-    if number > AGENT_ID_MAX:
-        raise UserError(f"arm_sci: invalid agent_id {value!r} ({number}); valid range [0..{AGENT_ID_MAX}]")
+        raise UserError(f"arm_sci: agent_id {value!r} is not a number; write it in decimal, {low}..{high}")
+    if not low <= number <= high:
+        raise UserError(f"arm_sci: invalid agent_id {value!r} ({number}); valid range [{low}..{high}]")
     return number
 
 

@@ -48,11 +48,16 @@ class Secondary(msgspec.Struct, frozen=True):
     bytes: int
 
 
-def candidates(tree: Tree) -> Iterator[Node]:
-    """The nodes that the generic layer probes, in tree order: P1 and the class/status filter."""
+def smc_nodes(tree: Tree) -> Iterator[Node]:
+    """The nodes that the generic layer probes, in tree order: class, status, and not for passthrough."""
     for node in tree:
-        if not node.compatible(CHANNEL) or not node.available() or "xen,passthrough" in node.properties:
-            continue
+        if node.compatible(CHANNEL) and node.available() and "xen,passthrough" not in node.properties:
+            yield node
+
+
+def candidates(tree: Tree) -> Iterator[Node]:
+    """Those of them that the multi-agent driver does not skip (P1), in tree order."""
+    for node in smc_nodes(tree):
         if any(above.compatible(CONTAINER) for above in tree.ancestors(node)):
             yield node
 

@@ -3,8 +3,8 @@
 import msgspec
 
 from nodes.contract import Received
+from nodes.xen.channel import Channel
 from nodes.xen.domain import Domain
-from nodes.xen.mediator import Channel
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):

@@ -18,11 +18,12 @@ from nodes.story import Story
 from nodes.xen import traps
 from nodes.xen.answers import error, reply
 from nodes.xen.calls import Call, Waiting
+from nodes.xen.channel import Channel
+from nodes.xen.config import XenConfig
 from nodes.xen.console import Console
 from nodes.xen.domain import Domain, State
 from nodes.xen.errno import Errno, XenError
-from nodes.xen.hypervisor import Hypervisor, Panic, XenConfig
-from nodes.xen.mediator import Channel
+from nodes.xen.hypervisor import Hypervisor, Panic, Reports
 from nodes.xen.tasks import Acquire, Exchange, Lock, Release, Running, Task, platform_lost
 
 VERSION: Final = frames.PROTOCOL_VERSION
@@ -64,7 +65,7 @@ class XenCore:
         self._waits = self.meters.histogram("trapline_scmi_queue_wait_seconds")
         self._drops = self.meters.counter("trapline_bus_dropped_total")
         self.hypervisor = Hypervisor(
-            config, memory, identities, log=self._log, tell=self._tell, count_reset=self._count_reset
+            config, memory, identities, Reports(self._log, self._tell, self._count_reset, self._hazard)
         )
         self._by_link = self.hypervisor.by_link
 
@@ -142,7 +143,7 @@ class XenCore:
         if domain.state is not State.RUNNING:
             detail = f"domain {domain.name} is {domain.state}"
             return (error(event.peer, frame, "not-running", True, detail),)
-        decided = traps.decide(domain, self.hypervisor.mediator, frame)
+        decided = traps.decide(domain, self.hypervisor.sci, frame)
         if decided.forward and self._platform_gone:
             self._traps[(domain.name, "doorbell", "refused")] += 1
             return (error(event.peer, frame, LOST, True, "EL3 is gone"),)
@@ -164,8 +165,8 @@ class XenCore:
             event.peer, frames.Return(VERSION, frame.request, frame.cause, (decided.x0, x[1], x[2], x[3]))
         )
         if decided.verdict == "refused":
-            line = f"d{domain.domid} Unhandled SMC/HVC: {x[0]:#x} ({decided.function})"
-            return (answer, Log("debug", line))
+            what = decided.warning or f"Unhandled SMC/HVC: {x[0]:#x} ({decided.function})"
+            return (Log("warning" if decided.warning else "debug", f"d{domain.domid} {what}"), answer)
         return (answer,)
 
     # ---- everything else ----------------------------------------------------------------------
@@ -383,6 +384,10 @@ class XenCore:
 
     def _log(self, level: str, text: str) -> None:
         self._out.append(Log(level, text))
+
+    def _hazard(self, name: str, text: str) -> None:
+        self.meters.counter("trapline_xen_hazards_total")[(name,)] += 1
+        self._out.append(Log("warning", f"driver hazard {name}: {text}"))
 
     def _tell(self, domain: Domain, event: str, detail: str) -> None:
         self.meters.counter("trapline_domain_lifecycle_events_total")[(domain.name, event)] += 1

@@ -3,26 +3,47 @@
 import msgspec
 
 from nodes.devicetree import Node, Tree
+from nodes.xen import binding, cmdline
 from nodes.xen.binding import CONTAINER, SHMEM
+from nodes.xen.profile import DEFAULT, Profile
 
 FIRMWARE_NODE = "/firmware/scmi"
 PASSTHROUGH = "xen,passthrough"
 
 
+def agent(tree: Tree, profile: Profile, further: str = "") -> tuple[int | None, str | None]:
+    """Dom0's agent id, from where the profile says, or None for "SCMI off"; and a warning about the property.
+
+    ``further`` is what Xen's command line says beside the tree's.
+    """
+    if profile.dom0_agent == "property":
+        return binding.dom0_agent(tree)
+    if profile.dom0_agent == "command-line":
+        return cmdline.parse(cmdline.command_line(tree, further)).dom0_agent, None
+    return None, None
+
+
+def wants_scmi(tree: Tree, profile: Profile, further: str = "") -> bool:
+    """Whether Dom0 is to have SCMI, if there is a mediator."""
+    if profile.driver == "forwarder":
+        return not cmdline.parse(cmdline.command_line(tree, further)).passthrough
+    return agent(tree, profile, further)[0] is not None
+
+
 def devices(tree: Tree) -> list[Node]:
-    """The nodes Dom0 owns whose ``access-controllers`` matter: enabled, not marked for passthrough."""
+    """The nodes Dom0 owns that SCI or an IOMMU cares for: enabled, not marked for passthrough."""
     return [
         node
         for node in tree
-        if "access-controllers" in node.properties
+        if ("access-controllers" in node.properties or "iommus" in node.properties)
         and node.available()
         and PASSTHROUGH not in node.properties
         and not any(PASSTHROUGH in above.properties for above in tree.ancestors(node))
     ]
 
 
-def tree_for_dom0(tree: Tree, mediator: bool, scmi: bool) -> Tree:
-    """The tree Dom0 would get: the xen,sci container always gone with its subtree.
+def tree_for_dom0(tree: Tree, mediator: bool, scmi: bool, profile: Profile = DEFAULT) -> Tree:
+    """The tree Dom0 would get: the xen,sci container gone with its subtree, but in old profiles.
 
     With an initialised mediator and Dom0's SCMI off, every arm,scmi-shmem node and /firmware/scmi
     go as well; otherwise both stay as they are, byte for byte. A device marked for passthrough is
@@ -30,7 +51,7 @@ def tree_for_dom0(tree: Tree, mediator: bool, scmi: bool) -> Tree:
     """
 
     def kept(node: Node) -> bool:
-        if node.compatible(CONTAINER):
+        if profile.hides_container and node.compatible(CONTAINER):
             return False
         if not mediator or scmi:
             return True

@@ -6,21 +6,26 @@ import msgspec
 
 from bus.shmem import PAGE_BYTES
 from nodes.devicetree import Node, Tree
-from nodes.limits import AGENT_ID_MAX
+from nodes.xen.channel import NONE, SCMI_SMC, SCMI_SMC_MA
 from nodes.xen.errno import Errno, XenError
+from nodes.xen.profile import DEFAULT, Profile
 
-SCI_TYPES = {"none": 0, "scmi_smc": 1, "scmi_smc_multiagent": 2}
-NONE, SCMI_SMC, SCMI_SMC_MA = 0, 1, 2
+FORCE = "xen,force-assign-without-iommu"
+SCI_TYPES = {"none": NONE, "scmi_smc": SCMI_SMC, "scmi_smc_multiagent": SCMI_SMC_MA}
 
 
 class Dom0less(msgspec.Struct, frozen=True):
-    """One boot domain: ``mappings`` are (guest frame, machine frame, frames), ``devices`` host paths."""
+    """One boot domain: ``mappings`` are (guest frame, machine frame, frames), ``devices`` host paths.
+
+    ``forced`` are those of the devices that may be assigned without an IOMMU.
+    """
 
     name: str
     arm_sci_type: int
     arm_sci_agent_id: int
     devices: tuple[str, ...]
     mappings: tuple[tuple[int, int, int], ...]
+    forced: tuple[str, ...] = ()
 
 
 def nodes(tree: Tree) -> list[Node]:
@@ -29,37 +34,40 @@ def nodes(tree: Tree) -> list[Node]:
     return [node for node in chosen.children if node.compatible("xen,domain")] if chosen else []
 
 
-def parse(node: Node, partial: Tree | None) -> Dom0less:
+def parse(node: Node, partial: Tree | None, profile: Profile = DEFAULT) -> Dom0less:
     """One boot domain from its node and its partial tree; raises XenError EINVAL as the builder does."""
-    sci_type, agent_id = sci_config(node)
+    sci_type, agent_id = sci_config(node, profile)
     devices: list[str] = []
+    forced: list[str] = []
     mappings: list[tuple[int, int, int]] = []
     for inner in partial or ():
         mappings.extend(_mappings(inner))
         path = inner.string("xen,path")
         if path is not None:
             devices.append(path)
-    return Dom0less(node.name, sci_type, agent_id, tuple(devices), tuple(mappings))
+            if FORCE in inner.properties:
+                forced.append(path)
+    return Dom0less(node.name, sci_type, agent_id, tuple(devices), tuple(mappings), tuple(forced))
 
 
-def sci_config(node: Node) -> tuple[int, int]:
+def sci_config(node: Node, profile: Profile = DEFAULT) -> tuple[int, int]:
     """(arm_sci_type, arm_sci_agent_id) of a ``xen,domain`` node."""
     text = node.string("xen,sci_type")
     if text is None:
         return NONE, 0
-    if text not in SCI_TYPES:
-        raise XenError(
-            Errno.EINVAL, f"{node.place('xen,sci_type')}: {text!r} is none of {', '.join(SCI_TYPES)}"
-        )
-    if SCI_TYPES[text] != SCMI_SMC_MA:
-        return SCI_TYPES[text], 0
+    if text not in profile.sci_types:
+        known = ", ".join(map(repr, profile.sci_types))
+        reason = f"{text!r} is not one of {known}, which profile {profile.name} knows"
+        raise XenError(Errno.EINVAL, f"{node.place('xen,sci_type')}: {reason}")
+    sci_type = SCI_TYPES[text]
+    if sci_type != SCMI_SMC_MA or profile.dom0less_agent_ids is None:
+        return sci_type, 0
     agent_id = node.u32("xen,sci-agent-id")
-    if agent_id is None or agent_id > AGENT_ID_MAX:
-        found = "missing, it takes" if agent_id is None else f"{agent_id} is not"
-        raise XenError(
-            Errno.EINVAL, f"{node.place('xen,sci-agent-id')}: {found} an agent id (0..{AGENT_ID_MAX})"
-        )
-    return SCMI_SMC_MA, agent_id
+    low, high = profile.dom0less_agent_ids
+    if agent_id is None or not low <= agent_id <= high:
+        reason = "missing" if agent_id is None else f"{agent_id} is not an agent id ({low}..{high})"
+        raise XenError(Errno.EINVAL, f"{node.place('xen,sci-agent-id')}: {reason}")
+    return sci_type, agent_id
 
 
 def _mappings(node: Node) -> list[tuple[int, int, int]]:

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from bus.frames import DomainInfo
 from bus.shmem import PAGE_BYTES
+from nodes.xen.channel import Channel
 from nodes.xen.errno import Errno, XenError
-from nodes.xen.mediator import Channel
 
 
 class State(StrEnum):
@@ -37,7 +37,7 @@ TRANSITIONS: dict[str, dict[State, State]] = {
 class Domain:
     """``link`` is the identity its process must connect with; ``channel`` is None without SCMI.
 
-    ``doorbell`` is the function id that is forwarded for it, None if none can be.
+    ``doorbell`` is the function id that is forwarded for it, None if none can be; ``iommu``: it has one.
     """
 
     def __init__(self, domid: int, name: str, link: bytes, incarnation: int, aarch32: bool) -> None:
@@ -48,6 +48,7 @@ class Domain:
         self.aarch32 = aarch32
         self.state = State.CREATED
         self.link_up = False
+        self.iommu = False
         self.channel: Channel | None = None
         self.doorbell: int | None = None
         self.devices: list[str] = []
@@ -77,7 +78,7 @@ class Domain:
             self.incarnation,
             channel.agent_id if channel else None,
             channel.func_id if channel else None,
-            channel.shmem if channel else None,
+            (channel.shmem or None) if channel else None,
             tuple(self.devices),
             self.link,
             tuple(_runs(self.stage2)),

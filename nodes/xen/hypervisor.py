@@ -5,65 +5,68 @@ event; scheduling, frames and links are in ``core.py``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
 from bus import frames
 from bus.shmem import PAGE_BYTES, Memory
-from nodes.devicetree import Tree, TreeError
+from nodes.devicetree import TreeError
 from nodes.limits import DOMAIN_FRAMES, DOMAINS
-from nodes.xen import binding, dom0, dom0less
+from nodes.xen import cmdline, dom0, dom0less
+from nodes.xen.channel import Channel, Relinquished, Say, Sci
+from nodes.xen.config import XenConfig
+from nodes.xen.devices import Devices
 from nodes.xen.domain import Domain, State
 from nodes.xen.errno import Errno, XenError
-from nodes.xen.mediator import Channel, Mediator
+from nodes.xen.forwarder import Forwarder
+from nodes.xen.iommu import Iommu
+from nodes.xen.mediator import Mediator
 from nodes.xen.tasks import Acquire, Release, Task
 
 DOM0 = 0
 SIP_OWNED = 2
+DRIVERS: Final[Mapping[str, type[Mediator] | type[Forwarder]]] = {
+    "multiagent": Mediator,
+    "forwarder": Forwarder,
+}
 
 
 class Panic(Exception):  # noqa: N818 - Xen's own word
     """Xen cannot go on: the boot ends here."""
 
 
-class XenConfig(msgspec.Struct, frozen=True):
-    """What Xen boots with: the host tree, the boot domains' partial trees by node name.
+class Reports(msgspec.Struct, frozen=True):
+    """Who hears what: ``log`` (level, text), ``hazard`` (name, text), ``tell`` (domain, event, detail) of
+    a life-cycle event, ``count_reset`` (agent id, reason)."""
 
-    ``carried``: pages travel in frames; otherwise they are shared memory and frames carry none.
-    """
-
-    tree: Tree
-    partials: Mapping[str, Tree] = {}
-    acpi: bool = False
-    smccc_version: int = 0x1_0001
-    carried: bool = True
+    log: Say
+    tell: Callable[[Domain, str, str], None]
+    count_reset: Callable[[int, str], None]
+    hazard: Say
 
 
 class Hypervisor:
     """``domains`` by id; ``by_link`` finds the domain that a link proves its sender to be.
 
-    ``identities`` gives a fresh, unguessable link identity for every incarnation of a domain;
-    ``tell(domain, event, detail)`` reports a life-cycle event.
+    ``identities`` gives a fresh, unguessable link identity for every incarnation of a domain.
     """
 
     def __init__(
-        self,
-        config: XenConfig,
-        memory: Memory,
-        identities: Iterator[bytes],
-        *,
-        log: Callable[[str, str], None],
-        tell: Callable[[Domain, str, str], None],
-        count_reset: Callable[[int, str], None],
+        self, config: XenConfig, memory: Memory, identities: Iterator[bytes], reports: Reports
     ) -> None:
         self.config = config
-        self.mediator = Mediator(memory, log)
+        log, hazard = reports.log, reports.hazard
+        self._line = cmdline.parse(cmdline.command_line(config.tree, config.command_line))
+        self.sci: Sci = DRIVERS[config.profile.driver](config, memory, log=log, hazard=hazard)
+        iommu = Iommu(self._line.iommu, config.profile.assigns_unprotected)
+        self.devices = Devices(config, self.sci, iommu, log=log, hazard=hazard)
         self.domains: dict[int, Domain] = {}
         self.by_link: dict[bytes, Domain] = {}
         self._identities = identities
         self._log = log
-        self._tell = tell
-        self._count_reset = count_reset
+        self._tell = reports.tell
+        self._count_reset = reports.count_reset
         self._next_domid = DOM0
         self._incarnations: dict[str, int] = {}
 
@@ -72,25 +75,22 @@ class Hypervisor:
     def boot(self) -> Task[None]:
         """Probe the mediator, build Dom0, build the boot domains; raises Panic where Xen panics."""
         config = self.config
-        yield from self.mediator.probe_all(config.tree, config.acpi, config.smccc_version)
+        for warning in self._line.warnings:
+            self._log("warning", warning)
+        yield from self.sci.probe_all(config.tree)
         yield from self._build_dom0()
         for node in dom0less.nodes(config.tree):
             try:
-                described = dom0less.parse(node, config.partials.get(node.name))
+                described = dom0less.parse(node, config.partials.get(node.name), config.profile)
                 yield from self._build_dom0less(described)
             except XenError as error:
                 raise Panic(f"Error creating domain {node.name}: {error}") from None
 
     def _build_dom0(self) -> Task[None]:
-        agent_id, warning = binding.dom0_agent(self.config.tree)
-        if warning:
-            self._log("warning", warning)
-        wanted = dom0less.NONE if agent_id is None else dom0less.SCMI_SMC_MA
+        tree = self.config.tree
         try:
-            op = frames.CreateDomain("dom0", wanted if self.mediator.initialized else 0, agent_id or 0)
-            domain = self.create(op)
-            for node in dom0.devices(self.config.tree):
-                yield from self.assign_device(domain.domid, node.path)
+            domain = self.create(frames.CreateDomain("dom0", *self.sci.dom0_config(tree), iommu=True))
+            yield from self.devices.for_dom0(domain, dom0.devices(tree))
             for address, size in self._dom0_shmem(domain):
                 self._map(domain, address // PAGE_BYTES, address // PAGE_BYTES, -(-size // PAGE_BYTES))
         except XenError as error:
@@ -98,19 +98,23 @@ class Hypervisor:
         self._run(domain)
 
     def _dom0_shmem(self, domain: Domain) -> list[tuple[int, int]]:
-        tree = dom0.tree_for_dom0(self.config.tree, self.mediator.initialized, domain.channel is not None)
+        config = self.config
+        scmi = domain.channel is not None
+        tree = dom0.tree_for_dom0(config.tree, self.sci.initialized, scmi, config.profile)
         try:
             return dom0.identity_mapped(tree)
         except TreeError as error:
             raise Panic(f"Error building Dom0's memory map: {error}") from None
 
     def _build_dom0less(self, described: dom0less.Dom0less) -> Task[None]:
-        op = frames.CreateDomain(described.name, described.arm_sci_type, described.arm_sci_agent_id)
-        domain = self.create(op)
+        kind, agent_id = described.arm_sci_type, described.arm_sci_agent_id
+        domain = self.create(
+            frames.CreateDomain(described.name, kind, agent_id, iommu=bool(described.devices))
+        )
         for guest, machine, count in described.mappings:
             self._map(domain, guest, machine, count)
         for path in described.devices:
-            yield from self.assign_device(domain.domid, path)
+            yield from self.devices.for_boot_domain(domain, path, path in described.forced)
         self._run(domain)
 
     def _map(self, domain: Domain, guest: int, machine: int, count: int) -> None:
@@ -134,9 +138,11 @@ class Hypervisor:
         elif isinstance(op, frames.UnpauseDomain):
             self._run(self._domain(op.domid))
         elif isinstance(op, frames.AssignDevice):
-            yield from self.assign_device(op.domid, op.path)
+            yield from self.devices.assign(self._domain(op.domid), op.path)
+        elif isinstance(op, frames.TestAssignDevice):
+            self.devices.test(self._domain(op.domid), op.path)
         elif isinstance(op, frames.DeassignDevice):
-            self._deassign(op)
+            self.devices.deassign(self._domain(op.domid), op.path)
         elif isinstance(op, frames.IomemPermission):
             self._iomem_permission(op)
         elif isinstance(op, frames.MemoryMapping):
@@ -151,14 +157,17 @@ class Hypervisor:
 
     def create(self, op: frames.CreateDomain) -> Domain:
         """XEN_DOMCTL_createdomain: sanitise, then claim the agent last. No SCMI message is sent."""
-        if op.arm_sci_type not in (dom0less.NONE, dom0less.SCMI_SMC_MA):
-            raise XenError(Errno.EINVAL, f"arm_sci type {op.arm_sci_type} is not built into this Xen")
+        self.sci.sanitise(op.arm_sci_type)
         if len(self.domains) >= DOMAINS:
             raise XenError(Errno.ENOMEM, f"{DOMAINS} domains exist already")
         incarnation = self._incarnations.get(op.name, 0) + 1
         domain = Domain(self._next_domid, op.name, next(self._identities), incarnation, op.aarch32)
-        if self.mediator.initialized and op.arm_sci_type == dom0less.SCMI_SMC_MA:
-            self._claim(domain, op.arm_sci_agent_id)
+        domain.iommu = op.iommu and self.devices.iommu.enabled
+        claim = self.sci.domain_init(domain.domid, op.arm_sci_type, op.arm_sci_agent_id)
+        self.domains.get(DOM0, domain).iomem.update(claim.frames)
+        if claim.channel is not None:
+            domain.channel = claim.channel
+            domain.doorbell = _reachable_doorbell(claim.channel, domain.aarch32)
         self._next_domid += 1
         self._incarnations[op.name] = incarnation
         self.domains[domain.domid] = domain
@@ -166,31 +175,6 @@ class Hypervisor:
         agent = f"agent {domain.channel.agent_id}" if domain.channel else "no SCMI"
         self._tell(domain, "created", agent)
         return domain
-
-    def _claim(self, domain: Domain, agent_id: int) -> None:
-        channel = self.mediator.claim(domain.domid, agent_id)
-        hardware_domain = self.domains.get(DOM0)
-        if hardware_domain is not None:
-            hardware_domain.iomem.add(channel.shmem // PAGE_BYTES)
-        domain.channel = channel
-        domain.doorbell = _reachable_doorbell(channel, domain.aarch32)
-
-    def assign_device(self, domid: int, path: str) -> Task[None]:
-        """SET_DEVICE_PERMISSIONS for each id the device lists; ESRCH for an unknown path."""
-        domain = self._domain(domid)
-        device = self.config.tree.get(path)
-        if device is None:
-            raise XenError(Errno.ESRCH, f"the host tree has no node {path}")
-        yield from self.mediator.assign(domid, domain.channel, self.config.tree, device)
-        if path not in domain.devices:
-            domain.devices.append(path)
-
-    def _deassign(self, op: frames.DeassignDevice) -> None:
-        """Nothing is said to the firmware: the permission stays until the agent is reset."""
-        domain = self._domain(op.domid)
-        if op.path not in domain.devices:
-            raise XenError(Errno.ENODEV, f"{op.path} is not assigned to {domain.name}")
-        domain.devices.remove(op.path)
 
     def _iomem_permission(self, op: frames.IomemPermission) -> None:
         domain = self._domain(op.domid)
@@ -206,7 +190,7 @@ class Hypervisor:
     def _check_access(self, wanted: range) -> None:
         """The caller must have access itself: Dom0 has it to a channel's page only once that was claimed."""
         caller = self.domains[DOM0]
-        reserved = {channel.shmem // PAGE_BYTES for channel in self.mediator.channels} - caller.iomem
+        reserved = {channel.shmem // PAGE_BYTES for channel in self.sci.channels} - caller.iomem
         for frame in wanted:
             if frame in reserved:
                 raise XenError(Errno.EPERM, f"Dom0 has no access to frame {frame:#x} itself")
@@ -231,6 +215,7 @@ class Hypervisor:
         domain.apply("kill")
         domain.reason = reason
         self._tell(domain, "dying", reason)
+        self.devices.iommu.release(domain)
         if domain.channel is not None:
             yield from self._relinquish(domain, domain.channel)
         if domain.state is State.DYING:
@@ -251,16 +236,15 @@ class Hypervisor:
 
     def _reset_agent(self, domain: Domain, channel: Channel) -> Task[None]:
         try:
-            carried_out = yield from self.mediator.relinquish(channel)
+            done = yield from self.sci.relinquish(channel)
         except XenError as error:
             self._tell(domain, "refused", f"reset of agent {channel.agent_id}: {error}")
             raise
-        if carried_out:
+        if done is Relinquished.RESET:
             self._count_reset(channel.agent_id, domain.reason)
         domain.channel = domain.doorbell = None
-        self.mediator.release(channel)
-        told = "reset and free" if carried_out else "free, not reset: the firmware does not implement it"
-        self._tell(domain, "reset", f"agent {channel.agent_id} {told}")
+        self.sci.release(channel)
+        self._tell(domain, "reset", f"agent {channel.agent_id} {done}")
 
     def _forget(self, domain: Domain) -> None:
         self.domains.pop(domain.domid, None)

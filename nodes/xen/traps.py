@@ -5,15 +5,15 @@ import msgspec
 from bus import smccc
 from bus.frames import Trap
 from nodes.xen import vsmc
+from nodes.xen.channel import DOMID_XEN, Sci
 from nodes.xen.domain import Domain
-from nodes.xen.mediator import DOMID_XEN, Mediator
 from nodes.xen.vsmc import Kind
 
 
 class Decision(msgspec.Struct, frozen=True):
     """Forward it, inject UNDEF, shut the domain down, or return with ``x0`` and the rest untouched.
 
-    ``function`` and ``verdict`` are labels of trapline_smc_traps_total.
+    ``function`` and ``verdict`` are labels of trapline_smc_traps_total; ``warning`` is for Xen's log.
     """
 
     function: str
@@ -22,9 +22,10 @@ class Decision(msgspec.Struct, frozen=True):
     forward: bool = False
     undef: bool = False
     shutdown: str = ""
+    warning: str = ""
 
 
-def decide(domain: Domain, mediator: Mediator, trap: Trap) -> Decision:
+def decide(domain: Domain, sci: Sci, trap: Trap) -> Decision:
     """Judge one trap of a running domain, in the order Xen looks."""
     x0 = trap.x[0]
     kind = vsmc.classify(trap.ec, trap.immediate, x0, domain.aarch32)
@@ -38,15 +39,17 @@ def decide(domain: Domain, mediator: Mediator, trap: Trap) -> Decision:
     answer = vsmc.answer(kind, x0, trap.x[1])
     if answer is not None:
         return Decision(_label(kind), "handled", answer)
-    return Decision(_refused_function(kind, mediator, x0 & 0xFFFF_FFFF), "refused", smccc.NOT_SUPPORTED)
+    return _refused(kind, sci, x0 & 0xFFFF_FFFF)
 
 
-def _refused_function(kind: Kind, mediator: Mediator, function_id: int) -> str:
-    """Whose doorbell was refused, for the metric; the guest sees the same -1 for all of them."""
-    for channel in mediator.channels:
+def _refused(kind: Kind, sci: Sci, function_id: int) -> Decision:
+    """Whose doorbell was refused, for the metric and the log; the guest sees the same -1 for all of them."""
+    for channel in sci.channels:
         if channel.func_id == function_id:
-            return "management_doorbell" if channel.domain_id == DOMID_XEN else "foreign_doorbell"
-    return _label(kind)
+            whose = "management_doorbell" if channel.domain_id == DOMID_XEN else "foreign_doorbell"
+            warning = sci.unprivileged if kind is Kind.SIP else ""
+            return Decision(whose, "refused", smccc.NOT_SUPPORTED, warning=warning)
+    return Decision(_label(kind), "refused", smccc.NOT_SUPPORTED)
 
 
 def _label(kind: Kind) -> str:

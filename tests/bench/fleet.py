@@ -87,7 +87,7 @@ class Fleet:
         return reply
 
     def _create(self, at: int) -> tuple[bytes, GuestConfig, tuple[tuple[int, int, int], ...]]:
-        domid = self._do(frames.CreateDomain(f"guest{at}", 2, at)).domid
+        domid = self._do(frames.CreateDomain(f"guest{at}", 2, at, iommu=True)).domid
         frame = BASE_PAGE // 4096 + at
         self._do(frames.IomemPermission(domid, frame, 1, True))
         self._do(frames.MemoryMapping(domid, GUEST_PAGE // 4096, frame, 1))

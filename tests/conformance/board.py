@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bus import frames
 from tests.conformance.el3 import El3, area
@@ -87,12 +88,14 @@ class Board:
         host: str = CANONICAL,
         *,
         partials: Mapping[str, str] | None = None,
-        acpi: bool = False,
-        smccc_version: int = 0x1_0001,
+        **machine: Any,
     ) -> None:
-        """Start Xen, plug in the toolstack and the scripted EL3. Boot begins when EL3 says Hello."""
+        """Start Xen, plug in the toolstack and the scripted EL3. Boot begins when EL3 says Hello.
+
+        ``machine`` are further fields of XenSpec.
+        """
         paths = {name: self._write(name, text) for name, text in (partials or {}).items()}
-        self.rig.start_xen(XenSpec(self._write("host", host), paths, acpi, smccc_version))
+        self.rig.start_xen(XenSpec(self._write("host", host), paths, **machine))
         self._toolstack = self.rig.open("toolstack", TOOLSTACK)
         self.toolstack.hello("toolstack")
         self._el3 = El3(self.rig.open("firmware", FIRMWARE))
@@ -154,9 +157,11 @@ class Board:
     def dom0(self) -> Guest:
         return Guest(self, self.domains()["dom0"])
 
-    def create(self, name: str, agent_id: int, *, aarch32: bool = False, sci_type: int = MA) -> Guest:
+    def create(
+        self, name: str, agent_id: int, *, aarch32: bool = False, sci_type: int = MA, iommu: bool = True
+    ) -> Guest:
         """A running domain with its channel's page mapped, as xl leaves it."""
-        reply = self.domctl(frames.CreateDomain(name, sci_type, agent_id, aarch32))
+        reply = self.domctl(frames.CreateDomain(name, sci_type, agent_id, aarch32, iommu))
         assert reply.rc == 0, reply
         info = self.domains()[name]
         if info.shmem is not None:

@@ -25,8 +25,9 @@ from deploy.memory import MappedMemory
 from deploy.topology import read_platform
 from nodes.contract import Core
 from nodes.firmware.core import FirmwareCore
+from nodes.xen.config import XenConfig
 from nodes.xen.core import XenCore
-from nodes.xen.hypervisor import XenConfig
+from nodes.xen.profile import PROFILES
 
 
 def build_memory(pages: str) -> Memory:
@@ -38,7 +39,16 @@ def build_xen(spec: Any, identities: Iterator[bytes], firmware: bytes, toolstack
     """The shipped core, from the files that ``spec`` (a rig's XenSpec) names."""
     tree = devicetree.load([Path(spec.host)])
     partials = {name: devicetree.load([Path(path)]) for name, path in spec.partials.items()}
-    config = XenConfig(tree, partials, spec.acpi, spec.smccc_version, carried=not spec.pages)
+    config = XenConfig(
+        tree,
+        partials,
+        spec.acpi,
+        spec.smccc_version,
+        carried=not spec.pages,
+        profile=PROFILES[spec.profile],
+        strict=spec.strict,
+        command_line=spec.command_line,
+    )
     return XenCore(config, build_memory(spec.pages), identities, firmware, toolstack)
 
 
@@ -58,6 +68,9 @@ class NodeSpec(msgspec.Struct):
     smccc_version: int = 0
     platform: str = ""
     pages: str = ""
+    profile: str = "v11"
+    strict: bool = False
+    command_line: str = ""
 
 
 def tell(**what: object) -> None:

@@ -22,7 +22,8 @@ T = TypeVar("T")
 class XenSpec(msgspec.Struct, frozen=True):
     """How Xen boots: the host tree, the boot domains' partial trees, and what kind of machine it is on.
 
-    ``pages`` is the folder of the shared pages; empty when pages travel in frames.
+    ``pages`` is the folder of the shared pages; empty when pages travel in frames. ``profile`` names the
+    version of the driver.
     """
 
     host: str
@@ -30,6 +31,9 @@ class XenSpec(msgspec.Struct, frozen=True):
     acpi: bool = False
     smccc_version: int = 0x1_0001
     pages: str = ""
+    profile: str = "v11"
+    strict: bool = False
+    command_line: str = ""
 
 
 class Got(msgspec.Struct, frozen=True):

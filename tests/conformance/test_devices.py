@@ -1,4 +1,4 @@
-"""Scenarios 34 to 38: which devices Xen asks EL3 to allow. What an IOMMU would add is not modelled."""
+"""Scenarios 34 to 38: which devices Xen asks EL3 to allow, and what the IOMMU says to them."""
 
 import pytest
 
@@ -10,13 +10,33 @@ from tests.conformance.el3 import SET_DEVICE_PERMISSIONS, XEN_FID
 from tests.conformance.trees import DOM0_AGENT, I2C_CONTROLLER, edited
 
 I2C, SERIAL = "/soc/i2c@e6508000", "/soc/serial@e6e60000"
+PROTECTED = edited((I2C_CONTROLLER, f"{I2C_CONTROLLER} iommus = <0x77 1>;"))
 
 
-def test_s34_denied_is_eacces(board: Board) -> None:
-    guest = board.boot().create("domu", 2)
+def test_s34_denied_is_eacces_and_the_iommu_is_not_asked(board: Board) -> None:
+    first, second = board.boot(PROTECTED).create("first", 2), board.create("second", 3)
     board.el3.on[SET_DEVICE_PERMISSIONS] = el3.reply(-3)
-    assert board.rc(frames.AssignDevice(guest.domid, I2C)) == -Errno.EACCES
-    assert board.domains()["domu"].devices == ()
+    assert board.rc(frames.AssignDevice(first.domid, I2C)) == -Errno.EACCES
+    assert board.domains()["first"].devices == ()
+    assert board.rc(frames.TestAssignDevice(second.domid, I2C)) == 0, "the device is nobody's"
+
+
+def test_s34_hardware_error_is_swallowed_and_the_iommu_decides(board: Board) -> None:
+    first, second = board.boot(PROTECTED).create("first", 2), board.create("second", 3)
+    board.el3.on[SET_DEVICE_PERMISSIONS] = el3.reply(-9)
+    assert board.rc(frames.AssignDevice(first.domid, I2C)) == 0
+    assert board.domains()["first"].devices == (I2C,)
+    assert board.rc(frames.AssignDevice(second.domid, I2C)) == -Errno.EBUSY
+    assert len(board.el3.messages(SET_DEVICE_PERMISSIONS)) == 2
+    assert board.rig.warned("driver hazard enxio-swallowed")
+
+
+def test_s34_strict_hardware_error_is_enxio(board: Board) -> None:
+    first, second = board.boot(PROTECTED, strict=True).create("first", 2), board.create("second", 3)
+    board.el3.on[SET_DEVICE_PERMISSIONS] = el3.reply(-9)
+    assert board.rc(frames.AssignDevice(first.domid, I2C)) == -Errno.ENXIO
+    assert board.domains()["first"].devices == ()
+    assert board.rc(frames.TestAssignDevice(second.domid, I2C)) == 0, "the IOMMU was not asked"
 
 
 def test_s35_assigning_a_device_sets_its_permission(board: Board) -> None:
@@ -25,6 +45,22 @@ def test_s35_assigning_a_device_sets_its_permission(board: Board) -> None:
     smc = board.el3.settled()[-1]
     assert (smc.fid, smc.header, smc.words) == (XEN_FID, SET_DEVICE_PERMISSIONS, (2, 5, 1))
     assert board.domains()["domu"].devices == (I2C,)
+
+
+def test_s35_without_the_iommu_the_permission_is_set_all_the_same(board: Board) -> None:
+    guest = board.boot().create("domu", 2, iommu=False)
+    assert board.rc(frames.AssignDevice(guest.domid, I2C)) == -Errno.EOPNOTSUPP
+    assert [smc.words for smc in board.el3.messages(SET_DEVICE_PERMISSIONS)] == [(2, 5, 1)]
+    assert board.domains()["domu"].devices == ()
+    assert board.rig.warned("driver hazard permission-not-revoked")
+
+
+def test_s35_a_protected_device_has_one_owner(board: Board) -> None:
+    first, second = board.boot(PROTECTED).create("first", 2), board.create("second", 3)
+    assert board.rc(frames.AssignDevice(first.domid, I2C)) == 0
+    assert board.rc(frames.TestAssignDevice(second.domid, I2C)) == -Errno.EINVAL
+    assert board.rc(frames.AssignDevice(second.domid, I2C)) == -Errno.EBUSY
+    assert [smc.words for smc in board.el3.messages(SET_DEVICE_PERMISSIONS)] == [(2, 5, 1), (3, 5, 1)]
 
 
 def test_s35_each_listed_device_id_in_order_until_one_fails(board: Board) -> None:

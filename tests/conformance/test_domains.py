@@ -180,6 +180,20 @@ def test_s32_a_refused_reset_wedges_xens_channel(board: Board) -> None:
     assert board.rc(frames.DestroyDomain(three.domid)) == -Errno.EBUSY
     assert len(board.el3.settled()) == rung
     assert board.domains()["three"].state == "dying"
+    assert board.rig.warned("driver hazard wedged-channel")
+
+
+def test_s32_strict_the_refused_reset_fails_itself(board: Board) -> None:
+    guest = board.boot(strict=True).create("two", 2)
+    board.el3.on[RESET_AGENT_CONFIGURATION] = el3.refused(el3.NOT_SUPPORTED)
+    for _ in range(2):
+        reply = board.domctl(frames.DestroyDomain(guest.domid))
+        assert reply.rc == -Errno.EBUSY
+        info = board.domains()["two"]
+        assert (info.state, info.agent_id) == ("dying", 2)
+    assert len(board.el3.messages(RESET_AGENT_CONFIGURATION)) == 1
+    assert board.rig.warned("driver hazard wedged-channel")
+    assert board.rc(frames.CreateDomain("heir", MA, 2)) == -Errno.EEXIST
 
 
 def test_s33_a_channel_that_is_not_free_gets_no_doorbell(board: Board) -> None:

@@ -113,6 +113,13 @@ def test_s11_a_repeated_doorbell_is_accepted(board: Board) -> None:
     assert_initialised(board, 2, 3)
 
 
+def test_s11_strict_warns_of_a_repeated_doorbell(board: Board) -> None:
+    entries = ("0x82000002 &scmi_shm_0 0", "0x82000004 &scmi_shm_2 2", "0x82000004 &scmi_shm_3 3")
+    board.boot(secondaries(*entries), strict=True)
+    assert board.rig.warned("(duplicate-smc-id)")
+    assert_initialised(board, 2, 3)
+
+
 @pytest.mark.parametrize(
     "reg", ["<0x0 0x47ff2800 0x0 0x1000>", "<0x0 0x47ff2000 0x0 0x800>"], ids=["base", "size"]
 )
@@ -130,6 +137,13 @@ def test_s13_the_base_of_xens_own_page_is_not_checked(board: Board) -> None:
     board.boot(edited((trees.SHM_1, "reg = <0x0 0x47ff1800 0x0 0x1000>;")))
     assert {smc.address for smc in board.el3.settled()} == {0x47FF_1800}
     assert_initialised(board, 2)
+
+
+def test_s13_strict_refuses_it(board: Board) -> None:
+    board.boot(edited((trees.SHM_1, "reg = <0x0 0x47ff1800 0x0 0x1000>;")), strict=True)
+    assert board.el3.settled() == []
+    assert board.rig.warned("(xen-shmem-unaligned)")
+    assert_not_initialised(board, Errno.EINVAL)
 
 
 def test_s14_discovery_is_needed_even_with_three_cells(board: Board) -> None:

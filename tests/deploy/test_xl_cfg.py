@@ -44,6 +44,24 @@ def read(tmp_path: Path) -> Read:
     return write_and_parse
 
 
+@pytest.mark.parametrize(
+    ("lines", "iommu"),
+    [
+        ("", False),
+        ("dtdev = []", False),
+        ('dtdev = ["/soc/gpu"]', True),
+        ('passthrough = "default"', False),
+        ('passthrough = "default"; dtdev = ["/soc/gpu"]', True),
+        ('passthrough = "enabled"', True),
+        ('passthrough = "share_pt"', True),
+        ('passthrough = "disabled"', False),
+        ('passthrough = "disabled"; dtdev = ["/soc/gpu"]', False),
+    ],
+)
+def test_who_has_the_use_of_the_iommu(read: Read, lines: str, iommu: bool) -> None:
+    assert read(f'name = "domd"\n{lines}\n').iommu() is iommu
+
+
 def test_a_whole_guest(read: Read, tmp_path: Path) -> None:
     config = read(GUEST)
     assert config.name == "domd"
@@ -133,7 +151,8 @@ def test_syntax_errors_name_the_line(text: str, message: str) -> None:
         ("iomem = 'e6e60,1'", "iomem: is not a list"),
         ("dtdev = [['/soc']]", "dtdev: holds a list inside the list"),
         ("arm_sci = ['type=none']", "arm_sci: is a list"),
-        ("on_crash = 'explode'", "on_crash: unknown action 'explode'"),
+        ("on_crash = 'explode'", "on_crash: unknown value 'explode'"),
+        ("passthrough = 'perhaps'", "passthrough: unknown value 'perhaps'; use one of default, disabled"),
         ("name = ''", "guest.cfg: name: the domain has no name"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What Xen makes of a host tree: every exit of the probe by its row number (P1..P12, S1..S10)."""
+"""What Xen makes of a host tree: every exit of the probe by its row number (P1..P11, S1..S10)."""
 
 from collections.abc import Callable
 
@@ -164,7 +164,7 @@ def test_p7_size(address: int, size: int, good: bool) -> None:
 
 
 def probed(bench: Bench) -> bool:
-    return bench.core.hypervisor.mediator.initialized
+    return bench.core.hypervisor.sci.initialized
 
 
 @pytest.mark.parametrize("failing", [0, 1], ids=["P9-discover", "P10-attributes"])
@@ -174,7 +174,7 @@ def test_p9_p10_a_failing_message(failing: int, code: int, errno: Errno) -> None
     bench.boot(in_turn(*[well] * failing, status(code)))
     assert not probed(bench)
     assert any(f"(-{errno.name})" in line.text for line in bench.lines)
-    mediator = bench.core.hypervisor.mediator
+    mediator = bench.core.hypervisor.sci
     assert (mediator.channels, mediator.hypervisor) == ([], None)
     assert bench.core.booted
 
@@ -182,18 +182,7 @@ def test_p9_p10_a_failing_message(failing: int, code: int, errno: Errno) -> None
 def test_p11_any_bad_entry_leaves_nothing() -> None:
     bench = Bench(changed(lambda root: container_of(root).properties.pop("scmi-secondary-agents")))
     assert not probed(bench)
-    assert bench.core.hypervisor.mediator.channels == []
-
-
-def test_p12_a_second_node_is_refused_and_the_first_stays() -> None:
-    def change(root: Described) -> None:
-        container_of(root).children["second"] = scmi_of(root)
-
-    bench = Bench(changed(change))
-    assert probed(bench)
-    assert any("only one SCI controller" in line.text for line in bench.lines)
-    assert [channel.agent_id for channel in bench.core.hypervisor.mediator.channels] == [1, 0, 2, 3]
-    assert len(bench.seen) == 2
+    assert bench.core.hypervisor.sci.channels == []
 
 
 def test_a_failing_first_node_stops_the_scan() -> None:

@@ -102,7 +102,7 @@ def test_sci_configuration(properties: dict[str, Value], expected: tuple[int, in
 
 
 def partial(reg: list[int], path: str = "/soc/i2c@1000") -> object:
-    device = node({"xen,reg": reg, "xen,path": path})
+    device = node({"xen,reg": reg, "xen,path": path, "xen,force-assign-without-iommu": True})
     return tree(node(None, {"passthrough": node(BUS, {"page": page_node(1, AT), "dev": device})}))
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from bus import frames
 from nodes.contract import Undelivered
-from nodes.xen.domain import Domain
-from tests.nodes.trees import FID
+from nodes.xen.domain import Domain, State
+from nodes.xen.profile import PROFILES
+from tests.nodes.trees import FID, described, tree
 from tests.nodes.xen import FIRMWARE, MA, TOOLSTACK, Bench, status, well
 
 I2C = "/soc/i2c@1000"
@@ -26,8 +27,9 @@ OUTCOMES: tuple[Callable[..., Any], ...] = (
     lambda *_: (2**64 - 1, b""),
 )
 KINDS = (
-    "create", "destroy", "unpause", "assign", "deassign", "map", "list", "trap", "trap", "foreign", "psci",
-    "answer", "answer", "lose_one", "lose_el3", "el3_back", "console", "console_answer", "guest_gone", "late",
+    "create", "destroy", "unpause", "assign", "test", "deassign", "map", "list", "trap", "trap", "foreign",
+    "psci", "answer", "answer", "lose_one", "lose_el3", "el3_back", "console", "console_answer", "guest_gone",
+    "late",
 )  # fmt: skip
 Step = tuple[str, int]
 
@@ -35,8 +37,13 @@ Step = tuple[str, int]
 class Swarm:
     """A bench, and what was asked of it: each entry of ``asked`` must get one answer."""
 
-    def __init__(self) -> None:
-        self.bench = Bench(boot=False)
+    def __init__(self, profile: str = "v11", *, strict: bool = False) -> None:
+        root = described()
+        root.children["soc"].children["i2c@1000"].properties["iommus"] = [99, 1]
+        self.sci = 1 if profile == "forwarder" else MA
+        line = "scmi-smc-passthrough dom0=sci-agent-id=0"
+        made = PROFILES[profile]
+        self.bench = Bench(tree(root), boot=False, profile=made, strict=strict, command_line=line)
         self.asked: list[tuple[bytes, int]] = []
         self.known: list[Domain] = []
         self.up = True
@@ -57,11 +64,12 @@ class Swarm:
         domid = domain.domid if domain else number % 4
         if kind == "create":
             self.names += 1
-            self.domctl(frames.CreateDomain(f"d{self.names}", MA, 2 + number % 3))
-        elif kind in ("destroy", "unpause", "assign", "deassign", "map", "list"):
+            self.domctl(frames.CreateDomain(f"d{self.names}", self.sci, 2 + number % 3, iommu=number % 5 > 0))
+        elif kind in ("destroy", "unpause", "assign", "test", "deassign", "map", "list"):
             self.domctl(self._op(kind, domid, number))
         elif kind in ("trap", "foreign", "psci") and domain is not None:
-            fids = {"trap": FID[2 + number % 2], "foreign": 0x8200_0077, "psci": 0x8400_0008}
+            own = FID[2 + number % 2] if self.sci == MA else FID[0]
+            fids = {"trap": own, "foreign": 0x8200_0077, "psci": 0x8400_0008}
             self.asked.append((domain.link, self.bench.trap(domain, fids[kind], immediate=number % 11 == 0)))
         elif kind.startswith("console") or kind == "guest_gone":
             self._console(kind, domain)
@@ -73,6 +81,7 @@ class Swarm:
             "destroy": frames.DestroyDomain(domid),
             "unpause": frames.UnpauseDomain(domid),
             "assign": frames.AssignDevice(domid, I2C),
+            "test": frames.TestAssignDevice(domid, I2C),
             "deassign": frames.DeassignDevice(domid, I2C),
             "map": frames.IomemPermission(domid, 0x47FF0 + number % 5, 1, True),
             "list": frames.ListDomains(),
@@ -133,9 +142,11 @@ def check(swarm: Swarm) -> None:
         assert len(bench.answers(peer, request)) == 1, (peer, request)
     assert bench.halted is None
     assert all(count == 0 for count in bench.core.meters.counter("trapline_scmi_inflight_calls").values())
-    for channel in bench.core.hypervisor.mediator.channels:
+    for channel in bench.core.hypervisor.sci.channels:
         assert not channel.lock.held
         assert not channel.lock.waiters
+    for path, owner in bench.core.hypervisor.devices.iommu.owners.items():
+        assert owner.state not in (State.DYING, State.DEAD), path
     owners = [d.channel for d in bench.core.hypervisor.domains.values() if d.channel is not None]
     assert len({id(channel) for channel in owners}) == len(owners)
     for domain in bench.core.hypervisor.domains.values():
@@ -151,13 +162,15 @@ def runs(draw: st.DrawFn) -> list[Step]:
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(runs(), st.booleans())
-def test_each_trap_and_each_hypercall_gets_one_answer(steps: list[Step], booted: bool) -> None:
-    swarm = Swarm()
+@given(runs(), st.booleans(), st.sampled_from(list(PROFILES)), st.booleans())
+def test_each_trap_and_each_hypercall_gets_one_answer(
+    steps: list[Step], booted: bool, profile: str, strict: bool
+) -> None:
+    swarm = Swarm(profile, strict=strict)
     if booted:
         swarm.bench.boot()
-        for agent in (2, 3):
-            swarm.bench.create(f"first{agent}", agent)
+        for agent in (2, 3) if swarm.sci == MA else (0,):
+            swarm.bench.create(f"first{agent}", agent, sci=swarm.sci)
     for kind, number in steps:
         swarm.step(kind, number)
     swarm.finish()

@@ -89,7 +89,7 @@ def test_el3_is_lost_while_xen_boots() -> None:
     assert len(bench.smcs) == 1
     bench.rc(frames.NodeLost("firmware"))
     assert bench.core.booted
-    assert not bench.core.hypervisor.mediator.initialized
+    assert not bench.core.hypervisor.sci.initialized
     assert bench.rc(frames.CreateDomain("domu", MA, 2)) == 0
 
 

@@ -10,9 +10,9 @@ from bus import frames, shmem
 from bus.scmi import header
 from nodes.contract import Boot, Event, Halt, Log, Received, Send, Undelivered
 from nodes.devicetree import Tree
+from nodes.xen.config import XenConfig
 from nodes.xen.core import XenCore
 from nodes.xen.domain import Domain
-from nodes.xen.hypervisor import XenConfig
 from tests.nodes.trees import FID, host
 
 FIRMWARE, TOOLSTACK = b"el3", b"xl"
@@ -163,8 +163,10 @@ class Bench:
     def domain(self, domid: int) -> Domain:
         return self.core.hypervisor.domains[domid]
 
-    def create(self, name: str, agent_id: int = 0, *, sci: int = MA, run: bool = True) -> Domain:
-        reply = self.done(frames.CreateDomain(name, sci, agent_id))
+    def create(
+        self, name: str, agent_id: int = 0, *, sci: int = MA, run: bool = True, iommu: bool = True
+    ) -> Domain:
+        reply = self.done(frames.CreateDomain(name, sci, agent_id, iommu=iommu))
         assert reply.rc == 0, reply
         domain = self.domain(reply.domid)
         self.give(domain.link, frames.Hello(1, 1, 0, "guest"))

@@ -253,3 +253,15 @@ def test_the_simulation_repeats_itself(cluster: Cluster) -> None:
     assert first == play(3, 2)
     assert first["fingerprint"] != play(4, 1)["fingerprint"]
     assert first["resets"] == 1
+
+
+def test_up_tells_what_the_probe_costs(cluster: Cluster) -> None:
+    done = cluster.here("up", "--idle", "--detach", "--timing", "--firmware-latency", "mailbox", "--json")
+    assert done.json["timing"]["total"] == {
+        "3": {"calls": 2, "ns": 300_000},
+        "2": {"calls": 6, "ns": 900_000},
+    }
+    assert cluster.here("down").returncode == 0
+    shown = cluster.here("up", "--idle", "--detach", "--timing")
+    assert "What the probe costs at boot" in shown.stdout
+    assert cluster.here("down").returncode == 0
