@@ -1,7 +1,7 @@
 """Writes the generated reference pages beside the code: ``python -m deploy.generate [--check]``.
 
-The text comes from ``bus.reference`` and ``nodes.reference``; this module only knows which file holds
-what, and how a generated section is marked in a page that people write.
+The text comes from ``bus.reference``, ``nodes.reference`` and the linter's rules; this module knows which
+file holds what, and how a generated section is marked in a page that people write.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 import bus
 from bus import reference
 from bus.scmi import PROTOCOLS
+from deploy.lint import rules
 from nodes import reference as nodes_reference
 
 ROOT = Path(bus.__file__).parent.parent
@@ -20,6 +21,7 @@ PAGES: Mapping[str, Sections] = {
     "bus/PROTOCOL.md": {"frames": reference.frames_table, "shmem": reference.shmem_table},
     "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
+    "deploy/lint/RULES.md": {"rules": rules.markdown},
     "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
     "deploy/platforms/README.md": {"platform": nodes_reference.platform_keys},
 }

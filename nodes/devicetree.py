@@ -10,7 +10,15 @@ import msgspec
 
 
 class TreeError(ValueError):
-    """A tree, node or property that cannot be used as asked; names the node and the property."""
+    """A tree, node or property that cannot be used as asked; names the node and the property.
+
+    ``node`` and ``prop`` are where it can be mended, when that is known.
+    """
+
+    def __init__(self, text: str, node: "Node | None" = None, prop: str = "") -> None:
+        super().__init__(text)
+        self.node = node
+        self.prop = prop
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -131,17 +139,19 @@ class Tree:
         """
         bus = self.parent(node)
         if bus is None:
-            raise TreeError(f"{node.place('reg')}: the root node has no address")
+            raise TreeError(f"{node.place('reg')}: the root node has no address", node, "reg")
         address_cells, size_cells = _cell_counts(bus)
         cells = node.cells("reg")
         if cells is None:
-            raise TreeError(f"{node.place('reg')}: the property is missing")
+            raise TreeError(f"{node.place('reg')}: the property is missing", node, "reg")
         width = address_cells + size_cells
         entry = cells[index * width : (index + 1) * width]
         if not address_cells or len(entry) < width:
             raise TreeError(
                 f"{node.place('reg')}: entry {index} needs {address_cells} address and {size_cells} "
-                f"size cells (as {bus.path} says), {len(entry)} are there"
+                f"size cells (as {bus.path} says), {len(entry)} are there",
+                node,
+                "reg",
             )
         address = _number(entry[:address_cells])
         return self._translate(node, bus, address), _number(entry[address_cells:])
@@ -173,7 +183,9 @@ def _through_ranges(node: Node, bus: Node, above: Node, address: int) -> int:
     if cells is None:
         raise TreeError(
             f"{bus.place()}: 'ranges' is missing, so the address {address:#x} of {node.path} cannot be "
-            f"translated to a CPU address; add an empty 'ranges;' to {bus.path} for a 1:1 mapping"
+            f"translated to a CPU address; add an empty 'ranges;' to {bus.path} for a 1:1 mapping",
+            bus,
+            "ranges",
         )
     if not cells:
         return address
@@ -186,5 +198,8 @@ def _through_ranges(node: Node, bus: Node, above: Node, address: int) -> int:
         if start <= address < start + _number(row[child + parent :]):
             return _number(row[child : child + parent]) + address - start
     raise TreeError(
-        f"{bus.place('ranges')}: no entry covers {address:#x}, the address of {node.path}; add a range for it"
+        f"{bus.place('ranges')}: no entry covers {address:#x}, the address of {node.path}; "
+        "add a range for it",
+        bus,
+        "ranges",
     )

@@ -16,6 +16,7 @@ from deploy.toolstack import ToolstackError
 
 COMMANDS = {
     "demo": "deploy.cli.demo",
+    "check": "deploy.cli.check",
     "up": "deploy.cli.up",
     "status": "deploy.cli.status",
     "xl": "deploy.cli.xl",
@@ -24,6 +25,8 @@ COMMANDS = {
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
+    "dt": "deploy.cli.dt",
+    "explain": "deploy.cli.explain",
 }
 
 

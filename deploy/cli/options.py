@@ -102,10 +102,11 @@ def topology_of(
         folder = shipped()
         host_dt = (folder / "host.dts",)
         platform_file = platform_file or folder / "platform.toml"
-    return load(host_dt, platform_file, xl, _named(dom0less), xen)
+    return load(host_dt, platform_file, xl, named(dom0less), xen)
 
 
-def _named(pairs: tuple[str, ...]) -> dict[str, Path]:
+def named(pairs: tuple[str, ...]) -> dict[str, Path]:
+    """The files that --dom0less names, by domain."""
     found = {}
     for pair in pairs:
         name, equals, file = pair.partition("=")

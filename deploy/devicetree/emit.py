@@ -1,7 +1,8 @@
 """A tree written out again, as source or as a blob; equal trees give equal bytes.
 
-Values are written as bytes mean, not as they were spelled: references are numbers. Memory reservations of the
-original file are not part of a tree, so none are written.
+Values are written as bytes mean, not as they were spelled. A reference in a property that the devicetree
+specification or Linux's bindings define as one is written as ``&label``, any other as a number. Memory
+reservations of the original file are not part of a tree, so none are written.
 """
 
 import re
@@ -13,7 +14,33 @@ from deploy.errors import UserError
 from nodes.devicetree import Node, Tree
 
 _DTS_NAME = re.compile(r"[a-zA-Z0-9,._+*#?@-]+")
+_DTS_PATH = re.compile(r"/[a-zA-Z0-9,._+*#?@/-]*")
 _DTB_NAME = re.compile(r"[!-.0-~]+")
+# phandle lists: the property, and what its provider calls the number of cells that follow ("": none)
+_REFERENCES = {
+    "clocks": "#clock-cells",
+    "assigned-clocks": "#clock-cells",
+    "power-domains": "#power-domain-cells",
+    "resets": "#reset-cells",
+    "dmas": "#dma-cells",
+    "iommus": "#iommu-cells",
+    "mboxes": "#mbox-cells",
+    "phys": "#phy-cells",
+    "pwms": "#pwm-cells",
+    "hwlocks": "#hwlock-cells",
+    "mux-controls": "#mux-control-cells",
+    "io-channels": "#io-channel-cells",
+    "sound-dai": "#sound-dai-cells",
+    "thermal-sensors": "#thermal-sensor-cells",
+    "cooling-device": "#cooling-cells",
+    "interrupts-extended": "#interrupt-cells",
+    "access-controllers": "#access-controller-cells",
+    "interrupt-parent": "",
+    "memory-region": "",
+    "shmem": "",
+}
+_GPIO = re.compile(r"(?:.*-)?(?<!nr-)gpios?")
+_HOLES = (0, 0xFFFF_FFFF)  # an item of a list that is left out
 _PRINTABLE = re.compile(rb"(?:[ -~]+\0)+")
 
 
@@ -22,24 +49,50 @@ def to_dts(tree: Tree) -> str:
 
     Raises UserError for a name that source cannot spell.
     """
-    return "\n".join(["/dts-v1/;", "", *_node_lines(tree.root, "")]) + "\n"
+    return "\n".join(["/dts-v1/;", "", *_node_lines(tree, tree.root, "")]) + "\n"
 
 
-def _node_lines(node: Node, indent: str) -> Iterator[str]:
+def _node_lines(tree: Tree, node: Node, indent: str) -> Iterator[str]:
     name = _checked(node.name, node, _DTS_NAME) if indent else "/"
     labels = "".join(f"{label}: " for label in node.labels)
     # A label cannot stand before the root of a source.
     yield f"{indent}{labels if indent else ''}{name} {{"
     for prop, value in node.properties.items():
-        spelled = _spelled(value)
-        equals = f" = {spelled}" if spelled else ""
+        text = _references(tree, node, prop) or spelled(value)
+        equals = f" = {text}" if text else ""
         yield f"{indent}\t{_checked(prop, node, _DTS_NAME)}{equals};"
     for child in node.children:
-        yield from _node_lines(child, indent + "\t")
+        yield from _node_lines(tree, child, indent + "\t")
     yield f"{indent}}};"
 
 
-def _spelled(value: bytes) -> str:
+def _references(tree: Tree, node: Node, prop: str) -> str:
+    """The value with ``&label`` for each phandle; empty unless all of it reads as a list of references."""
+    name = "#gpio-cells" if _GPIO.fullmatch(prop) else _REFERENCES.get(prop)
+    cells = node.cells(prop) or []
+    if name is None or 4 * len(cells) != len(node.properties[prop]):
+        return ""
+    found = []
+    at = 0
+    while at < len(cells):
+        if cells[at] in _HOLES:
+            found.append(hex(cells[at]))
+            at += 1
+            continue
+        target = tree.by_phandle(cells[at])
+        count = target.u32(name) if target and name else 0
+        if target is None or count is None or at + 1 + count > len(cells):
+            return ""
+        if target.u32("phandle") is None or not _DTS_PATH.fullmatch(target.path):
+            return ""  # a compiler would number it anew, or could not read the path
+        label = target.labels[0] if target.labels and target.path != "/" else f"{{{target.path}}}"
+        found.append(" ".join([f"&{label}", *map(hex, cells[at + 1 : at + 1 + count])]))
+        at += 1 + count
+    return ", ".join(f"<{item}>" for item in found)
+
+
+def spelled(value: bytes) -> str:
+    """``value`` as the right side of a source's property: strings, cells or bytes; empty for no value."""
     if not value:
         return ""
     if _PRINTABLE.fullmatch(value):

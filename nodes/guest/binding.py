@@ -43,9 +43,12 @@ def bind(tree: Tree) -> Binding | None:
     phandle = node.u32("shmem")
     target = None if phandle is None else tree.by_phandle(phandle)
     if func_id is None:
-        raise TreeError(f"{node.place('arm,smc-id')}: missing; give the doorbell's function id")
+        raise TreeError(
+            f"{node.place('arm,smc-id')}: missing; give the doorbell's function id", node, "arm,smc-id"
+        )
     if target is None:
-        raise TreeError(f"{node.place('shmem')}: refers to no node; point it at the shared-memory node")
+        text = f"{node.place('shmem')}: refers to no node; point it at the shared-memory node"
+        raise TreeError(text, node, "shmem")
     address, _ = tree.reg(target)
     psci = tree.get("/psci")
     hvc = psci is not None and psci.string("method") == "hvc"

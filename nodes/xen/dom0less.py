@@ -41,7 +41,7 @@ def parse(node: Node, partial: Tree | None, profile: Profile = DEFAULT) -> Dom0l
     forced: list[str] = []
     mappings: list[tuple[int, int, int]] = []
     for inner in partial or ():
-        mappings.extend(_mappings(inner))
+        mappings.extend(mappings_of(inner))
         path = inner.string("xen,path")
         if path is not None:
             devices.append(path)
@@ -70,7 +70,7 @@ def sci_config(node: Node, profile: Profile = DEFAULT) -> tuple[int, int]:
     return sci_type, agent_id
 
 
-def _mappings(node: Node) -> list[tuple[int, int, int]]:
+def mappings_of(node: Node) -> list[tuple[int, int, int]]:
     """``xen,reg`` entries <host size guest>, two cells each, in whole pages."""
     cells = node.cells("xen,reg") or []
     if len(cells) % 6:

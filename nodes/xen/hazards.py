@@ -21,12 +21,13 @@ COMPARED = AGENT_ID_MAX + 2  # channels compared with each other: Xen's and all 
 
 
 class Hazard(msgspec.Struct, frozen=True):
-    """One finding; ``refused`` by a strict Xen."""
+    """One finding; ``refused`` by a strict Xen. ``other``: the place it clashes with."""
 
     rule: str
     place: Place
     reason: str
     refused: bool = False
+    other: Place | None = None
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason} ({self.rule})"
@@ -105,22 +106,22 @@ def _page(tree: Tree, channel: _Channel) -> Iterator[Hazard]:
 def _clash(channel: _Channel, other: _Channel) -> Iterator[Hazard]:
     if channel.func_id == other.func_id:
         reason = f"{channel.title} has the doorbell {channel.func_id:#x} of {other.title}"
-        yield Hazard("duplicate-smc-id", channel.place, reason)
+        yield Hazard("duplicate-smc-id", channel.place, reason, other=other.place)
     if channel.shmem == other.shmem:
         reason = f"{channel.title} has the page {channel.shmem:#x} of {other.title}"
-        yield Hazard("duplicate-shmem", channel.place, reason)
+        yield Hazard("duplicate-shmem", channel.place, reason, other=other.place)
     elif channel.shmem // PAGE_BYTES == other.shmem // PAGE_BYTES:
         reason = (
             f"{channel.title} ({channel.shmem:#x}) and {other.title} ({other.shmem:#x}) "
             f"share the page {channel.shmem // PAGE_BYTES * PAGE_BYTES:#x}"
         )
-        yield Hazard("shared-page", channel.place, reason)
+        yield Hazard("shared-page", channel.place, reason, other=other.place)
     elif channel.shmem < other.shmem + other.bytes and other.shmem < channel.shmem + channel.bytes:
         reason = (
             f"{channel.title} ({channel.shmem:#x}, {channel.bytes:#x} bytes) overlaps "
             f"{other.title} ({other.shmem:#x}, {other.bytes:#x} bytes)"
         )
-        yield Hazard("overlapping-shmem", channel.place, reason)
+        yield Hazard("overlapping-shmem", channel.place, reason, other=other.place)
 
 
 def _agent(tree: Tree, entry: Secondary) -> Iterator[Hazard]:

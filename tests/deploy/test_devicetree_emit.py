@@ -101,3 +101,25 @@ def test_dtc_reads_and_writes_the_same(tmp_path: Path) -> None:
     expected = [(node.path, node.properties) for node in tree]
     for name in ("1.dtb", "2.dts"):
         assert [(node.path, node.properties) for node in load([tmp_path / name])] == expected
+
+
+REFERENCES = """/dts-v1/; / {
+    a: a { #clock-cells = <1>; }; b { #clock-cells = <0>; };
+    user { clocks = <&a 7>, <&{/b}>; shmem = <&a>; other = <&a 7>; };
+    pins: pins { #gpio-cells = <2>; };
+    led { reset-gpios = <&pins 1 2>, <0>, <&pins 3 4>; nr-gpios = <&pins 1 2>; gpio = <&pins 5 6>; };
+    short { clocks = <&a>; }; none { clocks = <0x99 1>; bytes { clocks = [01]; }; };
+};"""
+
+
+def test_references_are_written_as_such_where_they_are_known_to_be_one() -> None:
+    tree = Tree(parsed(REFERENCES))
+    text = emit.to_dts(tree)
+    assert "clocks = <&a 0x7>, <&{/b}>;" in text
+    assert "shmem = <&a>;" in text
+    assert f"other = <{tree['/a'].u32('phandle'):#x} 0x7>;" in text
+    assert "clocks = <0x99 0x1>;" in text
+    assert "reset-gpios = <&pins 0x1 0x2>, <0x0>, <&pins 0x3 0x4>;" in text
+    assert "nr-gpios = <&" not in text
+    assert "\tgpio = <&pins 0x5 0x6>;" in text
+    assert content(parsed(text)) == content(tree.root)

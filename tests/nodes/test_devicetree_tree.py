@@ -158,8 +158,12 @@ def test_a_missing_ranges_anywhere_above_is_an_error_that_names_the_node(missing
     inner = bus(None if missing == "inner" else True, DEVICE)
     outer = bus(None if missing == "outer" else True, inner)
     at = "/soc/inner" if missing == "inner" else "/soc"
-    with pytest.raises(TreeError, match=f"{at}: 'ranges' is missing.* add an empty 'ranges;' to {at} "):
+    with pytest.raises(
+        TreeError, match=f"{at}: 'ranges' is missing.* add an empty 'ranges;' to {at} "
+    ) as raised:
         reg(top(outer), "/soc/inner/inner")
+    assert raised.value.node is not None
+    assert (raised.value.node.path, raised.value.prop) == (at, "ranges")
 
 
 @pytest.mark.parametrize(
@@ -171,8 +175,10 @@ def test_a_missing_ranges_anywhere_above_is_an_error_that_names_the_node(missing
     ],
 )
 def test_an_address_that_is_not_there(properties: dict[str, Value], told: str) -> None:
-    with pytest.raises(TreeError, match=told):
+    with pytest.raises(TreeError, match=told) as raised:
         reg(top(node(properties)), "/soc")
+    assert raised.value.node is not None
+    assert (raised.value.node.path, raised.value.prop) == ("/soc", "reg")
 
 
 def test_the_root_has_no_address() -> None:

@@ -1,0 +1,113 @@
+"""A plan as device tree source, for people to read and edit: labels, references, remarks.
+
+Addresses are CPU addresses as the guest sees them, in two cells. It knows what a guest's tree looks like,
+not where the facts come from.
+"""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from bus.shmem import PAGE_BYTES
+from deploy.devicetree.emit import spelled
+from deploy.dt.device import LABELS, DeviceCopy, two_cells
+from deploy.dt.guest import Kind, Plan
+from nodes.guest.binding import CLOCK, POWER, RESET
+
+_CELLS = {POWER: "#power-domain-cells", CLOCK: "#clock-cells", RESET: "#reset-cells"}
+_BUS = ("#address-cells = <2>;", "#size-cells = <2>;", "ranges;")
+_COPIED = {
+    "xl": "libxl copies /passthrough and /aliases into the guest's tree, and nothing else.",
+    "dom0less": "Xen copies /passthrough into the guest's tree, without xen,reg, xen,path and xen,force-*.",
+}
+COMMENT_COLUMNS = 92
+
+
+def guest_source(plan: Plan) -> str:
+    """The whole partial tree as source text."""
+    passthrough = [
+        'compatible = "simple-bus";',
+        *_BUS,
+        "",
+        *_page(plan),
+        "",
+        *_firmware(plan),
+    ]
+    for device in plan.devices:
+        passthrough += ["", *_device(plan.kind, device)]
+    root = ["#address-cells = <2>;", "#size-cells = <2>;", "", *_node("passthrough", passthrough)]
+    return "\n".join(["/dts-v1/;", "", *_header(plan), *_node("/", root)]) + "\n"
+
+
+def _node(head: str, body: Iterable[str]) -> Iterator[str]:
+    yield f"{head} {{"
+    for line in body:
+        yield f"\t{line}" if line else ""
+    yield "};"
+
+
+def _comment(text: str) -> list[str]:
+    lines = textwrap.wrap(harmless(text), COMMENT_COLUMNS, break_on_hyphens=False, break_long_words=False)
+    if len(lines) == 1:
+        return [f"/* {lines[0]} */"]
+    return ["/*", *(f" * {line}" for line in lines), " */"]
+
+
+def harmless(text: str) -> str:
+    """``text`` without what would end a comment or the line."""
+    return "".join(one if one.isprintable() else "?" for one in text).replace("*/", "* /")
+
+
+def _header(plan: Plan) -> Iterator[str]:
+    channel = plan.channel
+    yield "/*"
+    yield f" * {harmless(plan.name)}: partial device tree with the SCMI channel of its agent; yours to edit."
+    yield " *"
+    yield f" *   agent     {channel.agent_id} ({harmless(channel.name)})"
+    yield f" *   doorbell  {channel.func_id:#x}: Xen forwards this one from it, and no other"
+    yield f" *   page      {channel.shmem:#x} on the machine, {plan.address:#x} here"
+    yield " *"
+    yield f" * {_COPIED[plan.kind]}"
+    yield " */"
+
+
+def _page(plan: Plan) -> Iterator[str]:
+    address, size = two_cells(plan.address), two_cells(PAGE_BYTES)
+    body = ['compatible = "arm,scmi-shmem";', f"reg = <{address} {size}>;"]
+    if plan.kind == "dom0less":
+        body.append("/* machine address, size, guest address */")
+        body.append(f"xen,reg = <{two_cells(plan.channel.shmem)} {size} {address}>;")
+        body.append("xen,force-assign-without-iommu;")
+    return _node(f"scmi_shm: sram@{plan.address:x}", body)
+
+
+def _firmware(plan: Plan) -> Iterator[str]:
+    scmi = [
+        'compatible = "arm,scmi-smc";',
+        f"arm,smc-id = <{plan.channel.func_id:#x}>;",
+        "shmem = <&scmi_shm>;",
+        "#address-cells = <1>;",
+        "#size-cells = <0>;",
+    ]
+    for protocol in plan.protocols:
+        body = [f"reg = <{protocol:#x}>;", f"{_CELLS[protocol]} = <1>;"]
+        scmi += ["", *_node(f"{LABELS[protocol]}: protocol@{protocol:x}", body)]
+    yield from _comment(
+        "A simple-bus, so that an operating system looks inside. dtc may remark (simple_bus_reg) that scmi "
+        "has no reg: it never has."
+    )
+    yield from _node("firmware", ['compatible = "simple-bus";', *_BUS, "", *_node("scmi", scmi)])
+
+
+def _device(kind: Kind, device: DeviceCopy) -> Iterator[str]:
+    yield from _comment(f"{device.path} of the host")
+    for remark in device.todo:
+        yield from _comment(f"TODO {remark}")
+    body = list(device.lines)
+    if kind == "dom0less":
+        if device.areas:
+            rows = (f"<{two_cells(at)} {two_cells(size)} {two_cells(at)}>" for at, size in device.pages())
+            body.append(f"xen,reg = {', '.join(rows)};")
+        body.append(f"xen,path = {spelled(device.path.encode() + bytes(1))};")
+        if not device.protected:
+            body.append("xen,force-assign-without-iommu;")
+    yield from _node(device.name, body)

@@ -1,0 +1,106 @@
+"""Xen's channel and the agents' channels, read leniently: what has a doorbell and a page at all is a channel.
+
+Xen stops at the first mistake. The linter goes on, so that a page that is not aligned can still be found
+to be somebody else's. Which mistakes there are is not decided here (``host.py`` asks Xen's rules).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from deploy.lint.platform import PlatformFile
+from nodes.devicetree import Node, Tree, TreeError
+from nodes.xen import binding
+from nodes.xen.binding import Management, Secondary
+from nodes.xen.errno import XenError
+from nodes.xen.profile import Profile
+
+
+def page(tree: Tree, phandle: int | None) -> tuple[Node, int, int] | TreeError | None:
+    """The node that ``phandle`` refers to with its address and bytes; why it has none; None: no node."""
+    target = None if phandle is None else tree.by_phandle(phandle)
+    if target is None:
+        return None
+    try:
+        return (target, *tree.reg(target))
+    except TreeError as error:
+        return error
+
+
+def mended(tree: Tree) -> Tree:
+    """The tree with an empty ``ranges`` wherever the container's addresses lack one on their way.
+
+    Said once, the mistake shall not hide what else is wrong.
+    """
+    container = tree.find_compatible(binding.CONTAINER)
+    if container is None:
+        return tree
+    way = {node.path for node in (container, *tree.ancestors(container)) if node.path != "/"}
+    if all("ranges" in tree[path].properties for path in way):
+        return tree
+
+    def copy(node: Node) -> Node:
+        if node.path != "/" and node.path not in way:
+            return node
+        properties = {"ranges": b""} | node.properties if node.path in way else node.properties
+        return msgspec.structs.replace(
+            node, properties=properties, children=[copy(one) for one in node.children]
+        )
+
+    return Tree(copy(tree.root), tree.source)
+
+
+def own(tree: Tree) -> Management | None:
+    """Xen's channel: the first candidate that has a doorbell and a page."""
+    for node in binding.candidates(tree):
+        found = page(tree, node.u32("shmem"))
+        func_id = node.u32("arm,smc-id")
+        if isinstance(found, tuple) and func_id is not None:
+            return Management(node.path, func_id, found[1], found[0].path)
+    return None
+
+
+def entry_cells(tree: Tree, index: int | None) -> list[int]:
+    """The cells of one entry of the list, in the declared width."""
+    container = tree.find_compatible(binding.CONTAINER)
+    if container is None or index is None:
+        return []
+    width = binding.list_cells(container)
+    return (container.cells(binding.SECONDARY) or [])[index * width : (index + 1) * width]
+
+
+def entries(tree: Tree, profile: Profile) -> Iterator[Secondary]:
+    """Every entry of the list with a doorbell and a page, aligned or not."""
+    for entry in binding.entries(tree, profile):
+        if isinstance(entry, Secondary):
+            yield entry
+        else:
+            yield from _lenient(tree, entry)
+
+
+def complete(tree: Tree, found: Sequence[Secondary], agents: Mapping[int, Secondary]) -> bool:
+    """Whether every entry of the list could be read, and every agent's id is known."""
+    listed = sum(not isinstance(one, XenError) or one.place is not None for one in binding.entries(tree))
+    known = all(entry.agent_id is not None or entry in agents.values() for entry in found)
+    return known and len(found) == listed > 0
+
+
+def _lenient(tree: Tree, error: XenError) -> Iterator[Secondary]:
+    index = error.place.entry if error.place else None
+    cells = entry_cells(tree, index)
+    found = page(tree, cells[1]) if len(cells) > 1 else None
+    if index is not None and isinstance(found, tuple):
+        agent_id = cells[2] if len(cells) == 3 else None
+        yield Secondary(cells[0], found[1], agent_id, index, found[0].path, found[2])
+
+
+def by_agent(found: Iterable[Secondary], platform: PlatformFile | None) -> dict[int, Secondary]:
+    """The entries by agent id; the first of several with one id, as Xen's look-up does."""
+    agents: dict[int, Secondary] = {}
+    for entry in found:
+        agent_id = entry.agent_id
+        if agent_id is None and platform is not None:
+            agent_id = platform.agent_of(entry.func_id)
+        if agent_id is not None:
+            agents.setdefault(agent_id, entry)
+    return agents

@@ -1,0 +1,188 @@
+"""A domain as the linter sees it, whoever builds it: what it asks for, what is mapped, its own tree.
+
+Both an xl.cfg and an ``xen,domain`` node with its partial tree become a ``Domain``. What cannot be read
+becomes a finding; whether the rest is right is ``domains.py``'s business.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from deploy.errors import UserError
+from deploy.lint.finding import Finding, Spot, at, finding, in_cfg, placed
+from deploy.xl.cfg import DomainConfig
+from deploy.xl.sci import SciType, parse_arm_sci, parse_iomem
+from nodes.devicetree import Node, Tree
+from nodes.xen import dom0less
+from nodes.xen.channel import SCMI_SMC_MA
+from nodes.xen.errno import XenError
+from nodes.xen.profile import Profile
+
+KEYS = ("type", "agent_id")
+
+
+class Mapping(msgspec.Struct, frozen=True):
+    """``frames`` machine pages of 4 KiB from ``machine``, at the guest's frame ``guest``."""
+
+    guest: int
+    machine: int
+    frames: int
+    spot: Spot
+
+    def machine_address(self, address: int) -> int | None:
+        """Where the guest's ``address`` is in the machine, or None when it is elsewhere."""
+        offset = address - (self.guest << 12)
+        return (self.machine << 12) + offset if 0 <= offset < self.frames << 12 else None
+
+    def holds(self, address: int) -> bool:
+        """Whether the machine page of ``address`` is mapped."""
+        return self.machine <= address >> 12 < self.machine + self.frames
+
+
+class Domain(msgspec.Struct, frozen=True):
+    """``sci_type`` as in Xen's domain config (0 none, 1 single agent, 2 multi-agent); None: not readable.
+
+    ``agent_given``: the configuration says which agent, it is not the parser's 0. ``spot``: the domain;
+    ``agent_spot``: where its agent is chosen; ``devices``: host paths with places; ``tree_named``: it has a
+    tree, be it one that cannot be read.
+    """
+
+    name: str
+    boot: bool
+    spot: Spot
+    agent_spot: Spot
+    sci_type: int | None
+    agent_id: int
+    agent_given: bool
+    mappings: tuple[Mapping, ...]
+    devices: tuple[tuple[str, Spot], ...]
+    tree: Tree | None
+    tree_named: bool
+
+    @property
+    def agent(self) -> int | None:
+        """The agent it asks the multi-agent driver for."""
+        return self.agent_id if self.sci_type == SCMI_SMC_MA else None
+
+
+def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list[Finding]) -> Domain:
+    """The domain of an xl.cfg."""
+    spot = in_cfg(cfg, "arm_sci")
+    sci_type: int | None = 0
+    agent_id = 0
+    if cfg.arm_sci is not None:
+        found += _surprises(cfg, cfg.arm_sci, profile)
+        try:
+            sci = parse_arm_sci(cfg.arm_sci, profile)
+            sci_type, agent_id = dom0less.SCI_TYPES[sci.type], sci.agent_id
+        except UserError as error:
+            message, _, fix = str(error).removeprefix("arm_sci: ").partition("; ")
+            found.append(finding("sci-config", spot, message, fix))
+            sci_type = None
+    return Domain(
+        cfg.name,
+        False,
+        in_cfg(cfg, "name"),
+        spot,
+        sci_type,
+        agent_id,
+        re.search(r"(?:^|,)agent_id=", cfg.arm_sci or "") is not None,
+        tuple(_iomem(cfg, found)),
+        tuple((path, in_cfg(cfg, "dtdev", path)) for path in cfg.dtdev),
+        tree,
+        cfg.device_tree is not None,
+    )
+
+
+def _iomem(cfg: DomainConfig, found: list[Finding]) -> Iterator[Mapping]:
+    for text in cfg.iomem:
+        spot = in_cfg(cfg, "iomem", text)
+        try:
+            one = parse_iomem(text)
+        except UserError as error:
+            message, _, fix = str(error).removeprefix("iomem: ").partition("; ")
+            found.append(finding("sci-config", spot, message, fix))
+            continue
+        yield Mapping(one.guest_frame, one.start_frame, one.frames, spot)
+
+
+def _surprises(cfg: DomainConfig, text: str, profile: Profile) -> Iterator[Finding]:
+    """What xl makes of ``arm_sci`` that its author did not mean."""
+    keys = KEYS if profile.xl_agent_ids is not None else KEYS[:1]
+    seen: dict[str, str] = {}
+    for item in filter(None, text.split(",")):
+        spot = in_cfg(cfg, "arm_sci", item)
+        key, equals, value = item.partition("=")
+        if not equals or key not in keys:
+            yield finding("arm-sci-ignored", spot, *_ignored(key, item, keys))
+            continue
+        if key in seen:
+            message = f"{key} is given twice: {value!r} wins over {seen[key]!r}"
+            yield finding("arm-sci-ignored", spot, message, f"give {key} once")
+        seen[key] = value
+        if key == "agent_id" and (odd := re.fullmatch(r"(\d+)(\D.*)", value)):
+            message = f"{odd[2]!r} after the number is ignored: agent {odd[1]} is asked for"
+            yield finding("arm-sci-ignored", spot, message, f"write agent_id={odd[1]}")
+    if seen.get("type", "").lower() == SciType.MULTIAGENT and keys == KEYS and "agent_id" not in seen:
+        message = f"no agent_id, so {cfg.name!r} asks for agent 0"
+        yield finding("arm-sci-agent-default", in_cfg(cfg, "arm_sci"), message)
+
+
+def _ignored(key: str, item: str, keys: tuple[str, ...]) -> tuple[str, str]:
+    meant = re.sub(r"[\s-]+", "_", key.strip().lower())
+    for known in keys:
+        if key.strip() == known:
+            return (
+                f"{item!r} is ignored: there is a space around the key",
+                f"write {known}= without the space",
+            )
+        if meant in (known, known.replace("_", ""), "agent" if known == "agent_id" else known):
+            return f"{item!r} is ignored: the key is spelled {known}", f"write {known}=..."
+    return f"{item!r} is ignored: this xl knows {' and '.join(keys)}", ""
+
+
+def from_node(
+    node: Node, partial: Tree | None, profile: Profile, found: list[Finding], *, named: bool
+) -> Domain:
+    """The boot domain of an ``xen,domain`` node; ``named``: there is a file for its partial tree."""
+    sci_type: int | None = None
+    agent_id = 0
+    try:
+        sci_type, agent_id = dom0less.sci_config(node, profile)
+    except XenError as error:
+        prop = "xen,sci_type" if "xen,sci_type" in error.text.split(": ") else "xen,sci-agent-id"
+        message = str(error).rsplit(f"{prop}: ", 1)[-1]
+        found.append(finding("sci-config", at(node, prop), message))
+    mappings: list[Mapping] = []
+    devices: list[tuple[str, Spot]] = []
+    for inner in partial or ():
+        mappings += _mappings(inner, found)
+        path = inner.string("xen,path")
+        if path is not None:
+            devices.append((path, at(inner, "xen,path")))
+    return Domain(
+        node.name,
+        True,
+        at(node),
+        at(node, "xen,sci-agent-id"),
+        sci_type,
+        agent_id,
+        True,
+        tuple(mappings),
+        tuple(devices),
+        partial,
+        named,
+    )
+
+
+def _mappings(node: Node, found: list[Finding]) -> list[Mapping]:
+    spot = at(node, "xen,reg")
+    try:
+        return [Mapping(*one, spot) for one in dom0less.mappings_of(node)]
+    except XenError as error:
+        message = placed(str(error), spot.file)[1].rsplit("xen,reg: ", 1)[-1]
+        found.append(
+            finding("sci-config", spot, message, "Use whole pages: base and size multiples of 0x1000.")
+        )
+        return []

@@ -1,0 +1,172 @@
+"""Judges domains: which agent each asks for, which pages it is given, and whether its own tree agrees."""
+
+from collections.abc import Iterator
+
+from bus.shmem import PAGE_BYTES
+from deploy.lint.domain import Domain
+from deploy.lint.finding import Finding, Spot, at, finding
+from deploy.lint.material import Material
+from deploy.lint.refused import untranslatable
+from deploy.topology import RESERVED
+from nodes.devicetree import Node, Tree, TreeError
+from nodes.guest.binding import Binding, bind
+from nodes.xen.binding import CONTAINER, Secondary
+from nodes.xen.channel import NONE, SCMI_SMC
+
+
+def judge(material: Material) -> Iterator[Finding]:
+    """All that is wrong with each domain, and between domains."""
+    yield from _between(material)
+    for domain in material.domains:
+        if material.host is None or material.profile.driver != "multiagent":
+            continue
+        if domain.sci_type == SCMI_SMC:
+            message = f"{domain.name} asks for scmi_smc, which is not built into this Xen (-EINVAL)"
+            yield finding("sci-type-refused", type_spot(material, domain), message)
+        if domain.agent is not None:
+            yield from _agent(material, material.host, domain)
+        yield from _pages(material, domain)
+        yield from _tree(material, domain)
+
+
+def type_spot(material: Material, domain: Domain) -> Spot:
+    """Where a domain says which SCI type it wants."""
+    node = material.host.get(domain.spot.node) if material.host and domain.boot else None
+    return at(node, "xen,sci_type") if node else domain.agent_spot
+
+
+def _between(material: Material) -> Iterator[Finding]:
+    names: dict[str, tuple[str, Spot | None]] = {"dom0": ("Dom0's", None)}
+    names |= {name: (f"taken by {whose}", None) for name, whose in RESERVED.items()}
+    owners: dict[int, tuple[str, Spot]] = {}
+    if material.dom0_agent is not None and material.dom0_spot is not None:
+        owners[material.dom0_agent] = ("Dom0", material.dom0_spot)
+    for domain in material.domains:
+        taken = names.setdefault(domain.name, ("taken already", domain.spot))
+        if taken[1] is not domain.spot:
+            also = (("the other one", taken[1]),) if taken[1] else ()
+            message = f"the name {domain.name!r} is {taken[0]}"
+            yield finding("domain-name-taken", domain.spot, message, "", *also)
+        if domain.agent is None:
+            continue
+        owner, spot = owners.setdefault(domain.agent, (domain.name, domain.agent_spot))
+        if spot is not domain.agent_spot:
+            message = f"{domain.name} asks for agent {domain.agent}, which is {owner}'s"
+            yield finding("agent-in-two-domains", domain.agent_spot, message, "", (f"{owner}'s", spot))
+
+
+def _agent(material: Material, host: Tree, domain: Domain) -> Iterator[Finding]:
+    agent_id = domain.agent_id
+    if host.find_compatible(CONTAINER) is None:
+        message = (
+            f"{domain.name} asks for agent {agent_id}, but the host tree has no node compatible {CONTAINER!r}"
+        )
+        yield finding("domain-without-mediator", domain.agent_spot, message)
+    if agent_id == material.xen_agent:
+        message = f"{domain.name} asks for agent {agent_id}, which is Xen's own (-EEXIST)"
+        yield finding("agent-is-xens", domain.agent_spot, message)
+    elif material.complete and agent_id not in material.agents:
+        there = ", ".join(map(str, material.agents))
+        message = f"{domain.name} asks for agent {agent_id}; listed are {there} (-ENOENT)"
+        yield finding("agent-unknown", domain.agent_spot, message)
+
+
+def _pages(material: Material, domain: Domain) -> Iterator[Finding]:
+    """No domain may be given a page of somebody else's channel."""
+    mine = material.agents.get(domain.agent_id) if domain.agent is not None else None
+    pages = {entry.shmem: f"agent {one}'s" for one, entry in material.agents.items() if entry is not mine}
+    if material.own is not None:
+        pages[material.own.shmem] = "Xen's own"
+    for mapping in domain.mappings:
+        for address, owner in pages.items():
+            shared = mine is not None and mine.shmem // PAGE_BYTES == address // PAGE_BYTES
+            if mapping.holds(address) and not shared:
+                message = f"{domain.name} is given the page {address:#x}, which is {owner}"
+                fix = f"Map {mine.shmem:#x} (frame {mine.shmem >> 12:x}) and nothing else." if mine else ""
+                yield finding("foreign-page", mapping.spot, message, fix)
+
+
+def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
+    entry = material.agents.get(domain.agent_id) if domain.agent is not None else None
+    if domain.tree is None:
+        if domain.agent is not None and not domain.tree_named:
+            yield finding(
+                "guest-tree-missing", domain.spot, f"{domain.name} has agent {domain.agent} and no tree"
+            )
+        return
+    try:
+        channel = bind(domain.tree)
+    except TreeError as error:
+        yield from _unusable(domain.tree, error)
+        return
+    if channel is None:
+        if domain.agent is not None:
+            message = f"{domain.name} has agent {domain.agent}, and no arm,scmi-smc node in its tree"
+            yield finding(
+                "guest-channel-missing", at(domain.tree.root), message, "", ("its agent", domain.agent_spot)
+            )
+        return
+    node = domain.tree[channel.node]
+    if domain.sci_type == NONE:
+        message = f"{domain.name} has {channel.node} in its tree, but no agent"
+        yield finding("guest-channel-unused", at(node), message, "", ("the domain", domain.spot))
+    elif not domain.boot and not node.path.startswith("/passthrough/"):
+        yield finding(
+            "guest-outside-passthrough", at(node), f"{node.path} is not copied into {domain.name}'s tree"
+        )
+    if domain.agent is not None and domain.agent_given:
+        yield from _channel(domain, domain.tree, node, channel, entry)
+
+
+def _unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
+    assert error.node is not None
+    if error.prop == "ranges":
+        yield from untranslatable(tree, error)
+        return
+    text = str(error).removeprefix(f"{error.node.place(error.prop)}: ")
+    message = f"{error.node.path}: {error.prop}: {text.partition('; ')[0]}"
+    yield finding("guest-channel-unusable", at(error.node, error.prop), message)
+
+
+def _channel(
+    domain: Domain, tree: Tree, node: Node, channel: Binding, entry: Secondary | None
+) -> Iterator[Finding]:
+    """The doorbell and the page in the domain's tree against those of its agent."""
+    where = ("the agent it has", domain.agent_spot)
+    if entry is not None and channel.func_id != entry.func_id:
+        message = (
+            f"{domain.name} rings {channel.func_id:#x}, but its agent {domain.agent_id} has "
+            f"{entry.func_id:#x}: every call answers -1"
+        )
+        fix = f"Write arm,smc-id = <{entry.func_id:#x}>;"
+        yield finding("guest-smc-id", at(node, "arm,smc-id"), message, fix, where)
+    page = tree.by_phandle(node.u32("shmem") or 0)
+    spot = at(page, "reg") if page else at(node, "shmem")
+    reached = [(one.machine_address(channel.shmem), one) for one in domain.mappings]
+    machine, mapping = next((pair for pair in reached if pair[0] is not None), (None, None))
+    if mapping is None:
+        how = "xen,reg" if domain.boot else "iomem"
+        message = f"{domain.name} expects its page at {channel.shmem:#x}, where {how} maps nothing"
+        fix = _mapping_fix(domain, entry, channel)
+        yield finding("guest-shmem-unmapped", spot, message, fix, *_first_mapping(domain))
+    elif entry is not None and machine != entry.shmem and not entry.shmem % PAGE_BYTES:
+        message = (
+            f"{domain.name}'s page at {channel.shmem:#x} is {machine:#x} of the machine, but its agent "
+            f"{domain.agent_id} has {entry.shmem:#x}"
+        )
+        fix = _mapping_fix(domain, entry, channel)
+        yield finding("guest-shmem", mapping.spot, message, fix, ("its page in its tree", spot))
+
+
+def _first_mapping(domain: Domain) -> tuple[tuple[str, Spot], ...]:
+    return (("what is mapped", domain.mappings[0].spot),) if domain.mappings else ()
+
+
+def _mapping_fix(domain: Domain, entry: Secondary | None, channel: Binding) -> str:
+    if entry is None:
+        return ""
+    if domain.boot:
+        guest = f"{channel.shmem >> 32:#x} {channel.shmem & 0xFFFFFFFF:#x}"
+        host = f"{entry.shmem >> 32:#x} {entry.shmem & 0xFFFFFFFF:#x}"
+        return f"Write xen,reg = <{host} 0x0 0x1000 {guest}>;"
+    return f'Write iomem = [ "{entry.shmem >> 12:x},1@{channel.shmem >> 12:x}" ].'

@@ -1,0 +1,110 @@
+"""Every rule of the table: silent on what is right, and found, at its place, on what is wrong."""
+
+import inspect
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deploy.lint import check, unusable
+from deploy.lint.rules import RULE_OF_XEN, RULES, TOPICS
+from nodes.xen import binding, hazards
+from nodes.xen.profile import V7, V9
+from tests.deploy.lint.examples import EXAMPLES, Example
+from tests.deploy.lint.platform import Platform
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return Platform(tmp_path)
+
+
+def test_every_rule_has_an_example() -> None:
+    assert {example.rule for example in EXAMPLES} == set(RULES)
+    assert {rule.topic for rule in RULES.values()} == set(TOPICS)
+
+
+def test_every_refusal_and_hazard_of_xens_has_a_rule() -> None:
+    refusals = re.findall(r"""(?:refusal\(|, )"([PSA]\d+)\"""", inspect.getsource(binding))
+    assert set(refusals) >= {"P4", "P7", "S1", "S8", "A1"}
+    assert set(refusals) - {"P2", "P3"} <= set(RULE_OF_XEN)  # those two are about the machine, not its tree
+    names = re.findall(r'Hazard\(\s*"([a-z-]+)"', inspect.getsource(hazards))
+    assert "duplicate-smc-id" in names
+    assert set(names) <= set(RULES)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: f"{one.rule}-{one.marked[:20]}")
+def test_a_mistake_is_found_at_its_place(platform: Platform, example: Example) -> None:
+    for name, changes in example.edits.items():
+        for old, new in changes:
+            platform.edit(name, old, new)
+    found = platform.check(
+        *example.more, profile=example.profile, platform=example.platform, dom0less=example.dom0less
+    )
+    mine = [one for one in found if one.rule == example.rule]
+    assert mine, [f"{one.rule}: {one.message}" for one in found]
+    if example.marked:
+        assert example.marked in [platform.text_at(one) for one in mine]
+    assert all(one.fix and one.message and one.spot.file for one in found)
+    assert unusable(found) is (example.rule in ("unreadable", "syntax"))
+
+
+def test_the_shipped_platform_is_clean(platform: Platform) -> None:
+    assert platform.check() == []
+    assert platform.check(platform=False) == []
+
+
+@pytest.mark.parametrize("profile", [V7, V9])
+def test_other_versions_object_to_little(platform: Platform, profile: object) -> None:
+    found = {one.rule for one in platform.check(profile=profile)}  # type: ignore[arg-type]
+    assert found <= {"not-in-profile"}
+
+
+def test_two_cells_with_the_firmwares_word_for_the_ids(platform: Platform) -> None:
+    platform.edit("host.dts", "#scmi-secondary-agents-cells = <3>;", "#scmi-secondary-agents-cells = <2>;")
+    for agent in (0, 2, 3, 4):
+        platform.edit("host.dts", f"&scmi_shm_{agent} {agent}", f"&scmi_shm_{agent}")
+    assert platform.check() == []
+    assert platform.check(platform=False) == []
+    platform.edit("ivi.cfg", "agent_id=3", "agent_id=8")
+    assert "agent-unknown" in [one.rule for one in platform.check()]
+
+
+def test_one_mistake_hides_no_other(platform: Platform) -> None:
+    platform.edit("host.dts", "\t\t\tranges;\n\n\t\t\txen_scmi", "\t\t\txen_scmi")
+    platform.edit("host.dts", "0x82000005 &scmi_shm_3 3", "0x82000004 &scmi_shm_2 2")
+    platform.edit("ivi.cfg", "vcpus = 2", "vcpus = x")
+    platform.edit("tcu.cfg", "47ff4", "47ff1")
+    rules = [one.rule for one in platform.check()]
+    for rule in (
+        "missing-ranges",
+        "duplicate-smc-id",
+        "duplicate-shmem",
+        "duplicate-agent-id",
+        "syntax",
+        "foreign-page",
+    ):
+        assert rules.count(rule) == 1, rules
+    assert "access-controllers-not-xen" not in rules
+
+
+def test_what_is_merged_over_the_tree_keeps_its_place(platform: Platform) -> None:
+    platform.edit("more.dts", "", "/dts-v1/;\n&scmi_xen {\n\tarm,smc-id = <0x82000005>;\n};\n")
+    (found,) = [one for one in platform.check("more.dts", platform=False) if one.rule == "duplicate-smc-id"]
+    _, other = found.also[0]
+    assert (Path(other.file).name, other.line, other.column) == ("more.dts", 3, 2)
+
+
+def test_a_guest_that_is_not_given_may_have_the_device(platform: Platform) -> None:
+    inputs = platform.inputs()
+    assert check(msgspec.structs.replace(inputs, xl=inputs.xl[:1])) == []
+    assert check(msgspec.structs.replace(inputs, xl=())) == []
+
+
+def test_fixing_what_is_said_makes_it_clean(platform: Platform) -> None:
+    platform.edit("ivi.cfg", "47ff3,1@22001", "47ff4,1@22009")
+    (found,) = [one for one in platform.check() if one.rule == "guest-shmem-unmapped"]
+    assert 'iomem = [ "47ff3,1@22001" ]' in found.fix
+    platform.edit("ivi.cfg", 'iomem = [ "47ff4,1@22009" ]', 'iomem = [ "47ff3,1@22001" ]')
+    assert platform.check() == []

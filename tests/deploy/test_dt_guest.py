@@ -1,0 +1,279 @@
+"""A guest's partial tree: what it says, what is refused, and that a guest can live in it."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.scmi.status import name as status_name
+from deploy import devicetree
+from deploy.cli.dt import _parsed
+from deploy.devicetree import emit
+from deploy.dt.advice import advice, xl_settings
+from deploy.dt.device import copy_device
+from deploy.dt.guest import ADDRESS, channels, plan
+from deploy.dt.template import guest_source, harmless
+from deploy.dt.who import asked, known_domains
+from deploy.engines.simulated import SimulatedEngine
+from deploy.errors import UserError
+from deploy.toolstack import Toolstack, Work
+from deploy.topology import Topology, load, load_shipped, shipped
+from nodes.devicetree import Tree
+from nodes.guest import console
+from nodes.guest.binding import bind
+from nodes.xen import dom0less
+from tests.deploy import written
+
+MODEM = "/soc/modem@fe000000"
+I2C = "/soc/i2c@e6510000"
+RATE_GET = console.Call(0x14, 0x6, (7).to_bytes(4, "little"))
+
+
+def running(topology: Topology) -> Toolstack:
+    toolstack = Toolstack(SimulatedEngine(topology, 1, lambda *_: None), topology, Work())
+    toolstack.start_boot_domains()
+    for guest in topology.guests:
+        toolstack.create(guest)
+    return toolstack
+
+
+# ---- a guest lives in it ----------------------------------------------------------------------
+
+
+def test_a_guest_with_the_written_tree_and_settings_is_served(tmp_path: Path) -> None:
+    made = written.planned("xl", (I2C, MODEM), 0x3700_0000)
+    tree = tmp_path / "tuner.dts"
+    tree.write_text(guest_source(made))
+    cfg = tmp_path / "tuner.cfg"
+    cfg.write_text("\n".join(['name = "tuner"', *xl_settings(made, tree), ""]))
+    folder = shipped()
+    toolstack = running(load([folder / "host.dts"], folder / "platform.toml", [cfg], {}))
+    answer = toolstack.ask("tuner", RATE_GET)
+    assert (answer.code, status_name(answer.status)) == ("", "SUCCESS")
+    assert toolstack.find("tuner").devices == (I2C, MODEM)
+
+
+def test_the_same_guest_without_its_page_is_not_served(tmp_path: Path) -> None:
+    """Proves that the call above went through the page that the settings map."""
+    made = written.planned("xl", (I2C,))
+    tree = tmp_path / "tuner.dts"
+    tree.write_text(guest_source(made))
+    settings = [line for line in xl_settings(made, tree) if not line.startswith("iomem")]
+    cfg = tmp_path / "tuner.cfg"
+    cfg.write_text("\n".join(['name = "tuner"', *settings, ""]))
+    folder = shipped()
+    toolstack = running(load([folder / "host.dts"], folder / "platform.toml", [cfg], {}))
+    assert toolstack.ask("tuner", RATE_GET).code
+
+
+def test_a_boot_domain_with_the_written_tree_is_served(tmp_path: Path) -> None:
+    topology = load_shipped()
+    known = known_domains(topology.host, shipped(), [], {})["cluster"]
+    who = (known.name, known.kind, known.agent_id or 0)
+    made = plan(topology.host, topology.platform, who, 0x3700_0000, known.devices)
+    tree = tmp_path / "cluster.dts"
+    tree.write_text(guest_source(made))
+    folder = shipped()
+    toolstack = running(load([folder / "host.dts"], folder / "platform.toml", [], {"cluster": tree}))
+    answer = toolstack.ask("cluster", console.Call(0x14, 0x6, (3).to_bytes(4, "little")))
+    assert (answer.code, status_name(answer.status)) == ("", "SUCCESS")
+    assert toolstack.find("cluster").devices == ("/soc/display@feb00000", "/soc/can@e66c0000")
+
+
+# ---- what it says -----------------------------------------------------------------------------
+
+
+def test_the_channel_is_the_agents_at_the_chosen_address() -> None:
+    found = bind(written.parsed(guest_source(written.planned(address=0x1_0000_0000))))
+    assert found is not None
+    assert (found.func_id, found.shmem) == (0x8200_0006, 0x1_0000_0000)
+
+
+def test_devices_keep_their_registers_and_resources() -> None:
+    tree = written.parsed(guest_source(written.planned(devices=(I2C, MODEM))))
+    found = bind(tree)
+    assert found is not None
+    consumers = {one.path: (one.clocks, one.power_domains, one.reset_domains) for one in found.consumers}
+    assert consumers["/passthrough/modem@fe000000"] == ((8,), (5,), (8,))
+    assert consumers["/passthrough/i2c@e6510000"] == ((7,), (3,), ())
+    assert tree.reg(tree["/passthrough/modem@fe000000"]) == (0xFE00_0000, 0x8_0000)
+
+
+def test_a_boot_domains_tree_tells_xen_what_to_map_and_assign() -> None:
+    tree = written.parsed(guest_source(written.planned("dom0less", (MODEM,))))
+    host = load_shipped().host
+    found = dom0less.parse(dom0less.nodes(host)[0], tree)
+    assert found.devices == (MODEM,)
+    assert found.mappings == ((ADDRESS >> 12, 0x47FF4, 1), (0xFE000, 0xFE000, 0x80))
+    page = tree[f"/passthrough/sram@{ADDRESS:x}"]
+    assert "xen,force-assign-without-iommu" in page.properties
+    assert "xen,path" not in page.properties
+
+
+def test_only_protocols_with_something_behind_them_have_a_node() -> None:
+    topology = load_shipped()
+    platform = msgspec.structs.replace(topology.platform, reset_domain=())
+    tree = written.parsed(guest_source(plan(topology.host, platform, ("t", "xl", 4), ADDRESS, ())))
+    scmi = tree["/passthrough/firmware/scmi"]
+    assert [node.name for node in scmi.children] == ["protocol@11", "protocol@14"]
+    assert [node.u32("#power-domain-cells") for node in scmi.children] == [1, None]
+    assert [node.u32("#clock-cells") for node in scmi.children] == [None, 1]
+
+
+def test_the_configuration_goes_with_it() -> None:
+    assert advice(written.planned(devices=(I2C,)), Path("t.dts")) == [
+        "# tuner: for its xl.cfg",
+        'arm_sci = "type=scmi_smc_multiagent,agent_id=4"',
+        'iomem = [ "47ff4,1@22001", "e6510,1" ]',
+        f'dtdev = [ "{I2C}" ]',
+        'device_tree = "t.dts"',
+        "# xl itself wants the tree compiled: dtc -O dtb -o t.dtb t.dts",
+    ]
+    assert advice(written.planned("dom0less"), None)[1:] == [
+        'xen,sci_type = "scmi_smc_multiagent";',
+        "xen,sci-agent-id = <4>;",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["xl", "dom0less"])
+def test_dtc_has_nothing_to_say(kind: str, tmp_path: Path) -> None:
+    made = written.planned("dom0less" if kind == "dom0less" else "xl", (I2C, MODEM))
+    assert written.warnings(guest_source(made), tmp_path) == []
+
+
+def test_source_and_blob_are_the_same_tree(tmp_path: Path) -> None:
+    source = guest_source(written.planned(devices=(MODEM,)))
+    tree = _parsed(source, None)
+    blob = tmp_path / "t.dtb"
+    blob.write_bytes(emit.to_dtb(tree))
+    again = devicetree.load([blob])
+    assert [(n.path, n.properties) for n in again] == [(n.path, n.properties) for n in tree]
+
+
+# ---- what cannot be copied --------------------------------------------------------------------
+
+
+def device(tmp_path: Path, text: str, path: str) -> tuple[list[str], list[str], str]:
+    """The copy of a host device: its lines, its remarks, its name."""
+    file = tmp_path / "host.dts"
+    head = "/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; other: clock { #clock-cells = <1>; }; "
+    file.write_text(f"{head} {text} }};")
+    host: Tree = devicetree.load([file])
+    made = copy_device(host, host[path])
+    return list(made.lines), list(made.todo), made.name
+
+
+def test_a_reference_out_of_the_guests_tree_is_a_remark(tmp_path: Path) -> None:
+    text = (
+        'uart { compatible = "u"; clocks = <&other 1>; clock-names = "a"; interrupts = <1 2 3>; odd = <1>; };'
+    )
+    lines, todo, _ = device(tmp_path, text, "/uart")
+    assert lines == ['compatible = "u";']
+    assert [one.partition(":")[0] for one in todo] == ["clocks", "interrupts", "not copied"]
+    assert "odd" in todo[2]
+
+
+def test_what_the_cpu_cannot_address_is_a_remark(tmp_path: Path) -> None:
+    text = "i2c { #address-cells = <1>; #size-cells = <0>; eeprom@50 { reg = <0x50>; }; };"
+    lines, todo, name = device(tmp_path, text, "/i2c/eeprom@50")
+    assert (lines, name) == ([], "eeprom")
+    assert "no address that the CPU sees" in todo[0]
+
+
+def test_registers_are_written_as_the_cpu_sees_them(tmp_path: Path) -> None:
+    bus = "soc { #address-cells = <1>; #size-cells = <1>; ranges = <0x0 0x1 0x0 0x10000>;"
+    lines, todo, name = device(tmp_path, f"{bus} uart@40 {{ reg = <0x40 0x40>; }}; }};", "/soc/uart@40")
+    assert lines == ["reg = <0x1 0x40 0x0 0x40>;"]
+    assert (todo, name) == ([], "uart@100000040")
+
+
+def test_xens_mappings_are_whole_pages() -> None:
+    made = msgspec.structs.replace(
+        copy_device(load_shipped().host, load_shipped().host[I2C]), areas=((0x1FF0, 0x20),)
+    )
+    assert made.pages() == [(0x1000, 0x2000)]
+
+
+def test_names_cannot_end_a_comment() -> None:
+    assert harmless("a */ b\n") == "a * / b?"
+
+
+def test_devices_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    text = "".join(f"{bus} {{ uart {{ }}; }};" for bus in ("a", "b"))
+    host = written.parsed_host(tmp_path, {"\tpsci {": text + "\tpsci {"})
+    platform = load_shipped().platform
+    made = plan(host, platform, ("t", "xl", 4), ADDRESS, ("/a/uart", "/b/uart", "/a/uart"))
+    assert [one.name for one in made.devices] == ["uart", "uart-2"]
+
+
+# ---- who, and where ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        (0x2200_1800, "not the start of a page"),
+        (0, "not a page within 64-bit"),
+        (1 << 64, "not a page within 64-bit"),
+        (0x2200_0000, "overlaps the virtual UART"),
+        (0xFE07_F000, "overlaps /soc/modem@fe000000"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused(address: int, why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        written.planned(devices=(MODEM,), address=address)
+
+
+@pytest.mark.parametrize("address", [0x1000, 0x2200_1000, 0xFE08_0000, (1 << 64) - 0x1000])
+def test_an_address_that_can_be_is_taken(address: int) -> None:
+    assert written.planned(devices=(MODEM,), address=address).address == address
+
+
+@pytest.mark.parametrize(
+    ("agent", "why"),
+    [(1, "is Xen's own.*2 \\(cluster\\)"), (0, "is Dom0's"), (9, "is not in scmi-secondary-agents")],
+)
+def test_an_agent_that_a_guest_cannot_have_is_refused(agent: int, why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        written.planned(agent=agent)
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(UserError, match=r"device /soc/none: the host tree .* has no such device"):
+        written.planned(devices=("/soc/none",))
+
+
+def test_agents_are_found_in_two_cell_form_by_their_doorbell(tmp_path: Path) -> None:
+    changes = {"cells = <3>": "cells = <2>"}
+    changes |= {f"&scmi_shm_{one} {one}": f"&scmi_shm_{one}" for one in (0, 2, 3, 4)}
+    found = channels(written.parsed_host(tmp_path, changes), load_shipped().platform)
+    assert [one.agent_id for one in found] == [0, 2, 3, 4]
+
+
+def test_a_guests_own_tree_need_not_exist(tmp_path: Path) -> None:
+    cfg = tmp_path / "a.cfg"
+    cfg.write_text('name = "a"\narm_sci = "type=scmi_smc_multiagent,agent_id=3"\ndevice_tree = "none.dts"\n')
+    domains = known_domains(load_shipped().host, tmp_path, [cfg], {})
+    assert asked("a", domains, None).agent_id == 3
+    assert asked("new", domains, 4).kind == "xl"
+    assert asked("cluster", domains, None).kind == "dom0less"
+
+
+def test_a_name_without_agent_or_with_two_is_refused(tmp_path: Path) -> None:
+    cfg = tmp_path / "a.cfg"
+    cfg.write_text('name = "a"\n')
+    domains = known_domains(load_shipped().host, tmp_path, [cfg], {})
+    with pytest.raises(UserError, match="nobody: neither a guest nor a boot domain \\(there: cluster, a\\)"):
+        asked("nobody", domains, None)
+    with pytest.raises(UserError, match=r"a.cfg: a asks for no agent"):
+        asked("a", domains, None)
+    with pytest.raises(UserError, match=r"--agent 3: .* ask for agent 2"):
+        asked("cluster", domains, 3)
+    assert asked("a", domains, 3).agent_id == 3
+
+
+def test_a_name_of_two_domains_is_refused(tmp_path: Path) -> None:
+    cfg = tmp_path / "a.cfg"
+    cfg.write_text('name = "cluster"\n')
+    with pytest.raises(UserError, match=r"'cluster' is in .* already"):
+        known_domains(load_shipped().host, tmp_path, [cfg], {})

@@ -1,0 +1,52 @@
+"""For the tests of written trees: dtc, and the shipped platform's parts."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy import devicetree
+from deploy.devicetree.source import Sources
+from deploy.dt.guest import ADDRESS, Kind, Plan, plan
+from deploy.topology import load_shipped
+from nodes.devicetree import Tree
+
+# The one remark that Xen's documented form earns: below a simple-bus, scmi has no reg, and never has.
+DOCUMENTED = "simple_bus_reg): /passthrough/firmware/scmi:"
+
+
+def warnings(source: str, tmp_path: Path) -> list[str]:
+    """What dtc says about ``source``; fails if it does not compile."""
+    dtc = shutil.which("dtc")
+    if dtc is None:
+        pytest.skip("dtc is not installed")
+    file = tmp_path / "checked.dts"
+    file.write_text(source)
+    command = [dtc, "-I", "dts", "-O", "dtb", "-o", str(tmp_path / "checked.dtb"), str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stderr.splitlines() if DOCUMENTED not in line]
+
+
+def parsed(source: str) -> Tree:
+    sources = Sources(None)
+    sources.add(Path("guest.dts"), source)
+    return Tree(sources.finish(), "guest.dts")
+
+
+def parsed_host(path: Path, changes: dict[str, str]) -> Tree:
+    """The shipped host tree with some text replaced, each exactly there."""
+    text = (Path(load_shipped().host.source)).read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    file = path / "host.dts"
+    file.write_text(text)
+    return devicetree.load([file])
+
+
+def planned(kind: Kind = "xl", devices: tuple[str, ...] = (), address: int = ADDRESS, agent: int = 4) -> Plan:
+    """A new guest "tuner" of the shipped platform."""
+    topology = load_shipped()
+    return plan(topology.host, topology.platform, ("tuner", kind, agent), address, devices)
