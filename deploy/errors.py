@@ -4,10 +4,15 @@ It does not know who prints it: ``deploy.cli`` turns it into one line on stderr 
 """
 
 
+def printable(text: str) -> str:
+    """``text`` on one line, with what a terminal would act upon spelled out."""
+    line = " ".join(part.strip() for part in text.splitlines())
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in line)
+
+
 class UserError(ValueError):
     """What the user must fix. The message is one line: the place, the rule broken, the remedy."""
 
     def __str__(self) -> str:
         """The message on a single printable line, whatever text of the user's files it quotes."""
-        text = " ".join(line.strip() for line in super().__str__().splitlines())
-        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+        return printable(super().__str__())

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from deploy.errors import printable
 from deploy.lint.rules import RULES, Rule
 from deploy.xl.cfg import DomainConfig
 from nodes.devicetree import Node
@@ -58,7 +59,9 @@ def finding(rule: str, spot: Spot, message: str, fix: str = "", *also: tuple[str
     """A finding of ``rule``; without ``fix`` the rule's own advice is given. KeyError: no such rule."""
     advice = fix or RULES[rule].fix
     advice = advice[0].upper() + advice[1:]
-    return Finding(rule, spot, message, advice if advice[-1] in ".;)" else f"{advice}.", also)
+    advice = advice if advice[-1] in ".;)" else f"{advice}."
+    titles = tuple((printable(title), place) for title, place in also)
+    return Finding(rule, spot, printable(message), printable(advice), titles)
 
 
 def at(node: Node, prop: str = "", **rest: Any) -> Spot:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from deploy import platform_toml
 from deploy.errors import UserError
 from deploy.files import read_text
 from deploy.lint.finding import Finding, Spot, finding, told
@@ -46,8 +47,8 @@ def read_platform(path: Path, found: list[Finding]) -> PlatformFile | None:
         found.append(told("unreadable", str(error), file))
         return None
     try:
-        platform = msgspec.toml.decode(text, type=Platform)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        platform = platform_toml.decode(text)
+    except msgspec.DecodeError as error:
         found.append(_undecodable(file, text, str(error)))
         return None
     for problem in problems(platform):

@@ -5,6 +5,7 @@ Another subject is another line in SUBJECTS.
 
 from collections.abc import Callable
 
+from deploy import lint
 from deploy.engines.simulated import SimulatedEngine
 from deploy.toolstack import Toolstack, ToolstackError, Work
 from deploy.topology import Topology, load
@@ -51,7 +52,9 @@ def _boot(topology: Topology) -> str:
         for row in rows:
             toolstack.ask(row.name, console.Call(0x10, 0, b""))
     except ToolstackError as error:
-        return "refused by Xen" if str(error) else "refused without a reason"
+        if not str(error):
+            raise
+        return "refused by Xen"
     # Without a candidate Xen is silent: to it that is a board without SCMI.
     candidate = any(True for _ in binding.candidates(topology.host))
     wanted = candidate and binding.dom0_agent(topology.host)[0] is not None
@@ -61,6 +64,19 @@ def _boot(topology: Topology) -> str:
     return "boots"
 
 
+def check(inputs: Inputs) -> str:
+    """The linter: every finding has a file and can be told. "refused" when one of them is an error."""
+    found = lint.check(lint.Inputs(inputs.host, inputs.xl, inputs.dom0less, inputs.platform))
+    for one in found:
+        assert one.spot.file, one
+        assert one.message.isprintable(), one
+        assert one.fix.isprintable(), one
+    if any(one.severity == "error" for one in found):
+        return "refused"
+    return "warned" if found else "clean"
+
+
 SUBJECTS: dict[str, Callable[[Inputs], str]] = {
     "start": start,
+    "check": check,
 }
