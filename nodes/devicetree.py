@@ -48,7 +48,7 @@ class Node(msgspec.Struct, frozen=True):
         return ": ".join(part for part in parts if part)
 
     def compatible(self, *names: str) -> bool:
-        return any(name in names for name in self.strings("compatible"))
+        return "compatible" in self.properties and any(name in names for name in self.strings("compatible"))
 
     def strings(self, prop: str) -> list[str]:
         """A string list property; an absent one is empty."""
@@ -85,6 +85,7 @@ class Tree:
         self.source = source
         self._by_path: dict[str, Node] = {}
         self._by_phandle: dict[int, Node] = {}
+        self._by_compatible: dict[str, Node] = {}  # the first of each
         self._index(root)
 
     def _index(self, root: Node) -> None:
@@ -92,6 +93,9 @@ class Tree:
         while waiting:
             node = waiting.pop()
             self._by_path[node.path] = node
+            if "compatible" in node.properties:
+                for name in node.strings("compatible"):
+                    self._by_compatible.setdefault(name, node)
             phandle = node.u32("phandle")
             if phandle is None:
                 phandle = node.u32("linux,phandle")
@@ -129,7 +133,7 @@ class Tree:
             above = self.parent(above)
 
     def find_compatible(self, name: str) -> Node | None:
-        return next((node for node in self if node.compatible(name)), None)
+        return self._by_compatible.get(name)
 
     def reg(self, node: Node, index: int = 0) -> tuple[int, int]:
         """The ``index``-th ``reg`` entry as (CPU physical address, size in bytes).
