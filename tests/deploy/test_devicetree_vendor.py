@@ -75,9 +75,9 @@ def test_there_are_boards_with_scmi() -> None:
 @parts
 def test_every_board_loads_quickly(part: int) -> None:
     def check(board: Path) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         assert len(list(load([board]))) > 1
-        assert time.perf_counter() - start < LOAD_SECONDS_MAX
+        assert time.process_time() - start < LOAD_SECONDS_MAX
 
     assert failures(vendor_boards.every_board()[part::PARTS], check) == []
 
@@ -88,9 +88,9 @@ def test_a_board_takes_a_fragment(part: int, tmp_path: Path) -> None:
     fragment.write_text(FRAGMENT)
 
     def check(board: Path) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         merged = load([board, fragment])
-        assert time.perf_counter() - start < LOAD_SECONDS_MAX
+        assert time.process_time() - start < LOAD_SECONDS_MAX
         scmi = merged.get("/chosen/xen/xen_scmi_config/scmi")
         assert scmi is not None
         shmem = merged.by_phandle(scmi.u32("shmem") or 0)
