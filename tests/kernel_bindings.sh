@@ -1,20 +1,22 @@
 #!/bin/sh
 # Puts the kernel's binding of SCMI into a folder, for tests/deploy/test_dt_validate.py:
 #
-#     tests/kernel_bindings.sh FOLDER
+#     tests/kernel_bindings.sh [FOLDER]
 #     TRAPLINE_KERNEL_BINDINGS=FOLDER pytest tests/deploy/test_dt_validate.py
 #
 # It comes out of the newest kernel source package that the machine's own apt sources offer. Nothing is
-# installed and no apt setting is changed. A FOLDER that holds the binding already is left as it is.
+# installed and no apt setting is changed. A FOLDER that holds the binding already is left as it is, so it is
+# a cache. Without FOLDER that is $TRAPLINE_KERNEL_BINDINGS, else $XDG_CACHE_HOME/trapline/kernel-bindings.
 # Needs apt-get, dpkg-deb and tar with xz, about 300 MB in a temporary folder while it runs, but not root.
 set -eu
 
-if [ $# -ne 1 ]; then
-    echo "usage: $0 FOLDER" >&2
+if [ $# -gt 1 ]; then
+    echo "usage: $0 [FOLDER]" >&2
     exit 2
 fi
-mkdir -p "$1"
-folder=$(cd "$1" && pwd)
+folder=${1:-${TRAPLINE_KERNEL_BINDINGS:-${XDG_CACHE_HOME:-$HOME/.cache}/trapline/kernel-bindings}}
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
 if [ -f "$folder/arm,scmi.yaml" ]; then
     echo "$folder holds the binding already"
     exit 0

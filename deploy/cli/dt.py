@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from deploy import devicetree
-from deploy.cli.options import FILE, F, platform_files
+from deploy.cli.options import FILE, F, platform_files, xen_options
 from deploy.derive import derive_platform
 from deploy.devicetree.emit import to_dtb, to_dts
 from deploy.devicetree.source import Sources
@@ -17,9 +17,10 @@ from deploy.dt.guest import ADDRESS, Kind, in_ram, plan
 from deploy.dt.template import guest_source
 from deploy.dt.who import asked, known_domains
 from deploy.errors import UserError
-from deploy.topology import read_platform, shipped
+from deploy.topology import XenOptions, read_platform, shipped
 from nodes.devicetree import Tree
 from nodes.firmware.platform import Platform
+from nodes.xen.profile import PROFILES
 
 
 class _Files(msgspec.Struct, frozen=True):
@@ -70,12 +71,16 @@ def dt() -> None:
 
 @dt.command()
 @platform_files
+@xen_options
 @output_options
 def dom0(
     host_dt: tuple[Path, ...],
     platform_file: Path | None,
     xl: tuple[Path, ...],
     dom0less: tuple[str, ...],
+    profile: str,
+    strict: bool,
+    xen_cmdline: str,
     output: Path | None,
     form: str | None,
 ) -> None:
@@ -95,7 +100,7 @@ def dom0(
     file options are accepted, so that one command line fits all.
     """
     files = _files(host_dt, platform_file, xl, dom0less)
-    written = write_dom0(files.host)
+    written = write_dom0(files.host, XenOptions(PROFILES[profile], strict, xen_cmdline))
     _write(written.tree, to_dts(written.tree), output, form)
     for line in written.account:
         _say(line)

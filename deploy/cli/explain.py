@@ -9,19 +9,21 @@ import msgspec
 from rich.padding import Padding
 from rich.text import Text
 
-from deploy.cli.options import FILE, F, json_option, platform_files, topology_of
+from deploy.cli.options import FILE, F, json_option, platform_files, topology_of, xen_options
 from deploy.cli.output import console, say_json, table
 from deploy.errors import UserError
 from deploy.explain.facts import Facts, gather
 from deploy.explain.picture import draw
 from deploy.explain.subject import Kind, Subject, find
 from deploy.explain.text import Account, account
+from deploy.topology import XenOptions
+from nodes.xen.profile import DEFAULT, PROFILES
 
 
 def _options(command: F) -> F:
     """The file options, --json and --svg."""
     command = click.option("--svg", type=FILE, metavar="FILE", help="Draw the picture into FILE.")(command)
-    return platform_files(json_option(command))
+    return platform_files(xen_options(json_option(command)))
 
 
 @click.group(invoke_without_command=True)
@@ -72,9 +74,15 @@ def domain(ctx: click.Context, /, name: str, **options: Any) -> None:
 
 
 def _explain(ctx: click.Context, kind: Kind, word: str, options: dict[str, Any]) -> None:
-    given = {key: options.get(key) or value for key, value in ctx.obj.items()}
+    given = {key: _chosen(options.get(key), value) for key, value in ctx.obj.items()}
     svg, as_json = given.pop("svg"), given.pop("as_json")
-    facts = gather(topology_of(**given))
+    xen = XenOptions(PROFILES[given.pop("profile")], given.pop("strict"), given.pop("xen_cmdline"))
+    if xen.profile.driver != "multiagent":
+        raise UserError(
+            f"--profile {xen.profile.name}: it forwards one doorbell for one domain and knows no agents; "
+            "choose a version of the multi-agent driver"
+        )
+    facts = gather(topology_of(**given, xen=xen))
     subject = find(facts, kind, word) if word or kind != "platform" else Subject("platform")
     told = account(facts, subject)
     if svg is not None:
@@ -85,6 +93,11 @@ def _explain(ctx: click.Context, kind: Kind, word: str, options: dict[str, Any])
         _print(told)
         if svg is not None:
             click.echo(f"picture: {svg}", err=True)
+
+
+def _chosen(after: Any, before: Any) -> Any:
+    """The option after the subject, if it was given, else the one before it."""
+    return before if not after or after == DEFAULT.name else after
 
 
 def _write(path: Path, picture: str) -> None:

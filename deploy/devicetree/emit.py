@@ -58,7 +58,7 @@ def _node_lines(tree: Tree, node: Node, indent: str) -> Iterator[str]:
     # A label cannot stand before the root of a source.
     yield f"{indent}{labels if indent else ''}{name} {{"
     for prop, value in node.properties.items():
-        text = _references(tree, node, prop) or spelled(value)
+        text = _referring(tree, node, prop) or spelled(value)
         equals = f" = {text}" if text else ""
         yield f"{indent}\t{_checked(prop, node, _DTS_NAME)}{equals};"
     for child in node.children:
@@ -66,29 +66,47 @@ def _node_lines(tree: Tree, node: Node, indent: str) -> Iterator[str]:
     yield f"{indent}}};"
 
 
-def _references(tree: Tree, node: Node, prop: str) -> str:
-    """The value with ``&label`` for each phandle; empty unless all of it reads as a list of references."""
+def references(tree: Tree, node: Node, prop: str) -> list[tuple[Node | None, list[int]]] | None:
+    """The items of a list of references: the node meant and the cells for it; (None, cells) for a hole.
+
+    None unless ``prop`` is known to hold references and all of it reads as such.
+    """
     name = "#gpio-cells" if _GPIO.fullmatch(prop) else _REFERENCES.get(prop)
-    cells = node.cells(prop) or []
-    if name is None or 4 * len(cells) != len(node.properties[prop]):
-        return ""
-    found = []
+    cells = node.cells(prop)
+    if name is None or not cells or 4 * len(cells) != len(node.properties[prop]):
+        return None
+    found: list[tuple[Node | None, list[int]]] = []
     at = 0
     while at < len(cells):
         if cells[at] in _HOLES:
-            found.append(hex(cells[at]))
+            found.append((None, [cells[at]]))
             at += 1
             continue
         target = tree.by_phandle(cells[at])
         count = target.u32(name) if target and name else 0
         if target is None or count is None or at + 1 + count > len(cells):
-            return ""
-        if target.u32("phandle") is None or not _DTS_PATH.fullmatch(target.path):
-            return ""  # a compiler would number it anew, or could not read the path
-        label = target.labels[0] if target.labels and target.path != "/" else f"{{{target.path}}}"
-        found.append(" ".join([f"&{label}", *map(hex, cells[at + 1 : at + 1 + count])]))
+            return None
+        found.append((target, cells[at + 1 : at + 1 + count]))
         at += 1 + count
-    return ", ".join(f"<{item}>" for item in found)
+    return found
+
+
+def _referring(tree: Tree, node: Node, prop: str) -> str:
+    """The value with ``&label`` for each phandle; empty if it is no list of references."""
+    found = references(tree, node, prop) or ()
+    if not all(target is None or _can_be_referred_to(target) for target, _ in found):
+        return ""
+    items = ([*([_label(target)] if target else []), *map(hex, cells)] for target, cells in found)
+    return ", ".join(f"<{' '.join(item)}>" for item in items)
+
+
+def _can_be_referred_to(target: Node) -> bool:
+    """Otherwise a compiler would number it anew, or could not read its path."""
+    return target.u32("phandle") is not None and _DTS_PATH.fullmatch(target.path) is not None
+
+
+def _label(target: Node) -> str:
+    return f"&{target.labels[0]}" if target.labels and target.path != "/" else f"&{{{target.path}}}"
 
 
 def spelled(value: bytes) -> str:

@@ -1,27 +1,20 @@
 """Dom0's tree and the account of it: what was kept, what was left out, and why.
 
-The rule itself is ``nodes.xen.dom0.tree_for_dom0``; here is what it depends on, judged by the host tree
-alone. Whether EL3 would answer Xen's probe a tree cannot tell: it is taken for granted.
+The rule itself is ``nodes.xen.dom0.tree_for_dom0``; what it depends on is judged in ``decision``.
 """
 
 from collections.abc import Iterator
 
 import msgspec
 
-from deploy.errors import UserError
+from deploy.devicetree.emit import references
+from deploy.dt.decision import Decision, decide
+from deploy.topology import NEWEST, XenOptions
 from nodes.devicetree import Node, Tree, TreeError
-from nodes.xen import binding
-from nodes.xen.binding import Controller, Secondary
-from nodes.xen.dom0 import FIRMWARE_NODE, PASSTHROUGH, tree_for_dom0
-from nodes.xen.errno import Errno, XenError
+from nodes.xen import binding, dom0
+from nodes.xen.dom0 import FIRMWARE_NODE, PASSTHROUGH
 
-
-class Decision(msgspec.Struct, frozen=True):
-    """What Xen makes of a host tree. ``agent_id`` None: Dom0's SCMI is off. ``why`` is for people."""
-
-    mediator: bool
-    agent_id: int | None
-    why: str
+REFERENCES = ("access-controllers", "clocks", "power-domains", "resets", "shmem")  # to what may be left out
 
 
 class Dom0Tree(msgspec.Struct, frozen=True):
@@ -33,47 +26,10 @@ class Dom0Tree(msgspec.Struct, frozen=True):
     hazards: tuple[str, ...]
 
 
-def decide(host: Tree) -> Decision:
-    """Whether Xen has a mediator and Dom0 an agent; raises UserError where Xen would panic."""
-    node = next(binding.candidates(host), None)
-    if node is None:
-        return Decision(
-            False, None, f"no arm,scmi-smc node lies below a node compatible {binding.CONTAINER!r}"
-        )
-    try:
-        binding.management(host, node)
-        listed = _listed(host)
-    except (XenError, TreeError) as error:
-        return Decision(False, None, f"Xen's probe fails: {error}")
-    agent_id, warning = binding.dom0_agent(host)
-    if agent_id is None:
-        return Decision(True, None, warning or f"the host tree has no {binding.DOM0_AGENT}")
-    known = [entry.agent_id for entry in listed]
-    if None not in known and agent_id not in known:
-        container = host.find_compatible(binding.CONTAINER)
-        place = container.place(binding.DOM0_AGENT) if container else host.source
-        raise UserError(
-            f"{place}: no channel has agent id {agent_id}: Xen panics, Error creating domain 0 "
-            f"(rc = -{Errno.ENOENT.value}); choose one of {', '.join(map(str, known))}"
-        )
-    return Decision(True, agent_id, f"{binding.DOM0_AGENT} = <{agent_id}>")
-
-
-def _listed(host: Tree) -> list[Secondary]:
-    """The secondary agents; raises XenError for what is wrong with the list, a repeated id included."""
-    listed = binding.secondaries(host)
-    for at, entry in enumerate(listed):
-        before = [one.agent_id for one in listed[:at] if one.agent_id is not None]
-        refused = binding.taken(host, entry, before)
-        if refused is not None:
-            raise refused
-    return listed
-
-
-def write_dom0(host: Tree) -> Dom0Tree:
-    """The tree that Dom0 would get, and what is to be said of it. Raises UserError where Xen would panic."""
-    decision = decide(host)
-    tree = tree_for_dom0(host, decision.mediator, decision.agent_id is not None)
+def write_dom0(host: Tree, xen: XenOptions = NEWEST) -> Dom0Tree:
+    """The tree that Dom0 would get, and what is to be said of it; raises UserError where Xen would panic."""
+    decision = decide(host, xen)
+    tree = dom0.tree_for_dom0(host, decision.mediator, decision.scmi, xen.profile)
     account = (_verdict(host, decision), *_differences(host, tree))
     return Dom0Tree(tree, decision, account, tuple(_hazards(host, tree, decision)))
 
@@ -84,12 +40,13 @@ def _verdict(host: Tree, decision: Decision) -> str:
             f"Xen has no mediator: {decision.why}. Nothing of SCMI is taken from Dom0's tree, "
             "and every doorbell answers -1"
         )
-    if decision.agent_id is None:
+    if not decision.scmi:
         return f"Dom0 has no SCMI: {decision.why}"
+    who = "Dom0 has SCMI" if decision.agent_id is None else f"Dom0 is agent {decision.agent_id}"
     kept = [node.path for node in _scmi_nodes(host)]
     if FIRMWARE_NODE not in kept:
-        return f"Dom0 is agent {decision.agent_id} ({decision.why}), but the host tree has no {FIRMWARE_NODE}"
-    return f"Dom0 is agent {decision.agent_id} ({decision.why}): {_and(kept)} kept as they are"
+        return f"{who} ({decision.why}), but the host tree has no {FIRMWARE_NODE}"
+    return f"{who} ({decision.why}): {_and(kept)} kept as they are"
 
 
 def _scmi_nodes(host: Tree) -> Iterator[Node]:
@@ -116,21 +73,19 @@ def _differences(host: Tree, tree: Tree) -> Iterator[str]:
 
 
 def _hazards(host: Tree, tree: Tree, decision: Decision) -> Iterator[str]:
-    dangling = [node.path for node in tree if _dangles(host, tree, node)]
-    if dangling:
-        some = f"{len(dangling)} access-controllers refer to nothing now, as Xen leaves them"
-        yield f"{some}: {', '.join(dangling)}"
-    if decision.mediator and decision.agent_id is not None:
+    for prop in REFERENCES:
+        dangling = [node.path for node in tree if _dangles(host, tree, node, prop)]
+        if dangling:
+            some = f"{len(dangling)} {prop} refer to nothing now, as Xen leaves them"
+            yield f"{some}: {', '.join(dangling)}"
+    if decision.agent_id is not None:
         yield from _wrong_pair(host, tree, decision.agent_id)
 
 
-def _dangles(host: Tree, tree: Tree, node: Node) -> bool:
-    """Whether an item of ``access-controllers`` had a provider in the host tree and has none here."""
-    before = host.get(node.path)
-    return before is not None and any(
-        isinstance(item, Controller) and item.provider.path not in tree
-        for item in binding.controllers(host, before)
-    )
+def _dangles(host: Tree, tree: Tree, node: Node, prop: str) -> bool:
+    """Whether an item of ``prop`` had a provider in the host tree and has none here."""
+    found = references(host, host[node.path], prop) or ()
+    return any(target is not None and target.path not in tree for target, _ in found)
 
 
 def _wrong_pair(host: Tree, tree: Tree, agent_id: int) -> Iterator[str]:

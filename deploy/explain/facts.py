@@ -17,10 +17,10 @@ from deploy.xl.sci import SciType
 from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Agent
 from nodes.guest.binding import Binding, bind
-from nodes.xen import binding, dom0less
+from nodes.xen import binding, dom0, dom0less
 from nodes.xen.channel import SCMI_SMC_MA
-from nodes.xen.dom0 import tree_for_dom0
 from nodes.xen.errno import XenError
+from nodes.xen.profile import Profile
 
 XEN = "Xen"
 
@@ -145,7 +145,7 @@ def _channels(topology: Topology) -> Iterator[Channel]:
             yield msgspec.structs.replace(mine, management=True)
             container = host.find_compatible(binding.CONTAINER)
             place = container.place(binding.SECONDARY) if container else ""
-            for entry in binding.secondaries(host):
+            for entry in binding.secondaries(host, topology.profile):
                 seen.add(entry.func_id)
                 where = f"{place}: entry {entry.index}"
                 yield _channel((entry.func_id, entry.shmem), entry.agent_id, where, agents)
@@ -189,14 +189,15 @@ def _host_pair(host: Tree) -> tuple[int, int] | None:
 def _domains(topology: Topology, played: Rehearsal, provider: str) -> Iterator[Domain]:
     rows = {info.name: info for info in played.domains}
     host = topology.host
-    wanted, _ = binding.dom0_agent(host)
-    source = host.find_compatible(binding.CONTAINER)
-    place = source.place(binding.DOM0_AGENT) if source and wanted is not None else host.source
+    profile = topology.profile
+    wanted, _ = dom0.agent(host, profile, topology.xen_cmdline)
     info = rows.get(DOM0)
-    tree = _bound(tree_for_dom0(host, bool(provider), info is not None and info.agent_id is not None))
+    scmi = info is not None and info.agent_id is not None
+    tree = _bound(dom0.tree_for_dom0(host, bool(provider), scmi, profile))
+    place = _dom0_place(host, profile) if wanted is not None else host.source
     yield _domain(topology, (DOM0, "Dom0", place, wanted, tree), info, played.panic, provider)
     for node in dom0less.nodes(host):
-        sci_type, agent_id = dom0less.sci_config(node)
+        sci_type, agent_id = dom0less.sci_config(node, profile)
         asked = agent_id if sci_type == SCMI_SMC_MA else None
         told = (node.name, "boot domain", node.place(), asked, topology.bindings.get(node.name))
         yield _domain(topology, told, rows.get(node.name), played.panic, provider)
@@ -205,6 +206,14 @@ def _domains(topology: Topology, played: Rehearsal, provider: str) -> Iterator[D
         problem = played.panic or played.refused.get(guest.name, "")
         told = (guest.name, "guest", guest.source, asked, guest.binding)
         yield _domain(topology, told, rows.get(guest.name), problem, provider)
+
+
+def _dom0_place(host: Tree, profile: Profile) -> str:
+    """Where it is written which agent Dom0 gets."""
+    container = host.find_compatible(binding.CONTAINER)
+    if profile.dom0_agent == "property" and container is not None:
+        return container.place(binding.DOM0_AGENT)
+    return "Xen's command line"
 
 
 def _bound(tree: Tree) -> Binding | None:

@@ -76,7 +76,7 @@ def refusal(facts: Facts) -> Iterator[str]:
         "Xen traps every SMC and compares x0 with the one doorbell of the calling domain. Anything else "
         "answers x0 = -1 (SMCCC: unknown function); EL3 is not called, no other register changes."
     )
-    yield f"{tried}{len(refused)} were refused, {len(facts.rings) - len(refused)} were forwarded."
+    yield f"{tried}refused {len(refused)}, forwarded {len(facts.rings) - len(refused)}."
 
 
 def ringing(facts: Facts, ring: Ring, channel: Channel) -> str:

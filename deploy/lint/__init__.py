@@ -37,7 +37,7 @@ def judge(material: Material, texts: Texts | None = None) -> list[Finding]:
     for one in JUDGES:
         found += one(material)
     found += source.judge(material, texts)
-    return _ordered(_distinct([located(one, texts) for one in found]), material.files)
+    return _ordered([located(one, texts) for one in _distinct(found)], material.files)
 
 
 def unusable(found: list[Finding]) -> bool:

@@ -23,7 +23,12 @@ def judge(material: Material, tree: Tree, container: Node) -> Iterator[Finding]:
         yield mismatch
         return
     yield from refusals(material, tree)
+    said = set()
     for hazard in hazards.hazards(tree, material.own, material.entries):
+        case = hazard.rule, hazard.place.node.path, hazard.place.prop, hazard.place.entry
+        if case in said:
+            continue  # who clashes with one clashes with all that are like it
+        said.add(case)
         spot = focused(tree, hazard.rule, hazard.place)
         also = () if hazard.other is None else (("the other one", focused(tree, hazard.rule, hazard.other)),)
         yield finding(hazard.rule, spot, hazard.reason, "", *also)

@@ -8,7 +8,7 @@ from deploy.lint.material import Material
 from deploy.lint.refused import untranslatable
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.guest.binding import Binding, bind
-from nodes.limits import AGENT_ID_MAX
+from nodes.xen import binding
 from nodes.xen.binding import CONTAINER, DOM0_AGENT, SHMEM, Secondary
 from nodes.xen.dom0 import tree_for_dom0
 
@@ -74,14 +74,14 @@ def _privileged(material: Material, tree: Tree, channel: Binding) -> Iterator[Fi
 
 
 def _property(material: Material, tree: Tree, container: Node, channel: Binding | None) -> Iterator[Finding]:
-    agent_id = container.u32(DOM0_AGENT)
+    agent_id, warning = binding.dom0_agent(tree)
     spot = at(container, DOM0_AGENT)
-    if agent_id is None and channel is not None:
+    if warning:
+        message = warning.removeprefix(f"{container.place(DOM0_AGENT)}: ")
+        yield finding("dom0-agent-invalid", spot, message)
+    elif agent_id is None and channel is not None:
         message = f"{container.path} has no {DOM0_AGENT}, so Dom0 loses {channel.node}"
         yield finding("dom0-agent-missing", spot, message, *_who(material, tree, channel))
-    elif agent_id is not None and agent_id > AGENT_ID_MAX:
-        message = f"{agent_id} is no agent id (0..{AGENT_ID_MAX}): Xen switches Dom0's SCMI off"
-        yield finding("dom0-agent-invalid", spot, message)
 
 
 def _agent(material: Material, tree: Tree, container: Node, channel: Binding | None) -> Iterator[Finding]:

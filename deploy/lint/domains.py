@@ -90,9 +90,10 @@ def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
     entry = material.agents.get(domain.agent_id) if domain.agent is not None else None
     if domain.tree is None:
         if domain.agent is not None and not domain.tree_named:
-            yield finding(
-                "guest-tree-missing", domain.spot, f"{domain.name} has agent {domain.agent} and no tree"
-            )
+            message = f"{domain.name} has agent {domain.agent} and no tree"
+            if domain.boot:
+                message += f" ({domain.name}.dts is not beside the host tree, and --dom0less names none)"
+            yield finding("guest-tree-missing", domain.spot, message)
         return
     try:
         channel = bind(domain.tree)

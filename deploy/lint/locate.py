@@ -30,11 +30,19 @@ _TOKEN = re.compile(
 )
 
 
+Range = tuple[int, int, int]
+"""Line and column from 0, and width."""
+
+Span = tuple[int, int]
+"""First character and end, in a text."""
+
+
 class Texts:
     """The lines of source files, each read once; a blob or an unreadable file has none."""
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
+        self._cells: dict[tuple[str, int | None, str], tuple[str, list[Span]]] = {}
 
     def lines(self, file: str) -> list[str]:
         if file not in self._lines:
@@ -45,6 +53,19 @@ class Texts:
         """Line ``number`` of ``file``, counted from 1, or None."""
         lines = self.lines(file)
         return lines[number - 1] if number is not None and 0 < number <= len(lines) else None
+
+    def cells(self, spot: Spot) -> tuple[str, list[Span]]:
+        """The text from the line of ``spot`` on, and where in it the cells of its property stand."""
+        key = (spot.file, spot.line, spot.prop)
+        if key not in self._cells:
+            text = "\n".join(self.below(spot))
+            self._cells[key] = text, _spans(text, spot.prop)
+        return self._cells[key]
+
+    def below(self, spot: Spot) -> list[str]:
+        """The line of ``spot`` and some below it."""
+        start = (spot.line or 1) - 1
+        return self.lines(spot.file)[start : start + LOOK_LINES]
 
 
 def _read(file: str) -> list[str]:
@@ -65,8 +86,7 @@ def located(finding: Finding, texts: Texts) -> Finding:
 def _located(spot: Spot, texts: Texts) -> Spot:
     if spot.column is not None or texts.line(spot.file, spot.line) is None:
         return spot
-    lines = texts.lines(spot.file)[(spot.line or 1) - 1 :][:LOOK_LINES]
-    for found in _candidates(spot, lines):
+    for found in _candidates(spot, texts.below(spot), texts):
         if found is not None:
             line, column, width = found
             return msgspec.structs.replace(
@@ -75,16 +95,12 @@ def _located(spot: Spot, texts: Texts) -> Spot:
     return spot
 
 
-Range = tuple[int, int, int]
-"""Line and column from 0, and width."""
-
-
-def _candidates(spot: Spot, lines: list[str]) -> Iterator[Range | None]:
+def _candidates(spot: Spot, lines: list[str], texts: Texts) -> Iterator[Range | None]:
     """Ever coarser answers."""
     if spot.text:
         yield _item(lines, spot.text)
     if spot.cells:
-        yield _cells(lines, spot.prop, *spot.cells)
+        yield _cells(*texts.cells(spot), *spot.cells)
     if spot.prop:
         yield _statement(lines[0], spot.prop)
     if spot.node:
@@ -122,18 +138,8 @@ def _rest(line: str) -> Range | None:
     return (0, line.index(text), len(text)) if text else None
 
 
-def _cells(lines: list[str], prop: str, first: int, count: int) -> Range | None:
-    """Cells ``first`` and following of ``prop = <...>, <...>;``, up to the end of the first one's line."""
-    text = "\n".join(lines)
-    start = re.search(rf"(?<!{_WORD}){re.escape(prop)}\s*=", text)
-    if not start:
-        return None
-    spans: list[tuple[int, int]] = []
-    for match in _TOKEN.finditer(text, start.end()):
-        if match["cell"]:
-            spans.append(match.span())
-        elif match["other"] and match["other"] not in "<>,":
-            break
+def _cells(text: str, spans: list[Span], first: int, count: int) -> Range | None:
+    """Cells ``first`` and following, up to the end of the first one's line."""
     wanted = spans[first : first + count]
     if not wanted:
         return None
@@ -141,3 +147,15 @@ def _cells(lines: list[str], prop: str, first: int, count: int) -> Range | None:
     line_end = text.find("\n", begin)
     end = max(stop for _, stop in wanted if line_end < 0 or stop <= line_end)
     return text.count("\n", 0, begin), begin - (text.rfind("\n", 0, begin) + 1), end - begin
+
+
+def _spans(text: str, prop: str) -> list[Span]:
+    """Where in ``text`` each cell of ``prop = <...>, <...>;`` stands."""
+    start = re.search(rf"(?<!{_WORD}){re.escape(prop)}\s*=", text)
+    spans: list[Span] = []
+    for match in _TOKEN.finditer(text, start.end()) if start else ():
+        if match["cell"]:
+            spans.append(match.span())
+        elif match["other"] and match["other"] not in "<>,":
+            break
+    return spans

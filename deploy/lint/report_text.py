@@ -18,6 +18,7 @@ SEVERITIES = ("error", "warning", "note")
 LABEL = 8  # columns of "   why: "
 MARGIN = 8  # columns before the text of a source line
 TAB = "    "
+AFTER = 12  # characters to show after the mark in a line that is too long
 
 
 def findings(out: Console, found: Sequence[Finding], texts: Texts) -> None:
@@ -140,11 +141,7 @@ def _source(out: Console, spot: Spot, texts: Texts, style: str, mark: str = "^")
     before, marked, after = _parts(line, spot)
     indent = len(before) - len(before.lstrip())
     before = before[indent:] if before.strip() else ""
-    room = out.width - MARGIN
-    if len(before) + len(marked) > room:
-        before = "..." + before[len(before) + len(marked) - room + 3 :] if len(marked) + 3 < room else ""
-        marked = marked[: room - len(before)]
-    after = after[: max(room - len(before) - len(marked), 0)]
+    before, marked, after = _window(before, marked, after, max(out.width - MARGIN, 1))
     number = f"{spot.line:>{MARGIN - 3}} | "
     out.print(
         Text(number, style="blue").append(f"{before}{marked}{after}".rstrip(), style="default"),
@@ -152,6 +149,18 @@ def _source(out: Console, spot: Spot, texts: Texts, style: str, mark: str = "^")
     )
     gutter = Text(f"{' ' * (MARGIN - 3)} | ", style="blue")
     out.print(gutter.append(" " * len(before)).append(mark * len(marked), style=style), soft_wrap=True)
+
+
+def _window(before: str, marked: str, after: str, room: int) -> tuple[str, str, str]:
+    """As much of the line as there is room for, with the mark and a little after it in sight."""
+    left = room - len(marked) - min(len(after), AFTER)
+    if left < len(before):
+        before = f"...{before[len(before) - left + 3 :]}" if left > 3 else ""
+    marked = marked[: room - len(before)]
+    right = room - len(before) - len(marked)
+    if right < len(after):
+        after = f"{after[: right - 3]}..." if right >= 3 else ""
+    return before, marked, after
 
 
 def _parts(line: str, spot: Spot) -> tuple[str, str, str]:

@@ -87,3 +87,16 @@ def test_a_mistake_is_one_error(words: tuple[str, ...], why: str) -> None:
 def test_a_negative_agent_is_refused() -> None:
     result = run("guest", "t", "--agent", "-1")
     assert result.exit_code == click.UsageError.exit_code
+
+
+def test_the_linter_finds_nothing_wrong_with_what_is_written(tmp_path: Path) -> None:
+    for name in ("ivi", "cluster"):
+        told = run("guest", name, "-o", str(tmp_path / f"{name}.dts"), "--address", "0x30000000").stderr
+        (tmp_path / f"{name}.cfg").write_text(f'name = "{name}"\n{told}')
+    host, toml = str(shipped() / "host.dts"), str(shipped() / "platform.toml")
+    files = ["--xl", str(tmp_path / "ivi.cfg"), "--dom0less", f"cluster={tmp_path / 'cluster.dts'}"]
+    words = ["check", host, "--platform", toml, "--xl", str(shipped() / "tcu.cfg"), *files]
+    assert CliRunner().invoke(trapline, words).exit_code == 0
+    tree = tmp_path / "ivi.dts"
+    tree.write_text(tree.read_text().replace("<0x82000005>", "<0x82000006>"))
+    assert CliRunner().invoke(trapline, words).exit_code == 1

@@ -66,6 +66,8 @@ def test_a_picture_is_written_beside_the_words(tmp_path: Path) -> None:
         (("agent", "x"), "agent x: there is none"),
         (("domain", ""), "domain : there is none; there are dom0"),
         (("--svg", "/nowhere/p.svg"), "/nowhere/p.svg: cannot be written"),
+        (("--profile", "forwarder"), "--profile forwarder: it forwards one doorbell"),
+        (("domain", "dom0", "--profile", "forwarder"), "knows no agents"),
         (("--host-dt", "none.dts"), "none.dts: no such file"),
     ],
 )
@@ -76,3 +78,10 @@ def test_a_mistake_is_one_error(words: tuple[str, ...], why: str) -> None:
 
 def test_an_unknown_subject_is_a_usage_error() -> None:
     assert run("nonsense").exit_code == 2
+
+
+def test_another_driver_is_another_platform() -> None:
+    words = ("domain", "dom0", "--profile", "v7")
+    assert "No SCMI: it asks for no agent" in run(*words).stdout
+    told = run("--profile", "v7", "domain", "dom0", "--xen-cmdline", "dom0=sci-agent-id=0").stdout
+    assert "as Xen's command line asks" in told

@@ -6,10 +6,12 @@ import pytest
 
 from deploy import devicetree
 from deploy.devicetree import emit
-from deploy.dt.dom0 import decide, write_dom0
+from deploy.dt.decision import decide
+from deploy.dt.dom0 import write_dom0
 from deploy.errors import UserError
-from deploy.topology import shipped
+from deploy.topology import XenOptions, shipped
 from nodes.devicetree import Node, Tree
+from nodes.xen.profile import FORWARDER, V7
 from tests.deploy import written
 
 CONTAINER = "/chosen/xen/xen_scmi_config"
@@ -56,6 +58,8 @@ def test_without_scmi_its_nodes_go_too(tmp_path: Path) -> None:
     assert "/firmware/scmi" not in dom0.tree
     assert "/sram@47ff0000" not in dom0.tree
     assert dom0.account[0] == "Dom0 has no SCMI: the host tree has no xen,dom0-sci-agent-id"
+    kinds = [line.split()[1] for line in dom0.hazards]
+    assert kinds == ["access-controllers", "clocks", "power-domains", "resets"]
 
 
 def test_an_invalid_agent_is_scmi_off(tmp_path: Path) -> None:
@@ -112,3 +116,41 @@ def test_a_pair_that_is_not_its_agents_is_a_hazard(
 def test_dtc_has_no_more_to_say_than_of_the_host_tree(tmp_path: Path) -> None:
     assert written.warnings((shipped() / "host.dts").read_text(), tmp_path) == []
     assert written.warnings(emit.to_dts(write_dom0(shipped_host()).tree), tmp_path) == []
+
+
+# ---- other Xens -------------------------------------------------------------------------------
+
+
+def test_an_older_driver_keeps_the_container_and_asks_its_command_line() -> None:
+    host = shipped_host()
+    silent = write_dom0(host, XenOptions(V7))
+    assert CONTAINER in silent.tree
+    assert silent.account[0] == "Dom0 has no SCMI: Xen's command line names no agent"
+    told = write_dom0(host, XenOptions(V7, xen_cmdline="dom0=sci-agent-id=2"))
+    assert told.account[0].startswith("Dom0 is agent 2 (as Xen's command line says)")
+    assert [line for line in told.hazards if "0x82000002 is not 0x82000004" in line]
+    assert not [line for line in told.hazards if "access-controllers" in line]
+    with pytest.raises(UserError, match="Xen's command line: no channel has agent id 9"):
+        write_dom0(host, XenOptions(V7, xen_cmdline="dom0=sci-agent-id=9"))
+
+
+def test_the_forwarder_serves_dom0_or_a_guest(tmp_path: Path) -> None:
+    host = shipped_host()
+    dom0 = write_dom0(host, XenOptions(FORWARDER))
+    assert dom0.account[0].startswith("Dom0 has SCMI (Xen forwards 0x82000002 of /firmware/scmi for it)")
+    assert "/firmware/scmi" in dom0.tree
+    guests = write_dom0(host, XenOptions(FORWARDER, xen_cmdline="scmi-smc-passthrough"))
+    assert guests.account[0] == "Dom0 has no SCMI: scmi-smc-passthrough gives 0x82000002 to a guest"
+    assert "/firmware/scmi" not in guests.tree
+    gone = written.parsed_host(tmp_path, {'compatible = "arm,scmi-smc"': 'compatible = "other"'})
+    assert "no arm,scmi-smc node" in write_dom0(gone, XenOptions(FORWARDER)).account[0]
+
+
+def test_a_strict_xen_has_no_mediator_where_it_refuses_the_node(tmp_path: Path) -> None:
+    host = written.parsed_host(
+        tmp_path, {"reg = <0x0 0x47ff1000 0x0 0x1000>": "reg = <0x0 0x47ff1800 0x0 0x1000>"}
+    )
+    assert write_dom0(host).decision.mediator
+    strict = write_dom0(host, XenOptions(strict=True))
+    assert not strict.decision.mediator
+    assert "a strict Xen refuses it" in strict.account[0]

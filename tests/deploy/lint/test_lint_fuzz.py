@@ -18,10 +18,7 @@ from tests.deploy.lint.sarif import assert_valid
 
 FILES = sorted(path.name for path in shipped().iterdir() if path.is_file())
 EXAMPLES = int(os.environ.get("TRAPLINE_MUTATIONS", "200"))
-WORDS = (
-    b"{ } ; <0> 255 0x82000004 &scmi_shm_2 &scmi_clk "
-    b'\xff \0 [ ] ranges; -1 " # / 99999999999999999999 xen,sci'
-)
+WORDS = b'{ } ; <0> 255 0x82000004 &scmi_shm_2 &scmi_clk \xff \0 [ ] ranges; -1 " # / 99999999999999 xen,sci'
 TOKENS = st.sampled_from([b"", b"\n", b'status = "disabled";', *WORDS.split(b" ")])
 
 

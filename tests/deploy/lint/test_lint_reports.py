@@ -120,6 +120,17 @@ def test_text_fits(spoilt: Platform, width: int) -> None:
     assert [line for line in lines if line.endswith(" ")] == []
 
 
+def test_a_long_line_is_cut_around_its_mark(platform: Platform) -> None:
+    short = "0x82000005 &scmi_shm_3 3"
+    platform.edit("host.dts", short, f"{'/* long */ ' * 20}0x82000004 &scmi_shm_3 3{' /* long */' * 20}")
+    shown = [line for line in text(platform, 80).splitlines() if "long" in line]
+    assert len(shown) == 1
+    assert "| ..." in shown[0]
+    assert "0x82000004 " in shown[0]
+    assert shown[0].endswith("...")
+    assert len(shown[0]) == 80
+
+
 def test_why_is_told_once_for_a_rule(platform: Platform) -> None:
     platform.edit("host.dts", "0x82000005 &scmi_shm_3", "0x82000004 &scmi_shm_3")
     platform.edit("host.dts", "0x82000006 &scmi_shm_4", "0x82000002 &scmi_shm_4")
