@@ -8,11 +8,13 @@ code under test.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from deploy.devicetree import load
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.guest.binding import bind
 
@@ -109,19 +111,17 @@ def device(tree: Tree) -> Node:
     """A device to protect: best one that uses SCMI resources, else any with registers."""
     binding = bind(tree)
     consumers = [tree[one.path] for one in binding.consumers] if binding else []
-    usable = [
-        node
-        for node in (*consumers, *tree)
-        if node.available() and {"compatible", "reg"} <= node.properties.keys() and _is_plain(tree, node)
-    ]
+    ours = (shmem(tree)[0].path, host_channel(tree).path)
+    usable = [node for node in (*consumers, *tree) if node.path not in ours and _is_plain(node)]
     # What others refer to is better left to Dom0.
     return next((node for node in usable if "phandle" not in node.properties), usable[0])
 
 
-def _is_plain(tree: Tree, node: Node) -> bool:
-    """Not a CPU, memory, the channel or its page, nor something others hang below or refer to for SCMI."""
-    ours = {shmem(tree)[0].path, host_channel(tree).path}
-    if node.children or "access-controllers" in node.properties or node.path in ours:
+def _is_plain(node: Node) -> bool:
+    """An enabled device, not a CPU or memory, without others below it."""
+    if not {"compatible", "reg"} <= node.properties.keys() or "access-controllers" in node.properties:
+        return False
+    if node.children or not node.available():
         return False
     return not node.path.startswith(("/cpus", "/memory", "/reserved-memory", "/chosen", "/firmware"))
 
@@ -147,13 +147,13 @@ def plan(tree: Tree) -> Plan:
     return Plan(doorbells, pages, device(tree).path, remark)
 
 
-def xen_config(tree: Tree) -> str:
+def xen_config(tree: Tree, made: Plan | None = None) -> str:
     """Device tree source that makes ``tree`` the host tree of a Xen with SCMI for several agents.
 
     A board whose shared memory cannot be a page of Xen's (rule S7) gets another one for Dom0, and
     its own SCMI node is pointed there; a comment in the source says so.
     """
-    made = plan(tree)
+    made = made or plan(tree)
     host = host_channel(tree)
     chosen = tree.get("/chosen")
     width, depth = _cells(tree, chosen)
@@ -236,7 +236,7 @@ def write(tree: Tree, folder: Path) -> Files:
     """The fragment as ``xen.dts`` in ``folder``, and the guests of agents 2 and 3 with their trees."""
     made = plan(tree)
     fragment = folder / "xen.dts"
-    fragment.write_text(xen_config(tree))
+    fragment.write_text(xen_config(tree, made))
     for agent, name in GUESTS.items():
         (folder / f"{name}.dts").write_text(_guest_tree(made.doorbells[agent]))
         devices = f'"{made.device}"' if agent == 2 else ""
@@ -246,6 +246,20 @@ def write(tree: Tree, folder: Path) -> Files:
             f'iomem = [ "{made.pages[agent] // PAGE:x},1@{GUEST_PAGE // PAGE:x}" ]\ndtdev = [ {devices} ]\n'
         )
     return Files(fragment, tuple(folder / f"{name}.cfg" for name in GUESTS.values()))
+
+
+@cache
+def _texts(board: Path) -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        write(load([board]), Path(folder))
+        return {path.name: path.read_text() for path in Path(folder).iterdir()}
+
+
+def written(board: Path, folder: Path) -> Files:
+    """Like ``write``, for a board's file; what was made for it once is not made again."""
+    for name, text in _texts(board).items():
+        (folder / name).write_text(text)
+    return Files(folder / "xen.dts", tuple(folder / f"{name}.cfg" for name in GUESTS.values()))
 
 
 def _guest_tree(doorbell: int) -> str:

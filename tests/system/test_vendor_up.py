@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import control, devicetree
+from deploy import control
 from deploy.rundir import RunDirectory
 from tests import vendor_boards
 from tests.system.cluster import Cluster
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize("board", [str(path.relative_to(FOLDER)) for path in vendor_boards.boards()])
 def test_a_board_starts(cluster: Cluster, board: str) -> None:
     path = FOLDER / board
-    files = vendor_boards.write(devicetree.load([path]), cluster.folder)
+    files = vendor_boards.written(path, cluster.folder)
     guests = [word for cfg in files.guests for word in ("--xl", cfg)]
     cluster.up("--idle", "--host-dt", path, "--host-dt", files.fragment, *guests)
     for domain in ("dom0", *vendor_boards.GUESTS.values()):
