@@ -23,9 +23,14 @@ class Child:
     """A node's process; closing its standard input ends it, and so does the end of this process."""
 
     def __init__(self, role: str, spec: node.NodeSpec) -> None:
-        command = [sys.executable, str(Path(node.__file__)), role, msgspec.json.encode(spec).decode()]
+        file = Path(node.__file__)
+        command = [sys.executable, str(file), role, msgspec.json.encode(spec).decode()]
+        # The code of this tree, whatever is installed.
+        environment = {**os.environ, "PYTHONPATH": str(file.parents[2])}
         self.role = role
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._stdin, self._stdout = self.process.stdin, self.process.stdout
