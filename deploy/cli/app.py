@@ -17,6 +17,8 @@ from deploy.toolstack import ToolstackError
 COMMANDS = {
     "demo": "deploy.cli.demo",
     "check": "deploy.cli.check",
+    "explain": "deploy.cli.explain",
+    "dt": "deploy.cli.dt",
     "up": "deploy.cli.up",
     "status": "deploy.cli.status",
     "xl": "deploy.cli.xl",
@@ -25,8 +27,6 @@ COMMANDS = {
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
-    "dt": "deploy.cli.dt",
-    "explain": "deploy.cli.explain",
 }
 
 
