@@ -52,6 +52,7 @@ class Platform:
         self.engine = LocalEngine(topology, run, options)
         self.toolstack = Toolstack(self.engine, topology, work, options.carried)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._untold = 0  # events since ``fresh_events`` was asked last
         self.stopping = False
         self.signal: int | None = None
         self._started = time.monotonic()
@@ -119,6 +120,12 @@ class Platform:
 
     def _note(self, domain: str, event: str, detail: str) -> None:
         self.events.append(Event(self.elapsed_s(), domain, event, detail))
+        self._untold += 1
+
+    def fresh_events(self) -> list[Event]:
+        """The events since the last call, as far as they are kept."""
+        untold, self._untold = self._untold, 0
+        return list(self.events)[-untold:] if untold else []
 
     def _on_lifecycle(self, frame: Lifecycle) -> None:
         self._note(frame.name, frame.event, frame.detail)

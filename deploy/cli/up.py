@@ -103,26 +103,37 @@ def up(
         return
     options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped)
     platform = Platform(topology, run, options, Work(not idle, int(pause_ms * 1e6)))
+    if not _live(platform, cost, as_json):
+        ctx.exit(1)
+
+
+def _live(platform: Platform, cost: timing.Account | None, as_json: bool) -> bool:
+    """From the start to the end; False when it failed."""
     platform.stop_on_signals()
     platform.start()
     try:
         _greet(platform, cost, as_json)
-        _warn(run)
-        shown = len(platform.events)
-        out = console()
-        while not platform.stopping and platform.failure is None:
-            platform.pump(0.25)
-            fresh = list(platform.events)[shown:] if not as_json else []
-            for event in fresh:
-                out.print(event_line(event))
-            shown = len(platform.events)
+        _warn(platform.run_directory)
+        _stay(platform, as_json)
     finally:
         platform.stop()
     if platform.failure:
         say_error(f"{platform.failure}; the platform was stopped")
-        ctx.exit(1)
+        return False
     if not as_json:
         click.echo("stopped")
+    return True
+
+
+def _stay(platform: Platform, as_json: bool) -> None:
+    """Keep it going until it is told to stop or fails; tell of every event."""
+    out = console()
+    platform.fresh_events()  # the start is told in other words
+    while not platform.stopping and platform.failure is None:
+        platform.pump(0.25)
+        for event in platform.fresh_events():
+            if not as_json:
+                out.print(event_line(event))
 
 
 def _tell(status: dict[str, Any], cost: timing.Account | None, as_json: bool) -> None:
