@@ -24,7 +24,7 @@ def judge(material: Material) -> Iterator[Finding]:
         channel = bind(tree_for_dom0(tree, mediator=True, scmi=True))
     except TreeError as error:
         if error.node is not None and container.u32(DOM0_AGENT) is not None:
-            yield from _unusable(tree, error)
+            yield from unusable(tree, error)
     if channel is not None:
         yield from _privileged(material, tree, channel)
     if material.profile.dom0_agent == "property":
@@ -37,7 +37,8 @@ def judge(material: Material) -> Iterator[Finding]:
         yield from _agent(material, tree, container, channel)
 
 
-def _unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
+def unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
+    """A node that Dom0 gets, and that has no usable address or channel."""
     assert error.node is not None
     if error.prop == "ranges":
         yield from untranslatable(tree, error)

@@ -40,12 +40,20 @@ class Mapping(msgspec.Struct, frozen=True):
         return self.machine <= address >> 12 < self.machine + self.frames
 
 
+class Given(msgspec.Struct, frozen=True):
+    """A device of the host tree that a domain is given; ``forced``: it may do without an IOMMU."""
+
+    path: str
+    spot: Spot
+    forced: bool = False
+
+
 class Domain(msgspec.Struct, frozen=True):
     """``sci_type`` as in Xen's domain config (0 none, 1 single agent, 2 multi-agent); None: not readable.
 
     ``agent_given``: the configuration says which agent, it is not the parser's 0. ``spot``: the domain;
-    ``agent_spot``: where its agent is chosen; ``devices``: host paths with places; ``tree_named``: it has a
-    tree, be it one that cannot be read.
+    ``agent_spot``: where its agent is chosen; ``without_iommu``: where it is created without the use
+    of one; ``tree_named``: it has a tree, be it one that cannot be read.
     """
 
     name: str
@@ -56,7 +64,8 @@ class Domain(msgspec.Struct, frozen=True):
     agent_id: int
     agent_given: bool
     mappings: tuple[Mapping, ...]
-    devices: tuple[tuple[str, Spot], ...]
+    devices: tuple[Given, ...]
+    without_iommu: Spot | None
     tree: Tree | None
     tree_named: bool
 
@@ -89,7 +98,8 @@ def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list
         agent_id,
         re.search(r"(?:^|,)agent_id=", cfg.arm_sci or "") is not None,
         tuple(_iomem(cfg, found)),
-        tuple((path, in_cfg(cfg, "dtdev", path)) for path in cfg.dtdev),
+        tuple(Given(path, in_cfg(cfg, "dtdev", path)) for path in cfg.dtdev),
+        None if cfg.iommu() else in_cfg(cfg, "passthrough"),
         tree,
         cfg.device_tree is not None,
     )
@@ -155,12 +165,12 @@ def from_node(
         message = str(error).rsplit(f"{prop}: ", 1)[-1]
         found.append(finding("sci-config", at(node, prop), message))
     mappings: list[Mapping] = []
-    devices: list[tuple[str, Spot]] = []
+    devices: list[Given] = []
     for inner in partial or ():
         mappings += _mappings(inner, found)
-        path = inner.string("xen,path")
+        path = inner.string(dom0less.PATH)
         if path is not None:
-            devices.append((path, at(inner, "xen,path")))
+            devices.append(Given(path, at(inner, dom0less.PATH), dom0less.FORCE in inner.properties))
     return Domain(
         node.name,
         True,
@@ -171,6 +181,7 @@ def from_node(
         True,
         tuple(mappings),
         tuple(devices),
+        None,
         partial,
         named,
     )

@@ -26,6 +26,8 @@ IVI_SCI = 'arm_sci = "type=scmi_smc_multiagent,agent_id=3"'
 SINGLE = 'arm_sci = "type=scmi_smc"'
 BOOTARGS, PASSTHROUGH = "bootargs =", 'xen,xen-bootargs = "scmi-smc-passthrough";\n bootargs ='
 IVI_PAGE = '"47ff3,1@22001"'
+CAN, FORCE = 'xen,path = "/soc/can@e66c0000";', "xen,force-assign-without-iommu;"
+GPU = "access-controllers = <&scmi_xen 6>;"
 PROVIDER_CELLS = "#access-controller-cells = <1>;"
 MMC = "access-controllers = <&scmi_xen 1>;"
 SECOND_XEN = f'spare {{ compatible = "arm,scmi-smc"; {XEN_ID} {XEN_PAGE} }};'
@@ -154,6 +156,11 @@ DOM0_RULES = [
     host("dom0-channel-absent", "xen,dom0-sci-agent-id = <0>", (HOST_ID, f'{HOST_ID} status = "disabled";')),
     host("host-channel-unusable", "scmi", (HOST_ID, "")),
     host(
+        "host-channel-unusable",
+        "spare",
+        ("\tfirmware {", '\tspare { compatible = "arm,scmi-shmem"; };\n firmware {'),
+    ),
+    host(
         "foreign-shmem-exposed",
         "sram@47ff3000",
         ("\tfirmware {", f'\tsram@47ff3000 {{ compatible = "arm,scmi-shmem"; {PAGE_3} }};\n\tfirmware {{'),
@@ -207,6 +214,33 @@ DEVICES = [
         MMC,
         "access-controllers = <&scmi_xen 99>;",
         "access-controllers = <&scmi_xen 99>",
+    ),
+    one(
+        "provider-unknown-device", HOST, "scmi_xen 3>", "scmi_xen 93>", "access-controllers = <&scmi_xen 93>"
+    ),
+    one(
+        "provider-unknown-device", HOST, "scmi_xen 6>", "scmi_xen 96>", "access-controllers = <&scmi_xen 96>"
+    ),
+    one("iommu-refuses", BOOT, f"{CAN}\n\t\t\t{FORCE}", CAN, CAN[:-1]),
+    one("iommu-refuses", IVI, "dtdev", 'passthrough = "disabled"\ndtdev', "/soc/i2c@e6508000"),
+    one(
+        "iommu-refuses", HOST, BOOTARGS, f'xen,xen-bootargs = "iommu=off";\n {BOOTARGS}', "/soc/gpu@fd000000"
+    ),
+    one(
+        "iommu-refuses", HOST, f"{GPU}\n\t\t\txen,passthrough;", f"{GPU} iommus = <1 2>;", "/soc/gpu@fd000000"
+    ),
+    Example(
+        "iommu-refuses",
+        {HOST: ((GPU, f"{GPU} iommus = <1 2>;"),), IVI: (('"/soc/i2c@e6508000"', '"/soc/gpu@fd000000"'),)},
+        "/soc/gpu@fd000000",
+    ),
+    one(
+        "iommu-refuses",
+        IVI,
+        'arm_sci = "type=scmi_smc_multiagent,agent_id=3"',
+        "",
+        "/soc/gpu@fd000000",
+        profile=FORWARDER,
     ),
 ]
 DOMAINS = [
@@ -264,6 +298,15 @@ DOMAINS = [
     one("domain-name-taken", TCU, 'name = "tcu"', 'name = "ivi"', 'name = "ivi"'),
     one("domain-name-taken", TCU, 'name = "tcu"', 'name = "dom0"', 'name = "dom0"'),
     one("domain-name-taken", TCU, 'name = "tcu"', 'name = "firmware"', 'name = "firmware"'),
+    one("too-many-frames", IVI, IVI_PAGE, '"47ff3,40001@22001"', "47ff3,40001@22001"),
+    one(
+        "too-many-frames",
+        BOOT,
+        "0xfeb00000 0x0 0x40000 0x0 0xfeb00000>;",
+        "0xfeb00000 0x1 0x40000 0x0 0xfeb00000>;",
+        "xen,reg = <0x0 0xfeb00000 0x1 0x40000 0x0 0xfeb00000>",
+    ),
+    host("too-many-frames", "reg = <0x0 0x47ff0000 0x1 0x1000>", ("47ff0000 0x0", "47ff0000 0x1")),
     Example("partial-unknown-domain", {}, dom0less={"clutser": BOOT}),
     one("guest-tree-missing", IVI, 'device_tree = "ivi.dts"\n', "", 'name = "ivi"'),
     one("guest-channel-missing", GUEST, '"arm,scmi-smc"', '"arm,scmi"', "/"),

@@ -119,3 +119,49 @@ def test_fixing_what_is_said_makes_it_clean(platform: Platform) -> None:
     assert 'iomem = [ "47ff3,1@22001" ]' in found.fix
     platform.edit("ivi.cfg", 'iomem = [ "47ff4,1@22009" ]', 'iomem = [ "47ff3,1@22001" ]')
     assert platform.check() == []
+
+
+@pytest.mark.parametrize(
+    ("device", "fate"),
+    [
+        (1, "(-ENOENT): Xen panics, Error creating domain 0"),
+        (3, "(-ENOENT): Xen panics, Error creating domain cluster"),
+        (6, "(-ENOENT): xl create ivi fails"),
+    ],
+)
+def test_a_device_that_el3_does_not_know_is_told_with_what_fails(
+    platform: Platform, device: int, fate: str
+) -> None:
+    platform.edit("host.dts", f"<&scmi_xen {device}>", "<&scmi_xen 99>")
+    (found,) = platform.check()
+    assert found.rule == "provider-unknown-device"
+    assert found.message.endswith(fate)
+    assert platform.check(platform=False) == []
+
+
+def test_a_device_that_nobody_is_given_fails_nothing_yet(platform: Platform) -> None:
+    platform.edit("host.dts", "<&scmi_xen 6>", "<&scmi_xen 99>")
+    platform.edit("ivi.cfg", ', "/soc/gpu@fd000000"', "")
+    found = {one.rule: one.message for one in platform.check()}
+    assert found["provider-unknown-device"].endswith("no domain with an agent is given it")
+
+
+def test_what_the_iommu_protects_need_not_be_forced(platform: Platform) -> None:
+    platform.edit("cluster.dts", 'can@e66c0000";\n\t\t\txen,force-assign-without-iommu;', 'can@e66c0000";')
+    (found,) = platform.check()
+    assert found.message.endswith("Xen panics, Error creating domain cluster")
+    platform.edit("host.dts", "<&scmi_xen 4>;", "<&scmi_xen 4>; iommus = <1 2>;")
+    assert platform.check() == []
+
+
+def test_one_device_in_two_domains_is_told_once(platform: Platform) -> None:
+    platform.edit("host.dts", "<&scmi_xen 6>;", "<&scmi_xen 6>; iommus = <1 2>;")
+    platform.edit("tcu.cfg", "/soc/i2c@e6510000", "/soc/gpu@fd000000")
+    rules = [one.rule for one in platform.check()]
+    assert "device-in-two-domains" in rules
+    assert "iommu-refuses" not in rules
+
+
+def test_as_many_frames_as_there_can_be(platform: Platform) -> None:
+    platform.edit("ivi.cfg", '"47ff3,1@22001"', '"47ff3,1@22001", "80000,40000"')
+    assert platform.check() == []
