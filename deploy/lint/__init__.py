@@ -23,6 +23,7 @@ JUDGES = (
     references.judge,
     names.judge,
 )
+SAID_BETTER = {"other-trusted": "host-channel-privileged", "guest-shmem": "foreign-page"}
 FATAL = ("unreadable", "syntax")
 
 
@@ -38,7 +39,7 @@ def judge(material: Material, texts: Texts | None = None) -> list[Finding]:
     for one in JUDGES:
         found += one(material)
     found += source.judge(material, texts)
-    return _ordered([located(one, texts) for one in _distinct(found)], material.files)
+    return _ordered([located(one, texts) for one in _plain(_distinct(found))], material.files)
 
 
 def unusable(found: list[Finding]) -> bool:
@@ -52,6 +53,12 @@ def _distinct(found: list[Finding]) -> list[Finding]:
     for one in found:
         kept.setdefault((one.rule, one.spot), one)
     return list(kept.values())
+
+
+def _plain(found: list[Finding]) -> list[Finding]:
+    """Without what another finding at the same place says better."""
+    said = {(one.rule, one.spot) for one in found}
+    return [one for one in found if (SAID_BETTER.get(one.rule), one.spot) not in said]
 
 
 def _ordered(found: list[Finding], given: list[str]) -> list[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from bus.shmem import PAGE_BYTES
 from deploy.lint.platform import PlatformFile
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.xen import binding
@@ -60,6 +61,43 @@ def own(tree: Tree) -> Management | None:
     return None
 
 
+def written_width(tree: Tree, container: Node) -> int | None:
+    """The width in which the list makes sense, where it makes none in the declared one; else None."""
+    cells = container.cells(binding.SECONDARY) or []
+    declared = binding.list_cells(container)
+    written = {2: 3, 3: 2}.get(declared)
+    if written is None or _sensible(tree, cells, declared) or not _sensible(tree, cells, written):
+        return None
+    return written
+
+
+def _sensible(tree: Tree, cells: list[int], width: int) -> bool:
+    """Whole entries, with a shared-memory node where the page should be."""
+    if not cells or len(cells) % width:
+        return False
+    pages = [tree.by_phandle(cells[at + 1]) for at in range(0, len(cells), width)]
+    return all(page is not None and page.compatible(binding.SHMEM) for page in pages)
+
+
+def unaligned(found: Iterable[Secondary]) -> bool:
+    """Whether one of them does not start at a page."""
+    return any(entry.shmem % PAGE_BYTES for entry in found)
+
+
+def doubtful(
+    entry: Secondary, found: Iterable[Secondary], own: Management | None, platform: PlatformFile | None
+) -> bool:
+    """Whether ``entry`` itself is called wrong, so that what differs from it may well be right."""
+    others: list[Secondary | Management] = [one for one in found if one.index != entry.index]
+    others += [] if own is None else [own]
+    if any(one.func_id == entry.func_id or one.shmem == entry.shmem for one in others):
+        return True
+    if platform is None:
+        return False
+    agent = platform.agent(entry.func_id)
+    return agent is None or agent.shmem != entry.shmem or entry.agent_id not in (None, agent.id)
+
+
 def entry_cells(tree: Tree, index: int | None) -> list[int]:
     """The cells of one entry of the list, in the declared width."""
     container = tree.find_compatible(binding.CONTAINER)
@@ -70,7 +108,10 @@ def entry_cells(tree: Tree, index: int | None) -> list[int]:
 
 
 def entries(tree: Tree, profile: Profile) -> Iterator[Secondary]:
-    """Every entry of the list with a doorbell and a page, aligned or not."""
+    """Every entry of the list with a doorbell and a page, aligned or not; none of a list in another width."""
+    container = tree.find_compatible(binding.CONTAINER)
+    if container is not None and written_width(tree, container) is not None:
+        return
     for entry in binding.entries(tree, profile):
         if isinstance(entry, Secondary):
             yield entry

@@ -37,7 +37,7 @@ def _controllers(
 ) -> Iterator[Finding]:
     for index, item in enumerate(binding.controllers(tree, device)):
         if isinstance(item, XenError):
-            yield _unparsable(tree, device, item)
+            yield _unparsable(tree, device, item, own)
         elif item.provider.path == own:
             controlled.setdefault(device.path, []).append(item.device_id or 0)
             yield from _device_id(material, device, item, index)
@@ -45,7 +45,7 @@ def _controllers(
             yield _wrong_provider(device, item.provider, own, index)
 
 
-def _unparsable(tree: Tree, device: Node, error: XenError) -> Finding:
+def _unparsable(tree: Tree, device: Node, error: XenError, own: str | None) -> Finding:
     cells = device.cells(CONTROLLERS) or []
     rule = RULE_OF_XEN[error.rule]
     assert error.place is not None
@@ -56,7 +56,7 @@ def _unparsable(tree: Tree, device: Node, error: XenError) -> Finding:
                 family = (target, *tree.ancestors(target))
                 if not any(node.compatible(CONTAINER) for node in family):
                     if any(node.compatible(CHANNEL) for node in family):
-                        return _wrong_provider(device, target, None, error.place.entry)
+                        return _wrong_provider(device, target, own, error.place.entry)
                     break
                 also = ("the device that needs it", at(device, CONTROLLERS))
                 return finding(rule, at(target), f"{target.path} has no {CELLS}", "", also)
