@@ -103,7 +103,9 @@ class Sources(Reader):
                 self._expect_token(";")
                 self._fragments = dtlib.Node("/", None, self)
         if not tagged and self._root is None:
-            self._parse_error("expected '/dts-v1/;' at the start of a device tree source; is this one?")
+            self._parse_error(
+                "expected '/dts-v1/;' at the start of a device tree source; add it, or name another file"
+            )
 
     def _next_token(self) -> Any:
         token = super()._next_token()

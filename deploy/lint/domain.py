@@ -11,6 +11,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.lint.finding import Finding, Spot, at, finding, in_cfg, placed
+from deploy.topology import RESERVED, check_name
 from deploy.xl.cfg import DomainConfig
 from deploy.xl.sci import SciType, parse_arm_sci, parse_iomem
 from nodes.devicetree import Node, Tree
@@ -77,6 +78,7 @@ class Domain(msgspec.Struct, frozen=True):
 
 def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list[Finding]) -> Domain:
     """The domain of an xl.cfg."""
+    found += _name(cfg)
     spot = in_cfg(cfg, "arm_sci")
     sci_type: int | None = 0
     agent_id = 0
@@ -103,6 +105,15 @@ def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list
         tree,
         cfg.device_tree is not None,
     )
+
+
+def _name(cfg: DomainConfig) -> Iterator[Finding]:
+    try:
+        check_name(cfg)
+    except UserError as error:
+        if cfg.name not in RESERVED:  # that one is taken, as another domain's may be
+            message, _, fix = str(error).removeprefix(f"{cfg.place('name')}: ").rpartition("; ")
+            yield finding("domain-name-unusable", in_cfg(cfg, "name"), f"name: {message}", fix)
 
 
 def _iomem(cfg: DomainConfig, found: list[Finding]) -> Iterator[Mapping]:

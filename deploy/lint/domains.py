@@ -1,7 +1,7 @@
 """Judges domains: which agent each asks for, which pages it is given, and whether its own tree agrees."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bus.shmem import PAGE_BYTES
 from deploy.lint.domain import Domain
@@ -30,9 +30,10 @@ def judge(material: Material) -> Iterator[Finding]:
             yield from _agent(material, material.host, domain)
         # Whose agent is in doubt, its page and its doorbell cannot be called wrong by that agent's.
         sure = domain.sci_type is not None and (domain.agent is None or claims[domain.agent] == 1)
+        own = list(_tree(material, domain, sure))
+        yield from own
         if sure:
-            yield from _pages(material, domain)
-        yield from _tree(material, domain, sure)
+            yield from _pages(material, domain, {one.spot: one.fix for one in own})
 
 
 def type_spot(material: Material, domain: Domain) -> Spot:
@@ -91,8 +92,8 @@ def _agent(material: Material, host: Tree, domain: Domain) -> Iterator[Finding]:
         yield finding("agent-unknown", domain.agent_spot, message)
 
 
-def _pages(material: Material, domain: Domain) -> Iterator[Finding]:
-    """No domain may be given a page of somebody else's channel."""
+def _pages(material: Material, domain: Domain, fixes: Mapping[Spot, str]) -> Iterator[Finding]:
+    """No domain may be given a page of somebody else's channel; ``fixes`` say what to write instead."""
     mine = material.agents.get(domain.agent_id) if domain.agent is not None else None
     pages = {entry.shmem: f"agent {one}'s" for one, entry in material.agents.items() if entry is not mine}
     if material.own is not None:
@@ -103,7 +104,7 @@ def _pages(material: Material, domain: Domain) -> Iterator[Finding]:
             if mapping.holds(address) and not shared:
                 message = f"{domain.name} is given the page {address:#x}, which is {owner}"
                 fix = f"Map {mine.shmem:#x} (frame {mine.shmem >> 12:x}) and nothing else." if mine else ""
-                yield finding("foreign-page", mapping.spot, message, fix)
+                yield finding("foreign-page", mapping.spot, message, fixes.get(mapping.spot, fix))
 
 
 def _tree(material: Material, domain: Domain, sure: bool) -> Iterator[Finding]:
