@@ -23,7 +23,11 @@ JUDGES = (
     references.judge,
     names.judge,
 )
-SAID_BETTER = {"other-trusted": "host-channel-privileged", "guest-shmem": "foreign-page"}
+SAID_BETTER = {
+    "other-trusted": "host-channel-privileged",
+    "guest-shmem": "foreign-page",
+    "dom0-agent-unknown": "agent-is-xens",
+}
 FATAL = ("unreadable", "syntax")
 
 

@@ -16,6 +16,8 @@ from nodes.xen.binding import Management, Secondary
 from nodes.xen.errno import XenError
 from nodes.xen.profile import Profile
 
+ADDRESS_CELLS = ("#address-cells", "#size-cells")
+
 
 def page(tree: Tree, phandle: int | None) -> tuple[Node, int, int] | TreeError | None:
     """The node that ``phandle`` refers to with its address and bytes; why it has none; None: no node."""
@@ -29,7 +31,8 @@ def page(tree: Tree, phandle: int | None) -> tuple[Node, int, int] | TreeError |
 
 
 def mended(tree: Tree) -> Tree:
-    """The tree with an empty ``ranges`` wherever the container's addresses lack one on their way.
+    """The tree with an empty ``ranges`` wherever the container's addresses lack one on their way, and with
+    the cells in which they are written.
 
     Said once, the mistake shall not hide what else is wrong.
     """
@@ -37,13 +40,17 @@ def mended(tree: Tree) -> Tree:
     if container is None:
         return tree
     way = {node.path for node in (container, *tree.ancestors(container)) if node.path != "/"}
-    if all("ranges" in tree[path].properties for path in way):
+    width = written_address(container)
+    if width is None and all("ranges" in tree[path].properties for path in way):
         return tree
+    widths = {} if width is None else dict.fromkeys(ADDRESS_CELLS, width.to_bytes(4, "big"))
 
     def copy(node: Node) -> Node:
         if node.path != "/" and node.path not in way:
             return node
         properties = {"ranges": b""} | node.properties if node.path in way else node.properties
+        if node.path == container.path:
+            properties = properties | widths
         return msgspec.structs.replace(
             node, properties=properties, children=[copy(one) for one in node.children]
         )
@@ -58,6 +65,18 @@ def own(tree: Tree) -> Management | None:
         func_id = node.u32("arm,smc-id")
         if isinstance(found, tuple) and func_id is not None:
             return Management(node.path, func_id, found[1], found[0].path)
+    return None
+
+
+def written_address(container: Node) -> int | None:
+    """How many cells an address and a size have in the container's pages, if it declares another number."""
+    declared = [container.u32(name) for name in ADDRESS_CELLS]
+    found = [node.cells("reg") or [] for node in container.children if node.compatible(binding.SHMEM)]
+    if found and declared == [1, 1]:
+        # An address 0 and one that is no size: the high cells of 64 bits.
+        return 2 if all(len(reg) == 4 and not reg[0] and not reg[2] and reg[1] for reg in found) else None
+    if found and declared == [2, 2]:
+        return 1 if all(len(reg) == 2 and all(reg) for reg in found) else None
     return None
 
 

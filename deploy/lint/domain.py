@@ -132,11 +132,14 @@ def _surprises(cfg: DomainConfig, text: str, profile: Profile) -> Iterator[Findi
     """What xl makes of ``arm_sci`` that its author did not mean."""
     keys = KEYS if profile.xl_agent_ids is not None else KEYS[:1]
     seen: dict[str, str] = {}
+    misspelt = False
     for item in filter(None, text.split(",")):
         spot = in_cfg(cfg, "arm_sci", item)
         key, equals, value = item.partition("=")
         if not equals or key not in keys:
-            yield finding("arm-sci-ignored", spot, *_ignored(key, item, keys))
+            message, fix = _ignored(key, item, keys)
+            misspelt = misspelt or fix.startswith("write agent_id")
+            yield finding("arm-sci-ignored", spot, message, fix)
             continue
         if key in seen:
             message = f"{key} is given twice: {value!r} wins over {seen[key]!r}"
@@ -145,7 +148,12 @@ def _surprises(cfg: DomainConfig, text: str, profile: Profile) -> Iterator[Findi
         if key == "agent_id" and (odd := re.fullmatch(r"(\d+)(\D.*)", value)):
             message = f"{odd[2]!r} after the number is ignored: agent {odd[1]} is asked for"
             yield finding("arm-sci-ignored", spot, message, f"write agent_id={odd[1]}")
-    if seen.get("type", "").lower() == SciType.MULTIAGENT and keys == KEYS and "agent_id" not in seen:
+    if (
+        seen.get("type", "").lower() == SciType.MULTIAGENT
+        and keys == KEYS
+        and "agent_id" not in seen
+        and not misspelt
+    ):
         message = f"no agent_id, so {cfg.name!r} asks for agent 0"
         yield finding("arm-sci-agent-default", in_cfg(cfg, "arm_sci"), message)
 

@@ -11,7 +11,7 @@ from deploy.lint.refused import untranslatable
 from deploy.topology import RESERVED
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.guest.binding import Binding, bind
-from nodes.xen.binding import CHANNEL, CONTAINER, Secondary
+from nodes.xen.binding import CHANNEL, CONTAINER, DOM0_AGENT, SECONDARY, Secondary
 from nodes.xen.channel import NONE, SCMI_SMC
 
 
@@ -78,7 +78,8 @@ def _meant(material: Material, agent_id: int) -> str:
 
 def _agent(material: Material, host: Tree, domain: Domain) -> Iterator[Finding]:
     agent_id = domain.agent_id
-    if host.find_compatible(CONTAINER) is None:
+    misplaced = any(SECONDARY in node.properties or DOM0_AGENT in node.properties for node in host)
+    if host.find_compatible(CONTAINER) is None and not misplaced:
         message = (
             f"{domain.name} asks for agent {agent_id}, but the host tree has no node compatible {CONTAINER!r}"
         )
@@ -89,13 +90,19 @@ def _agent(material: Material, host: Tree, domain: Domain) -> Iterator[Finding]:
     elif material.complete and agent_id not in material.agents:
         there = ", ".join(map(str, material.agents))
         message = f"{domain.name} asks for agent {agent_id}; listed are {there} (-ENOENT)"
-        yield finding("agent-unknown", domain.agent_spot, message)
+        yield finding("agent-unknown", domain.agent_spot, message, _meant(material, agent_id))
 
 
 def _pages(material: Material, domain: Domain, fixes: Mapping[Spot, str]) -> Iterator[Finding]:
     """No domain may be given a page of somebody else's channel; ``fixes`` say what to write instead."""
     mine = material.agents.get(domain.agent_id) if domain.agent is not None else None
-    pages = {entry.shmem: f"agent {one}'s" for one, entry in material.agents.items() if entry is not mine}
+    if mine is None and domain.agent is not None:
+        return  # its agent is unknown, and so is its page
+    pages = {
+        entry.shmem: f"agent {one}'s"
+        for one, entry in material.agents.items()
+        if entry is not mine and not material.doubtful(entry)
+    }
     if material.own is not None:
         pages[material.own.shmem] = "Xen's own"
     for mapping in domain.mappings:

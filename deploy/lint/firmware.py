@@ -48,17 +48,19 @@ def _xen(tree: Tree, platform: PlatformFile, own: Management) -> Iterator[Findin
         yield finding("xen-not-trusted", platform.spot(agent, "trusted"), message, "", there)
 
 
-def _unserved(who: str, func_id: int, spot: Spot, platform: PlatformFile) -> Finding:
+def _unserved(who: str, func_id: int, spot: Spot, platform: PlatformFile, fix: str = "") -> Finding:
     doorbells = ", ".join(f"{one.smc_id:#x}" for one in platform.platform.agent)
     message = f"EL3 serves no doorbell {func_id:#x}, {who}'s (it serves {doorbells})"
-    return finding("channel-not-served", spot, message)
+    return finding("channel-not-served", spot, message, fix)
 
 
 def _entry(tree: Tree, platform: PlatformFile, entry: Secondary, place: Place) -> Iterator[Finding]:
     agent = platform.agent(entry.func_id)
     who = f"entry {entry.index}" if entry.agent_id is None else f"agent {entry.agent_id}"
     if agent is None:
-        yield _unserved(who, entry.func_id, focused(tree, "channel-not-served", place), platform)
+        known = [one for one in platform.platform.agent if one.id == entry.agent_id]
+        fix = f"Write {known[0].smc_id:#x}, on which the firmware serves {who}." if known else ""
+        yield _unserved(who, entry.func_id, focused(tree, "channel-not-served", place), platform, fix)
         return
     if agent.shmem != entry.shmem and agent.shmem != entry.shmem // PAGE_BYTES * PAGE_BYTES:
         message = f"EL3 looks for {who}'s messages at {agent.shmem:#x}, the tree says {entry.shmem:#x}"

@@ -17,11 +17,12 @@ HOST, IVI, TCU, TOML, GUEST, BOOT = (
 XEN_ID = "arm,smc-id = <0x82000003>;"
 XEN_PAGE = "shmem = <&scmi_shm_1>;"
 ENTRY_2, ENTRY_3 = "0x82000004 &scmi_shm_2 2", "0x82000005 &scmi_shm_3 3"
+CONTAINER = 'compatible = "xen,sci";'
+SIZES = f"{CONTAINER}\n\t\t\t\t#address-cells = <2>;\n\t\t\t\t#size-cells = <2>;"
 PAGE_3 = "reg = <0x0 0x47ff3000 0x0 0x1000>;"
 WIDTH = "#scmi-secondary-agents-cells = <3>;"
 DOM0 = "xen,dom0-sci-agent-id = <0>;"
 HOST_ID = "arm,smc-id = <0x82000002>;"
-CONTAINER = 'compatible = "xen,sci";'
 IVI_SCI = 'arm_sci = "type=scmi_smc_multiagent,agent_id=3"'
 SINGLE = 'arm_sci = "type=scmi_smc"'
 BOOTARGS, PASSTHROUGH = "bootargs =", 'xen,xen-bootargs = "scmi-smc-passthrough";\n bootargs ='
@@ -39,6 +40,12 @@ LIST = """scmi-secondary-agents = <
 				>;"""
 PAIRS = """scmi-secondary-agents = <0x82000002 &scmi_shm_0 0x82000004 &scmi_shm_2>,
 	<0x82000005 &scmi_shm_3 0x82000006 &scmi_shm_4>;"""
+
+
+def page(agent: int) -> str:
+    """The page of an agent, below the container."""
+    start = f'scmi_shm_{agent}: sram@47ff{agent}000 {{\n\t\t\t\t\tcompatible = "arm,scmi-shmem";'
+    return f"{start}\n\t\t\t\t\treg = <0x0 0x47ff{agent}000 0x0 0x1000>;"
 
 
 class Example(NamedTuple):
@@ -110,6 +117,12 @@ CHANNELS = [
         "shmem-unaligned", "reg = <0x0 0x47ff3800 0x0 0x1000>", (PAGE_3, PAGE_3.replace("ff3000", "ff3800"))
     ),
     host("xen-shmem-unaligned", "shmem = <&scmi_shm_1>", ("<0x0 0x47ff1000 0x0", "<0x0 0x47ff1800 0x0")),
+    host("reg-cells-mismatch", "#address-cells = <1>", (SIZES, SIZES.replace("2", "1"))),
+    host(
+        "reg-cells-mismatch",
+        "#address-cells = <2>",
+        *((page(agent), page(agent).replace("0x0 ", "")) for agent in range(5)),
+    ),
     host("agents-cells", "#scmi-secondary-agents-cells = <4>", (WIDTH, WIDTH.replace("3", "4"))),
     host("agents-cells-mismatch", "#scmi-secondary-agents-cells = <2>", (WIDTH, WIDTH.replace("3", "2"))),
     host("agents-cells-mismatch", "#scmi-secondary-agents-cells = <3>", (LIST, PAIRS)),

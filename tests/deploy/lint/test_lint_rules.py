@@ -172,6 +172,15 @@ def test_as_many_frames_as_there_can_be(platform: Platform) -> None:
 ONE_MISTAKE = {
     "an entry pasted and its doorbell forgotten": ("duplicate-smc-id", ENTRY, ENTRY.replace("5", "4")),
     "another width": ("agents-cells-mismatch", "agents-cells = <3>", "agents-cells = <2>"),
+    "one cell for two": (
+        "reg-cells-mismatch",
+        'compatible = "xen,sci";\n\t\t\t\t#address-cells = <2>;\n\t\t\t\t#size-cells = <2>;',
+        'compatible = "xen,sci";\n\t\t\t\t#address-cells = <1>;\n\t\t\t\t#size-cells = <1>;',
+    ),
+    "no container for its properties": ("no-container", '"xen,sci"', '"xen,sc"'),
+    "Xen's agent for Dom0": ("agent-is-xens", "dom0-sci-agent-id = <0>", "dom0-sci-agent-id = <1>"),
+    "a doorbell mistyped": ("channel-not-served", ENTRY, ENTRY.replace("0005", "0015")),
+    "an unknown agent": ("agent-unknown", "xen,sci-agent-id = <2>", "xen,sci-agent-id = <9>"),
     "a base off the page": ("shmem-unaligned", "0x47ff3000 0x0", "0x47ff3100 0x0"),
     "a device of Dom0's behind the IOMMU": (
         "iommu-refuses",
