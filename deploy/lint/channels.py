@@ -90,6 +90,17 @@ def written_width(tree: Tree, container: Node) -> int | None:
     return written
 
 
+def out_of_step(tree: Tree, container: Node) -> int | None:
+    """The first cell that stands where a doorbell should be before a page, but does not; None: none does."""
+    cells = container.cells(binding.SECONDARY) or []
+    width = binding.list_cells(container)
+    for at in range(0, len(cells), width):
+        target = tree.by_phandle(cells[at + 1]) if at + 1 < len(cells) else None
+        if target is None or not target.compatible(binding.SHMEM):
+            return at
+    return None
+
+
 def _sensible(tree: Tree, cells: list[int], width: int) -> bool:
     """Whole entries, with a shared-memory node where the page should be."""
     if not cells or len(cells) % width:
