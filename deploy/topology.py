@@ -203,7 +203,8 @@ def _bind(tree: Tree) -> Binding | None:
 def read_guest(path: Path, profile: Profile = DEFAULT) -> Guest:
     """The guest that an xl.cfg describes, with its own device tree; raises UserError."""
     cfg = parse_cfg(path)
-    _check_texts(cfg)
+    check_name(cfg)
+    _check_paths(cfg)
     tree = _guest_tree(cfg)
     return Guest(
         cfg.name,
@@ -229,8 +230,8 @@ def _guest_tree(cfg: DomainConfig) -> Tree | None:
     return devicetree.load([cfg.device_tree])
 
 
-def _check_texts(cfg: DomainConfig) -> None:
-    """What Xen could not be asked for, as its frames bound every text, or what no process could be named."""
+def check_name(cfg: DomainConfig) -> None:
+    """Raises UserError for a name that a frame to Xen has no room for, or that no process could have."""
     if cfg.name in RESERVED:
         raise UserError(f"{cfg.place('name')}: {cfg.name!r} is {RESERVED[cfg.name]}; choose another")
     odd = next((one for one in cfg.name if one == "/" or not one.isprintable()), None)
@@ -244,6 +245,9 @@ def _check_texts(cfg: DomainConfig) -> None:
         raise UserError(
             f"{cfg.place('name')}: {len(cfg.name)} characters, the limit is {NAME_CHARACTERS_MAX}; shorten it"
         )
+
+
+def _check_paths(cfg: DomainConfig) -> None:
     longest = max(map(len, cfg.dtdev), default=0)
     if longest > PATH_CHARACTERS_MAX:
         raise UserError(

@@ -104,7 +104,7 @@ class Sources(Reader):
                 self._fragments = dtlib.Node("/", None, self)
         if not tagged and self._root is None:
             self._parse_error(
-                "expected '/dts-v1/;' at the start of a device tree source; name a .dts or .dtb file"
+                "expected '/dts-v1/;' at the start of a device tree source; add it, or name another file"
             )
 
     def _next_token(self) -> Any:

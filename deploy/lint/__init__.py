@@ -5,7 +5,7 @@ the mediator itself runs by (``nodes.xen.binding``, ``nodes.xen.hazards``). ``ru
 rules, RULES.md is made from it. How findings are printed is in ``report_*.py``.
 """
 
-from deploy.lint import devices, dom0, domains, firmware, forwarder, host, names, references, source
+from deploy.lint import building, devices, dom0, domains, firmware, forwarder, host, names, references, source
 from deploy.lint.finding import Finding, Spot
 from deploy.lint.locate import Texts, located
 from deploy.lint.material import Inputs, Material, read
@@ -19,9 +19,15 @@ JUDGES = (
     dom0.judge,
     domains.judge,
     devices.judge,
+    building.judge,
     references.judge,
     names.judge,
 )
+SAID_BETTER = {
+    "other-trusted": "host-channel-privileged",
+    "guest-shmem": "foreign-page",
+    "dom0-agent-unknown": "agent-is-xens",
+}
 FATAL = ("unreadable", "syntax")
 
 
@@ -37,7 +43,7 @@ def judge(material: Material, texts: Texts | None = None) -> list[Finding]:
     for one in JUDGES:
         found += one(material)
     found += source.judge(material, texts)
-    return _ordered([located(one, texts) for one in _distinct(found)], material.files)
+    return _ordered([located(one, texts) for one in _plain(_distinct(found))], material.files)
 
 
 def unusable(found: list[Finding]) -> bool:
@@ -51,6 +57,12 @@ def _distinct(found: list[Finding]) -> list[Finding]:
     for one in found:
         kept.setdefault((one.rule, one.spot), one)
     return list(kept.values())
+
+
+def _plain(found: list[Finding]) -> list[Finding]:
+    """Without what another finding at the same place says better."""
+    said = {(one.rule, one.spot) for one in found}
+    return [one for one in found if (SAID_BETTER.get(one.rule), one.spot) not in said]
 
 
 def _ordered(found: list[Finding], given: list[str]) -> list[Finding]:

@@ -12,15 +12,16 @@ from deploy.lint.material import Material
 from deploy.lint.refused import focused, refused
 from nodes.devicetree import Node, Tree
 from nodes.xen import binding, hazards
-from nodes.xen.binding import SECONDARY, SECONDARY_CELLS, SHMEM, Secondary
+from nodes.xen.binding import SECONDARY, SECONDARY_CELLS, Secondary
 from nodes.xen.errno import Place
+from nodes.xen.hazards import Hazard
 
 
 def judge(material: Material, tree: Tree, container: Node) -> Iterator[Finding]:
     """All that is wrong with the entries, one by one and with each other."""
-    mismatch = _mismatch(tree, container)
-    if mismatch is not None:
-        yield mismatch
+    written = channels.written_width(tree, container)
+    if written is not None:
+        yield _mismatch(container, written)
         return
     yield from refusals(material, tree)
     said = set()
@@ -29,9 +30,23 @@ def judge(material: Material, tree: Tree, container: Node) -> Iterator[Finding]:
         if case in said:
             continue  # who clashes with one clashes with all that are like it
         said.add(case)
+        if hazard.rule == "overlapping-shmem" and channels.unaligned(material.entries):
+            continue  # whole pages may not overlap
         spot = focused(tree, hazard.rule, hazard.place)
         also = () if hazard.other is None else (("the other one", focused(tree, hazard.rule, hazard.other)),)
-        yield finding(hazard.rule, spot, hazard.reason, "", *also)
+        fix = _served(material, hazard) if hazard.rule == "duplicate-smc-id" else ""
+        yield finding(hazard.rule, spot, hazard.reason, fix, *also)
+
+
+def _served(material: Material, hazard: Hazard) -> str:
+    """The doorbell that the firmware has for the agent whose entry repeats another's."""
+    if material.platform is None or hazard.place.prop != SECONDARY:
+        return ""
+    entry = next((one for one in material.entries if one.index == hazard.place.entry), None)
+    for agent in material.platform.platform.agent:
+        if entry is not None and agent.id == entry.agent_id and agent.smc_id != entry.func_id:
+            return f"Write {agent.smc_id:#x}, the doorbell on which the firmware serves agent {agent.id}."
+    return ""
 
 
 def refusals(material: Material, tree: Tree) -> Iterator[Finding]:
@@ -72,13 +87,8 @@ def _taken(material: Material, tree: Tree, entry: Secondary, seen: dict[int, Sec
     )
 
 
-def _mismatch(tree: Tree, container: Node) -> Finding | None:
-    """The list makes no sense in its declared width, and all of it does in the other."""
-    cells = container.cells(SECONDARY) or []
+def _mismatch(container: Node, written: int) -> Finding:
     declared = binding.list_cells(container)
-    written = {2: 3, 3: 2}.get(declared)
-    if written is None or _sensible(tree, cells, declared) or not _sensible(tree, cells, written):
-        return None
     absent = SECONDARY_CELLS not in container.properties
     says = f"{SECONDARY_CELLS} is absent, which means 3" if absent else f"{SECONDARY_CELLS} says {declared}"
     place = at(container, SECONDARY if absent else SECONDARY_CELLS)
@@ -87,11 +97,3 @@ def _mismatch(tree: Tree, container: Node) -> Finding | None:
     return finding(
         "agents-cells-mismatch", place, f"the list has {written} cells an entry, {says}", fix, *also
     )
-
-
-def _sensible(tree: Tree, cells: list[int], width: int) -> bool:
-    """Whole entries, with a shared-memory node where the page should be."""
-    if not cells or len(cells) % width:
-        return False
-    pages = [tree.by_phandle(cells[at + 1]) for at in range(0, len(cells), width)]
-    return all(page is not None and page.compatible(SHMEM) for page in pages)

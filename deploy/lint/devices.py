@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from deploy.lint import building
 from deploy.lint.finding import Finding, Spot, at, at_place, finding
 from deploy.lint.material import Material
 from deploy.lint.rules import RULE_OF_XEN
@@ -36,7 +37,7 @@ def _controllers(
 ) -> Iterator[Finding]:
     for index, item in enumerate(binding.controllers(tree, device)):
         if isinstance(item, XenError):
-            yield _unparsable(tree, device, item)
+            yield _unparsable(tree, device, item, own)
         elif item.provider.path == own:
             controlled.setdefault(device.path, []).append(item.device_id or 0)
             yield from _device_id(material, device, item, index)
@@ -44,7 +45,7 @@ def _controllers(
             yield _wrong_provider(device, item.provider, own, index)
 
 
-def _unparsable(tree: Tree, device: Node, error: XenError) -> Finding:
+def _unparsable(tree: Tree, device: Node, error: XenError, own: str | None) -> Finding:
     cells = device.cells(CONTROLLERS) or []
     rule = RULE_OF_XEN[error.rule]
     assert error.place is not None
@@ -55,7 +56,7 @@ def _unparsable(tree: Tree, device: Node, error: XenError) -> Finding:
                 family = (target, *tree.ancestors(target))
                 if not any(node.compatible(CONTAINER) for node in family):
                     if any(node.compatible(CHANNEL) for node in family):
-                        return _wrong_provider(device, target, None, error.place.entry)
+                        return _wrong_provider(device, target, own, error.place.entry)
                     break
                 also = ("the device that needs it", at(device, CONTROLLERS))
                 return finding(rule, at(target), f"{target.path} has no {CELLS}", "", also)
@@ -77,9 +78,24 @@ def _device_id(material: Material, device: Node, item: Controller, index: int) -
         yield finding("provider-without-cells", at(item.provider, CELLS), message, "", ("used here", spot))
     elif material.platform is not None:
         known = [one.id for one in material.platform.platform.device]
-        if known and item.device_id not in known:
+        if item.device_id not in known:
             message = f"{device.path} is device {item.device_id} to Xen, which the firmware does not know"
-            yield finding("provider-unknown-device", spot, message)
+            fate, *also = _denied(material, device)
+            yield finding("provider-unknown-device", spot, f"{message}{fate}", "", *also)
+
+
+def _denied(material: Material, device: Node) -> tuple[str, *tuple[tuple[str, Spot], ...]]:
+    """Who is not built when the firmware answers NOT_FOUND for ``device``."""
+    assert material.host is not None
+    for domain in material.domains:
+        for given in domain.devices:
+            if given.path == device.path and domain.agent is not None:
+                return f" (-ENOENT){building.fate(domain)}", ("given here", given.spot)
+    if material.dom0_agent is not None and any(
+        one.path == device.path for one in dom0.devices(material.host)
+    ):
+        return (" (-ENOENT): Xen panics, Error creating domain 0",)
+    return ("; no domain with an agent is given it",)
 
 
 def _assigned(
@@ -87,9 +103,11 @@ def _assigned(
 ) -> Iterator[Finding]:
     owners: dict[str, tuple[str, Spot]] = {}
     consumers = _consumers(tree)
+    iommu = building.of(material, tree)  # what it protects is refused, not shared
     dom0s = {node.path for node in dom0.devices(tree)}
     for domain in material.domains:
-        for path, spot in domain.devices:
+        for given in domain.devices:
+            path, spot = given.path, given.spot
             device = tree.get(path)
             if device is None:
                 yield finding(
@@ -102,7 +120,7 @@ def _assigned(
             owners.setdefault(path, (domain.name, spot))
             if own is not None and domain.agent is not None:
                 yield from _control(device, spot, path in controlled, path in consumers, domain.name)
-            if path in controlled and path in dom0s:
+            if path in controlled and path in dom0s and not iommu.protected(device):
                 message = f"{path} is given to {domain.name}, but it is Dom0's as well"
                 place = at(device, dom0.PASSTHROUGH)
                 yield finding("device-shared-with-dom0", place, message, "", ("given here", spot))

@@ -24,7 +24,7 @@ def judge(material: Material) -> Iterator[Finding]:
         channel = bind(tree_for_dom0(tree, mediator=True, scmi=True))
     except TreeError as error:
         if error.node is not None and container.u32(DOM0_AGENT) is not None:
-            yield from _unusable(tree, error)
+            yield from unusable(tree, error)
     if channel is not None:
         yield from _privileged(material, tree, channel)
     if material.profile.dom0_agent == "property":
@@ -37,7 +37,8 @@ def judge(material: Material) -> Iterator[Finding]:
         yield from _agent(material, tree, container, channel)
 
 
-def _unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
+def unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
+    """A node that Dom0 gets, and that has no usable address or channel."""
     assert error.node is not None
     if error.prop == "ranges":
         yield from untranslatable(tree, error)
@@ -101,15 +102,16 @@ def _agent(material: Material, tree: Tree, container: Node, channel: Binding | N
         message = f"Dom0 is given agent {agent_id}, but the host tree has no enabled arm,scmi-smc node for it"
         yield finding("dom0-channel-absent", spot, message)
     else:
-        yield from _pair(tree, spot, agent_id, entry, channel)
-    yield from _exposed(material, tree, container, agent_id)
+        yield from _pair(material, tree, agent_id, entry, channel)
+    used = {material.agents[agent_id].shmem} | (set() if channel is None else {channel.shmem})
+    yield from _exposed(material, tree, container, used)
 
 
 def _who(material: Material, tree: Tree, channel: Binding) -> tuple[str, tuple[str, Spot]]:
     there = ("the channel that Dom0 loses", at(tree[channel.node]))
     for agent_id, entry in material.agents.items():
         if entry.func_id == channel.func_id:
-            return f"Add {DOM0_AGENT} = <{agent_id}>; to the container.", there
+            return f"Write {DOM0_AGENT} = <{agent_id}>; in the container.", there
     return "", there
 
 
@@ -121,14 +123,18 @@ def _unknown(material: Material, spot: Spot, agent_id: int) -> Finding:
     return finding("dom0-agent-unknown", spot, message)
 
 
-def _pair(tree: Tree, spot: Spot, agent_id: int, entry: Secondary, channel: Binding) -> Iterator[Finding]:
-    node = tree[channel.node]
+def _pair(
+    material: Material, tree: Tree, agent_id: int, entry: Secondary, channel: Binding
+) -> Iterator[Finding]:
+    node, spot = tree[channel.node], material.dom0_spot
+    assert spot is not None
     if entry.func_id != channel.func_id:
         message = (
             f"{channel.node} rings {channel.func_id:#x}, but Dom0's agent {agent_id} has {entry.func_id:#x}: "
             "every call of Dom0's answers -1"
         )
-        yield finding("dom0-channel-mismatch", at(node, "arm,smc-id"), message, "", ("Dom0's agent", spot))
+        fix, _ = _who(material, tree, channel)
+        yield finding("dom0-channel-mismatch", at(node, "arm,smc-id"), message, fix, ("Dom0's agent", spot))
     elif entry.shmem != channel.shmem:
         message = (
             f"{channel.node} writes to {channel.shmem:#x}, but the page of Dom0's agent {agent_id} is "
@@ -137,13 +143,12 @@ def _pair(tree: Tree, spot: Spot, agent_id: int, entry: Secondary, channel: Bind
         yield finding("dom0-channel-mismatch", at(node, "shmem"), message, "", ("Dom0's agent", spot))
 
 
-def _exposed(material: Material, tree: Tree, container: Node, agent_id: int) -> Iterator[Finding]:
-    owners = {
-        entry.shmem // PAGE_BYTES: f"agent {one}" for one, entry in material.agents.items() if one != agent_id
-    }
+def _exposed(material: Material, tree: Tree, container: Node, used: set[int]) -> Iterator[Finding]:
+    """``used``: the addresses of the pages that Dom0 is to have."""
+    owners = {entry.shmem // PAGE_BYTES: f"agent {one}" for one, entry in material.agents.items()}
     if material.own is not None:
         owners[material.own.shmem // PAGE_BYTES] = "Xen"
-    mine = material.agents[agent_id].shmem // PAGE_BYTES
+    mine = {address // PAGE_BYTES for address in used}
     for node in tree:
         if not node.compatible(SHMEM) or any(above.compatible(CONTAINER) for above in tree.ancestors(node)):
             continue
@@ -152,6 +157,6 @@ def _exposed(material: Material, tree: Tree, container: Node, agent_id: int) -> 
         except TreeError:
             continue
         owner = owners.get(address // PAGE_BYTES)
-        if owner is not None and address // PAGE_BYTES != mine:
+        if owner is not None and address // PAGE_BYTES not in mine:
             message = f"{node.path} is the page of {owner}, and Dom0 gets it: it is outside {container.path}"
             yield finding("foreign-shmem-exposed", at(node), message)

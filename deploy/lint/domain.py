@@ -11,6 +11,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.lint.finding import Finding, Spot, at, finding, in_cfg, placed
+from deploy.topology import RESERVED, check_name
 from deploy.xl.cfg import DomainConfig
 from deploy.xl.sci import SciType, parse_arm_sci, parse_iomem
 from nodes.devicetree import Node, Tree
@@ -40,12 +41,20 @@ class Mapping(msgspec.Struct, frozen=True):
         return self.machine <= address >> 12 < self.machine + self.frames
 
 
+class Given(msgspec.Struct, frozen=True):
+    """A device of the host tree that a domain is given; ``forced``: it may do without an IOMMU."""
+
+    path: str
+    spot: Spot
+    forced: bool = False
+
+
 class Domain(msgspec.Struct, frozen=True):
     """``sci_type`` as in Xen's domain config (0 none, 1 single agent, 2 multi-agent); None: not readable.
 
     ``agent_given``: the configuration says which agent, it is not the parser's 0. ``spot``: the domain;
-    ``agent_spot``: where its agent is chosen; ``devices``: host paths with places; ``tree_named``: it has a
-    tree, be it one that cannot be read.
+    ``agent_spot``: where its agent is chosen; ``without_iommu``: where it is created without the use
+    of one; ``tree_named``: it has a tree, be it one that cannot be read.
     """
 
     name: str
@@ -56,7 +65,8 @@ class Domain(msgspec.Struct, frozen=True):
     agent_id: int
     agent_given: bool
     mappings: tuple[Mapping, ...]
-    devices: tuple[tuple[str, Spot], ...]
+    devices: tuple[Given, ...]
+    without_iommu: Spot | None
     tree: Tree | None
     tree_named: bool
 
@@ -68,6 +78,7 @@ class Domain(msgspec.Struct, frozen=True):
 
 def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list[Finding]) -> Domain:
     """The domain of an xl.cfg."""
+    found += _name(cfg)
     spot = in_cfg(cfg, "arm_sci")
     sci_type: int | None = 0
     agent_id = 0
@@ -89,10 +100,20 @@ def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list
         agent_id,
         re.search(r"(?:^|,)agent_id=", cfg.arm_sci or "") is not None,
         tuple(_iomem(cfg, found)),
-        tuple((path, in_cfg(cfg, "dtdev", path)) for path in cfg.dtdev),
+        tuple(Given(path, in_cfg(cfg, "dtdev", path)) for path in cfg.dtdev),
+        None if cfg.iommu() else in_cfg(cfg, "passthrough"),
         tree,
         cfg.device_tree is not None,
     )
+
+
+def _name(cfg: DomainConfig) -> Iterator[Finding]:
+    try:
+        check_name(cfg)
+    except UserError as error:
+        if cfg.name not in RESERVED:  # that one is taken, as another domain's may be
+            message, _, fix = str(error).removeprefix(f"{cfg.place('name')}: ").rpartition("; ")
+            yield finding("domain-name-unusable", in_cfg(cfg, "name"), f"name: {message}", fix)
 
 
 def _iomem(cfg: DomainConfig, found: list[Finding]) -> Iterator[Mapping]:
@@ -111,11 +132,14 @@ def _surprises(cfg: DomainConfig, text: str, profile: Profile) -> Iterator[Findi
     """What xl makes of ``arm_sci`` that its author did not mean."""
     keys = KEYS if profile.xl_agent_ids is not None else KEYS[:1]
     seen: dict[str, str] = {}
+    misspelt = False
     for item in filter(None, text.split(",")):
         spot = in_cfg(cfg, "arm_sci", item)
         key, equals, value = item.partition("=")
         if not equals or key not in keys:
-            yield finding("arm-sci-ignored", spot, *_ignored(key, item, keys))
+            message, fix = _ignored(key, item, keys)
+            misspelt = misspelt or fix.startswith("write agent_id")
+            yield finding("arm-sci-ignored", spot, message, fix)
             continue
         if key in seen:
             message = f"{key} is given twice: {value!r} wins over {seen[key]!r}"
@@ -124,7 +148,12 @@ def _surprises(cfg: DomainConfig, text: str, profile: Profile) -> Iterator[Findi
         if key == "agent_id" and (odd := re.fullmatch(r"(\d+)(\D.*)", value)):
             message = f"{odd[2]!r} after the number is ignored: agent {odd[1]} is asked for"
             yield finding("arm-sci-ignored", spot, message, f"write agent_id={odd[1]}")
-    if seen.get("type", "").lower() == SciType.MULTIAGENT and keys == KEYS and "agent_id" not in seen:
+    if (
+        seen.get("type", "").lower() == SciType.MULTIAGENT
+        and keys == KEYS
+        and "agent_id" not in seen
+        and not misspelt
+    ):
         message = f"no agent_id, so {cfg.name!r} asks for agent 0"
         yield finding("arm-sci-agent-default", in_cfg(cfg, "arm_sci"), message)
 
@@ -155,12 +184,12 @@ def from_node(
         message = str(error).rsplit(f"{prop}: ", 1)[-1]
         found.append(finding("sci-config", at(node, prop), message))
     mappings: list[Mapping] = []
-    devices: list[tuple[str, Spot]] = []
+    devices: list[Given] = []
     for inner in partial or ():
         mappings += _mappings(inner, found)
-        path = inner.string("xen,path")
+        path = inner.string(dom0less.PATH)
         if path is not None:
-            devices.append((path, at(inner, "xen,path")))
+            devices.append(Given(path, at(inner, dom0less.PATH), dom0less.FORCE in inner.properties))
     return Domain(
         node.name,
         True,
@@ -171,6 +200,7 @@ def from_node(
         True,
         tuple(mappings),
         tuple(devices),
+        None,
         partial,
         named,
     )

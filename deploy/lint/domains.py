@@ -1,6 +1,7 @@
 """Judges domains: which agent each asks for, which pages it is given, and whether its own tree agrees."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from bus.shmem import PAGE_BYTES
 from deploy.lint.domain import Domain
@@ -10,13 +11,15 @@ from deploy.lint.refused import untranslatable
 from deploy.topology import RESERVED
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.guest.binding import Binding, bind
-from nodes.xen.binding import CONTAINER, Secondary
+from nodes.xen.binding import CHANNEL, CONTAINER, DOM0_AGENT, SECONDARY, Secondary
 from nodes.xen.channel import NONE, SCMI_SMC
 
 
 def judge(material: Material) -> Iterator[Finding]:
     """All that is wrong with each domain, and between domains."""
     yield from _between(material)
+    claims = Counter(domain.agent for domain in material.domains)
+    claims[material.dom0_agent] += 1
     for domain in material.domains:
         if material.host is None or material.profile.driver != "multiagent":
             continue
@@ -25,8 +28,12 @@ def judge(material: Material) -> Iterator[Finding]:
             yield finding("sci-type-refused", type_spot(material, domain), message)
         if domain.agent is not None:
             yield from _agent(material, material.host, domain)
-        yield from _pages(material, domain)
-        yield from _tree(material, domain)
+        # Whose agent is in doubt, its page and its doorbell cannot be called wrong by that agent's.
+        sure = domain.sci_type is not None and (domain.agent is None or claims[domain.agent] == 1)
+        own = list(_tree(material, domain, sure))
+        yield from own
+        if sure:
+            yield from _pages(material, domain, {one.spot: one.fix for one in own})
 
 
 def type_spot(material: Material, domain: Domain) -> Spot:
@@ -52,12 +59,27 @@ def _between(material: Material) -> Iterator[Finding]:
         owner, spot = owners.setdefault(domain.agent, (domain.name, domain.agent_spot))
         if spot is not domain.agent_spot:
             message = f"{domain.name} asks for agent {domain.agent}, which is {owner}'s"
-            yield finding("agent-in-two-domains", domain.agent_spot, message, "", (f"{owner}'s", spot))
+            fix = _meant(material, domain.agent)
+            yield finding("agent-in-two-domains", domain.agent_spot, message, fix, (f"{owner}'s", spot))
+
+
+def _meant(material: Material, agent_id: int) -> str:
+    """A fix: whose tree, of those who ask for ``agent_id``, has the doorbell of an agent nobody asks for."""
+    asked = {domain.agent for domain in material.domains} | {material.dom0_agent}
+    for domain in material.domains:
+        if domain.agent != agent_id or domain.tree is None:
+            continue
+        rung = {node.u32("arm,smc-id") for node in domain.tree if node.compatible(CHANNEL)}
+        for other, entry in material.agents.items():
+            if entry.func_id in rung and other not in asked:
+                return f"Give {domain.name} agent {other}, whose doorbell {entry.func_id:#x} its tree has."
+    return ""
 
 
 def _agent(material: Material, host: Tree, domain: Domain) -> Iterator[Finding]:
     agent_id = domain.agent_id
-    if host.find_compatible(CONTAINER) is None:
+    misplaced = any(SECONDARY in node.properties or DOM0_AGENT in node.properties for node in host)
+    if host.find_compatible(CONTAINER) is None and not misplaced:
         message = (
             f"{domain.name} asks for agent {agent_id}, but the host tree has no node compatible {CONTAINER!r}"
         )
@@ -68,13 +90,19 @@ def _agent(material: Material, host: Tree, domain: Domain) -> Iterator[Finding]:
     elif material.complete and agent_id not in material.agents:
         there = ", ".join(map(str, material.agents))
         message = f"{domain.name} asks for agent {agent_id}; listed are {there} (-ENOENT)"
-        yield finding("agent-unknown", domain.agent_spot, message)
+        yield finding("agent-unknown", domain.agent_spot, message, _meant(material, agent_id))
 
 
-def _pages(material: Material, domain: Domain) -> Iterator[Finding]:
-    """No domain may be given a page of somebody else's channel."""
+def _pages(material: Material, domain: Domain, fixes: Mapping[Spot, str]) -> Iterator[Finding]:
+    """No domain may be given a page of somebody else's channel; ``fixes`` say what to write instead."""
     mine = material.agents.get(domain.agent_id) if domain.agent is not None else None
-    pages = {entry.shmem: f"agent {one}'s" for one, entry in material.agents.items() if entry is not mine}
+    if mine is None and domain.agent is not None:
+        return  # its agent is unknown, and so is its page
+    pages = {
+        entry.shmem: f"agent {one}'s"
+        for one, entry in material.agents.items()
+        if entry is not mine and not material.doubtful(entry)
+    }
     if material.own is not None:
         pages[material.own.shmem] = "Xen's own"
     for mapping in domain.mappings:
@@ -83,11 +111,13 @@ def _pages(material: Material, domain: Domain) -> Iterator[Finding]:
             if mapping.holds(address) and not shared:
                 message = f"{domain.name} is given the page {address:#x}, which is {owner}"
                 fix = f"Map {mine.shmem:#x} (frame {mine.shmem >> 12:x}) and nothing else." if mine else ""
-                yield finding("foreign-page", mapping.spot, message, fix)
+                yield finding("foreign-page", mapping.spot, message, fixes.get(mapping.spot, fix))
 
 
-def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
-    entry = material.agents.get(domain.agent_id) if domain.agent is not None else None
+def _tree(material: Material, domain: Domain, sure: bool) -> Iterator[Finding]:
+    entry = material.agents.get(domain.agent_id) if domain.agent is not None and sure else None
+    if entry is not None and material.doubtful(entry):
+        entry = None
     if domain.tree is None:
         if domain.agent is not None and not domain.tree_named:
             message = f"{domain.name} has agent {domain.agent} and no tree"

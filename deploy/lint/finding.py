@@ -16,6 +16,7 @@ from nodes.devicetree import Node
 from nodes.xen.errno import Place
 
 _ORIGIN = re.compile(r"(.+):(\d+)")
+_LABEL = re.compile(r"undefined node label '([^']+)'")
 _PLACED = re.compile(r"(?P<file>[^\n]+?):(?P<line>\d+): (?P<rest>.*)", re.DOTALL)
 
 
@@ -59,7 +60,7 @@ def finding(rule: str, spot: Spot, message: str, fix: str = "", *also: tuple[str
     """A finding of ``rule``; without ``fix`` the rule's own advice is given. KeyError: no such rule."""
     advice = fix or RULES[rule].fix
     advice = advice[0].upper() + advice[1:]
-    advice = advice if advice[-1] in ".;)" else f"{advice}."
+    advice = advice if advice[-1] in ".;)?" else f"{advice}."
     titles = tuple((printable(title), place) for title, place in also)
     return Finding(rule, spot, printable(message), printable(advice), titles)
 
@@ -85,6 +86,9 @@ def in_cfg(cfg: DomainConfig, key: str, text: str = "") -> Spot:
 def told(rule: str, error: str, file: str) -> Finding:
     """A finding of ``rule`` from a one-line error about ``file``: place, what is wrong, remedy."""
     spot, text = placed(error, file)
+    label = _LABEL.search(text)
+    if label:
+        spot = msgspec.structs.replace(spot, text=label[1])
     message, _, fix = text.rpartition("; ")
     return finding(rule, spot, message, fix) if message else finding(rule, spot, text)
 

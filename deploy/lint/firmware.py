@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bus.shmem import PAGE_BYTES
 from deploy.lint.finding import Finding, Spot, at, finding
 from deploy.lint.material import Material
 from deploy.lint.platform import PlatformFile
@@ -17,7 +18,7 @@ def judge(material: Material) -> Iterator[Finding]:
     container = tree.find_compatible("xen,sci") if tree else None
     if tree is None or platform is None or container is None or material.profile.driver != "multiagent":
         return
-    if material.own is not None:
+    if material.own is not None and not material.own_disputed:
         yield from _xen(tree, platform, material.own)
         yield from _others(material, platform, material.own)
     rung = set() if material.own is None else {material.own.func_id}
@@ -47,19 +48,21 @@ def _xen(tree: Tree, platform: PlatformFile, own: Management) -> Iterator[Findin
         yield finding("xen-not-trusted", platform.spot(agent, "trusted"), message, "", there)
 
 
-def _unserved(who: str, func_id: int, spot: Spot, platform: PlatformFile) -> Finding:
+def _unserved(who: str, func_id: int, spot: Spot, platform: PlatformFile, fix: str = "") -> Finding:
     doorbells = ", ".join(f"{one.smc_id:#x}" for one in platform.platform.agent)
     message = f"EL3 serves no doorbell {func_id:#x}, {who}'s (it serves {doorbells})"
-    return finding("channel-not-served", spot, message)
+    return finding("channel-not-served", spot, message, fix)
 
 
 def _entry(tree: Tree, platform: PlatformFile, entry: Secondary, place: Place) -> Iterator[Finding]:
     agent = platform.agent(entry.func_id)
     who = f"entry {entry.index}" if entry.agent_id is None else f"agent {entry.agent_id}"
     if agent is None:
-        yield _unserved(who, entry.func_id, focused(tree, "channel-not-served", place), platform)
+        known = [one for one in platform.platform.agent if one.id == entry.agent_id]
+        fix = f"Write {known[0].smc_id:#x}, on which the firmware serves {who}." if known else ""
+        yield _unserved(who, entry.func_id, focused(tree, "channel-not-served", place), platform, fix)
         return
-    if agent.shmem != entry.shmem:
+    if agent.shmem != entry.shmem and agent.shmem != entry.shmem // PAGE_BYTES * PAGE_BYTES:
         message = f"EL3 looks for {who}'s messages at {agent.shmem:#x}, the tree says {entry.shmem:#x}"
         there = ("the firmware's page", platform.spot(agent, "shmem"))
         spot = focused(tree, "duplicate-shmem", place)  # the cell of the page
@@ -85,6 +88,6 @@ def _others(material: Material, platform: PlatformFile, own: Management) -> Iter
         if agent.trusted:
             message = f"agent {agent.id} ({agent.name}) is trusted as well"
             yield finding("other-trusted", platform.spot(agent, "trusted"), message)
-        if agent.smc_id not in listed and material.entries:
+        if agent.smc_id not in listed and agent.id not in material.agents and material.entries:
             message = f"agent {agent.id} ({agent.name}, {agent.smc_id:#x}) is in no list"
             yield finding("agent-unlisted", platform.spot(agent, "smc_id"), message)

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from deploy.lint import agents
+from deploy.lint import agents, channels
 from deploy.lint.finding import Finding, at, finding
 from deploy.lint.material import Material
 from deploy.lint.refused import refused
 from deploy.lint.rules import RULE_OF_XEN
 from nodes.devicetree import Node, Tree
 from nodes.xen import binding
-from nodes.xen.binding import CHANNEL, CONTAINER, DOM0_AGENT, SECONDARY
+from nodes.xen.binding import CHANNEL, CONTAINER, DOM0_AGENT, SECONDARY, SHMEM
 
 
 def judge(material: Material) -> Iterator[Finding]:
@@ -26,12 +26,27 @@ def judge(material: Material) -> Iterator[Finding]:
             message = f"Xen reads {container.path} and ignores this one"
             yield finding("second-container", at(other), message, "", ("the one in use", at(container)))
     mended = material.mended or tree
+    width = channels.written_address(container)
+    if width is not None:
+        yield _address_cells(container, width)
     if mended is not tree:
         # What lacks ranges would be all there is to say; so it is said, and then taken as given.
         refusals = (*_management(tree, container), *agents.refusals(material, tree))
         yield from (one for one in refusals if one.rule == "missing-ranges")
     yield from _management(mended, container)
     yield from agents.judge(material, mended, container)
+
+
+def _address_cells(container: Node, width: int) -> Finding:
+    """Xen reads the pages in the declared cells, and gets other pages."""
+    name = channels.ADDRESS_CELLS[0]
+    pages = [node for node in container.children if node.compatible(SHMEM)]
+    message = (
+        f"{container.path} declares {container.u32(name)}, but every reg in it has {width} for the address "
+        f"and {width} for the size"
+    )
+    fix = f"Write {name} = <{width}>; and {channels.ADDRESS_CELLS[1]} = <{width}>;"
+    return finding("reg-cells-mismatch", at(container, name), message, fix, ("a page", at(pages[0], "reg")))
 
 
 def _without_container(tree: Tree) -> Iterator[Finding]:

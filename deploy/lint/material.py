@@ -82,9 +82,18 @@ class Material(msgspec.Struct, frozen=True):
         return at(container, DOM0_AGENT) if container else None
 
     @property
+    def own_disputed(self) -> bool:
+        """Whether Xen's doorbell is given to an agent as well, and so says nothing about who Xen is."""
+        return any(entry.func_id == self.own.func_id for entry in self.entries if self.own is not None)
+
+    def doubtful(self, entry: Secondary) -> bool:
+        """Whether an entry of the list is called wrong itself."""
+        return channels.doubtful(entry, self.entries, self.own, self.platform)
+
+    @property
     def xen_agent(self) -> int | None:
-        """The id that Xen will discover, if platform.toml tells."""
-        if self.platform is None or self.own is None:
+        """The id that Xen will discover, if platform.toml tells; None too if Xen's doorbell is another's."""
+        if self.platform is None or self.own is None or self.own_disputed:
             return None
         return self.platform.agent_of(self.own.func_id)
 

@@ -14,6 +14,7 @@ from nodes.firmware.platform import Agent, Platform, problems
 
 _KEY = re.compile(r"\$?\.?(?P<table>\w+)(?:\[(?P<index>\d+|\.\.\.)\])?(?:\.(?P<key>\w+))?")
 _AT_KEY = re.compile(r" - at `(?P<key>[^`]+)`")
+_UNKNOWN = re.compile(r"unknown field `(?P<key>\w+)`")
 _AT_LINE = re.compile(r" \(at line (?P<line>\d+), column (?P<column>\d+)\)")
 
 
@@ -64,6 +65,11 @@ def _undecodable(file: str, text: str, error: str) -> Finding:
         spot = Spot(file, int(at_line["line"]), int(at_line["column"]), 1)
         return finding("syntax", spot, error.replace(at_line[0], ""))
     at_key = _AT_KEY.search(error)
+    unknown = _UNKNOWN.search(error)
+    lines = re.finditer(rf"^\s*{unknown['key']}\s*=", text, re.MULTILINE) if unknown else iter(())
+    line = next((text.count("\n", 0, match.end()) + 1 for match in lines), None)
+    if unknown and line:
+        return finding("syntax", Spot(file, line, prop=unknown["key"]), error, "Remove or correct the key.")
     return finding("syntax", _spot(file, text, at_key["key"] if at_key else ""), error)
 
 

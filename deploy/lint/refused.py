@@ -53,12 +53,34 @@ def refused(tree: Tree, problem: XenError, phandle: int | None) -> Iterator[Find
         yield from untranslatable(tree, page, problem)
         return
     spot = focused(tree, rule, problem.place)
+    if rule == "agents-length":
+        yield finding(rule, *_out_of_step(tree, problem, spot))
+        return
     if rule == "shmem-unaligned" and isinstance(page, tuple):
         node, address, size = page
         reason = f"the page at {address:#x}, {size:#x} bytes, {_how_unaligned(address, size)}"
         yield finding(rule, at(node, "reg"), reason, _aligned(address, size), ("used here", spot))
     else:
         yield finding(rule, spot, problem.reason)
+
+
+def _out_of_step(tree: Tree, problem: XenError, spot: Spot) -> tuple[Spot, str, str]:
+    """Where a list that has no whole entries begins not to make sense."""
+    container = tree.find_compatible(CONTAINER)
+    cells = [] if container is None else container.cells(SECONDARY) or []
+    if container is None or not cells:
+        return spot, problem.reason, ""
+    width = binding.list_cells(container)
+    wrong = channels.out_of_step(tree, container)
+    if wrong is None:
+        count = len(cells) % width
+        message = f"the last entry has {count} of {width} cells"
+        return at(container, SECONDARY, cells=(len(cells) - count, count)), message, "Complete the entry."
+    if not wrong:
+        return spot, problem.reason, ""
+    message = f"{problem.reason}: from entry {wrong // width} on, no page follows a doorbell"
+    place = at(container, SECONDARY, cells=(wrong, 1))
+    return place, message, f"Complete the entry at or before this place: {width} cells each."
 
 
 def untranslatable(tree: Tree, error: TreeError, problem: XenError | None = None) -> Iterator[Finding]:

@@ -89,8 +89,7 @@ class Devices:
     def for_dom0(self, domain: Domain, devices: Sequence[Node]) -> Task[None]:
         """Each device that Dom0 owns: the IOMMU, then SCI; what fails fails the whole boot."""
         for device in devices:
-            if self.iommu.protected(device):
-                self.iommu.attach(domain, device)
+            self.iommu.assign_to_dom0(domain, device)
             if "access-controllers" in device.properties:
                 yield from self._sci.assign(domain.domid, domain.channel, self._tree, device)
                 _note(domain, device.path)
@@ -101,8 +100,7 @@ class Devices:
         if device is None:
             raise XenError(Errno.EINVAL, f"the host tree has no node {path}")
         yield from self._sci.assign(domain.domid, domain.channel, self._tree, device)
-        if self.iommu.protected(device) or not forced:
-            self.iommu.attach(domain, device)
+        self.iommu.assign_at_boot(domain, device, forced)
         _note(domain, path)
 
 

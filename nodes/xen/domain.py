@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from bus.frames import DomainInfo
 from bus.shmem import PAGE_BYTES
+from nodes.limits import DOMAIN_FRAMES
 from nodes.xen.channel import Channel
 from nodes.xen.errno import Errno, XenError
 
@@ -83,6 +84,12 @@ class Domain:
             self.link,
             tuple(_runs(self.stage2)),
         )
+
+
+def check_frames(name: str, count: int) -> None:
+    """Raises ENOMEM when the domain ``name`` is to have, or to be allowed, more frames than there are."""
+    if count > DOMAIN_FRAMES:
+        raise XenError(Errno.ENOMEM, f"{count} frames for {name}, {DOMAIN_FRAMES} are the limit")
 
 
 def _runs(stage2: dict[int, int]) -> list[tuple[int, int, int]]:

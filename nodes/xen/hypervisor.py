@@ -12,12 +12,12 @@ import msgspec
 from bus import frames
 from bus.shmem import PAGE_BYTES, Memory
 from nodes.devicetree import TreeError
-from nodes.limits import DOMAIN_FRAMES, DOMAINS
+from nodes.limits import DOMAINS
 from nodes.xen import cmdline, dom0, dom0less
 from nodes.xen.channel import Channel, Relinquished, Say, Sci
 from nodes.xen.config import XenConfig
 from nodes.xen.devices import Devices
-from nodes.xen.domain import Domain, State
+from nodes.xen.domain import Domain, State, check_frames
 from nodes.xen.errno import Errno, XenError
 from nodes.xen.forwarder import Forwarder
 from nodes.xen.iommu import Iommu
@@ -118,7 +118,7 @@ class Hypervisor:
         self._run(domain)
 
     def _map(self, domain: Domain, guest: int, machine: int, count: int) -> None:
-        _check_frames(domain, len(domain.stage2) + count)
+        check_frames(domain.name, len(domain.stage2) + count)
         for at in range(count):
             domain.iomem.add(machine + at)
             domain.stage2[guest + at] = machine + at
@@ -178,7 +178,7 @@ class Hypervisor:
 
     def _iomem_permission(self, op: frames.IomemPermission) -> None:
         domain = self._domain(op.domid)
-        _check_frames(domain, op.frames)
+        check_frames(domain.name, op.frames)
         wanted = range(op.first_frame, op.first_frame + op.frames)
         self._check_access(wanted)
         for frame in wanted:
@@ -197,7 +197,7 @@ class Hypervisor:
 
     def _memory_mapping(self, op: frames.MemoryMapping) -> None:
         domain = self._domain(op.domid)
-        _check_frames(domain, op.frames)
+        check_frames(domain.name, op.frames)
         for at in range(op.frames):
             if op.first_frame + at not in domain.iomem:
                 raise XenError(Errno.EPERM, f"{domain.name} has no access to frame {op.first_frame + at:#x}")
@@ -256,11 +256,6 @@ class Hypervisor:
         domain.apply("shutdown")
         domain.reason = reason
         self._tell(domain, "shutdown", reason)
-
-
-def _check_frames(domain: Domain, count: int) -> None:
-    if count > DOMAIN_FRAMES:
-        raise XenError(Errno.ENOMEM, f"{count} frames for {domain.name}, {DOMAIN_FRAMES} are the limit")
 
 
 def _reachable_doorbell(channel: Channel, aarch32: bool) -> int | None:

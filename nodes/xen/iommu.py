@@ -30,6 +30,16 @@ class Iommu:
         if self.protected(found) or not self._assigns_unprotected:
             self.attach(domain, found)
 
+    def assign_at_boot(self, domain: Domain, device: Node, forced: bool) -> None:
+        """The boot domains' builder; ``forced``: the device may do without an IOMMU. Raises as ``attach``."""
+        if self.protected(device) or not forced:
+            self.attach(domain, device)
+
+    def assign_to_dom0(self, domain: Domain, device: Node) -> None:
+        """Dom0's builder: what is unprotected needs nothing. Raises as ``attach``."""
+        if self.protected(device):
+            self.attach(domain, device)
+
     def test(self, domain: Domain, device: Node | None) -> None:
         """Whether ``device`` is still nobody's; EINVAL if it is somebody's."""
         found = self._found(domain, device)

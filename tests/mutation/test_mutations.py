@@ -85,7 +85,8 @@ def edited(folder: Path, entry: dict[str, Any]) -> Inputs:
     path.write_bytes(text.encode("latin-1"))
     hosts = {"host.dts": ("host.dts",), "overlay.dts": ("host.dtb", "overlay.dts")}
     platform = "" if entry.get("derive") else "platform.toml"
-    return cases.inputs(folder, *hosts.get(path.name, ("host.dtb",)), platform=platform)
+    made = cases.inputs(folder, *hosts.get(path.name, ("host.dtb",)), platform=platform)
+    return made._replace(dom0less={"cluster": path}) if path.name == "cluster.dts" else made
 
 
 @subjects

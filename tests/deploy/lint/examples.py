@@ -17,15 +17,18 @@ HOST, IVI, TCU, TOML, GUEST, BOOT = (
 XEN_ID = "arm,smc-id = <0x82000003>;"
 XEN_PAGE = "shmem = <&scmi_shm_1>;"
 ENTRY_2, ENTRY_3 = "0x82000004 &scmi_shm_2 2", "0x82000005 &scmi_shm_3 3"
+CONTAINER = 'compatible = "xen,sci";'
+SIZES = f"{CONTAINER}\n\t\t\t\t#address-cells = <2>;\n\t\t\t\t#size-cells = <2>;"
 PAGE_3 = "reg = <0x0 0x47ff3000 0x0 0x1000>;"
 WIDTH = "#scmi-secondary-agents-cells = <3>;"
 DOM0 = "xen,dom0-sci-agent-id = <0>;"
 HOST_ID = "arm,smc-id = <0x82000002>;"
-CONTAINER = 'compatible = "xen,sci";'
 IVI_SCI = 'arm_sci = "type=scmi_smc_multiagent,agent_id=3"'
 SINGLE = 'arm_sci = "type=scmi_smc"'
 BOOTARGS, PASSTHROUGH = "bootargs =", 'xen,xen-bootargs = "scmi-smc-passthrough";\n bootargs ='
 IVI_PAGE = '"47ff3,1@22001"'
+CAN, FORCE = 'xen,path = "/soc/can@e66c0000";', "xen,force-assign-without-iommu;"
+GPU = "access-controllers = <&scmi_xen 6>;"
 PROVIDER_CELLS = "#access-controller-cells = <1>;"
 MMC = "access-controllers = <&scmi_xen 1>;"
 SECOND_XEN = f'spare {{ compatible = "arm,scmi-smc"; {XEN_ID} {XEN_PAGE} }};'
@@ -37,6 +40,12 @@ LIST = """scmi-secondary-agents = <
 				>;"""
 PAIRS = """scmi-secondary-agents = <0x82000002 &scmi_shm_0 0x82000004 &scmi_shm_2>,
 	<0x82000005 &scmi_shm_3 0x82000006 &scmi_shm_4>;"""
+
+
+def page(agent: int) -> str:
+    """The page of an agent, below the container."""
+    start = f'scmi_shm_{agent}: sram@47ff{agent}000 {{\n\t\t\t\t\tcompatible = "arm,scmi-shmem";'
+    return f"{start}\n\t\t\t\t\treg = <0x0 0x47ff{agent}000 0x0 0x1000>;"
 
 
 class Example(NamedTuple):
@@ -64,6 +73,8 @@ FILES = [
     one("syntax", HOST, "chosen {", "chosen {{", "chosen {{"),
     one("syntax", IVI, "vcpus = 2", "vcpus = x", "vcpus = x"),
     one("syntax", TOML, "area_bytes = 128", 'area_bytes = "128"', 'area_bytes = "128"'),
+    one("syntax", TOML, "trusted = true", "trused = true", "trused = true"),
+    one("syntax", HOST, "&scmi_shm_3 3", "&scmi_shm_33 3", "scmi_shm_33"),
     one("syntax", TOML, 'name = "automotive"', 'name = "automotive'),
     one("syntax", TOML, 'name = "dom0"\n', "", "[[agent]]"),
     one("property-after-subnode", GUEST, "\t\ti2c@", "\t\tlate = <1>;\n\t\ti2c@", "late = <1>"),
@@ -106,12 +117,25 @@ CHANNELS = [
         "shmem-unaligned", "reg = <0x0 0x47ff3800 0x0 0x1000>", (PAGE_3, PAGE_3.replace("ff3000", "ff3800"))
     ),
     host("xen-shmem-unaligned", "shmem = <&scmi_shm_1>", ("<0x0 0x47ff1000 0x0", "<0x0 0x47ff1800 0x0")),
+    host("reg-cells-mismatch", "#address-cells = <1>", (SIZES, SIZES.replace("2", "1"))),
+    host(
+        "reg-cells-mismatch",
+        "#address-cells = <2>",
+        *((page(agent), page(agent).replace("0x0 ", "")) for agent in range(5)),
+    ),
     host("agents-cells", "#scmi-secondary-agents-cells = <4>", (WIDTH, WIDTH.replace("3", "4"))),
     host("agents-cells-mismatch", "#scmi-secondary-agents-cells = <2>", (WIDTH, WIDTH.replace("3", "2"))),
     host("agents-cells-mismatch", "#scmi-secondary-agents-cells = <3>", (LIST, PAIRS)),
     host("agents-cells-mismatch", PAIRS.split("\n", 1)[0], (LIST, PAIRS), (WIDTH, "")),
     host("agents-missing", "xen_scmi_config", (LIST, "")),
-    host("agents-length", "scmi-secondary-agents = <1 2 3 4>", (LIST, "scmi-secondary-agents = <1 2 3 4>;")),
+    host(
+        "agents-length",
+        "scmi-secondary-agents = <91 92 93 94>",
+        (LIST, "scmi-secondary-agents = <91 92 93 94>;"),
+    ),
+    host("agents-length", "&scmi_shm_4", (ENTRY_3, "0x82000005 &scmi_shm_3")),
+    host("agents-length", "0x82000006 &scmi_shm_4", ("0x82000006 &scmi_shm_4 4", "0x82000006 &scmi_shm_4")),
+    host("agents-length", "scmi-secondary-agents", (LIST, "scmi-secondary-agents;")),
     host("duplicate-agent-id", "2", (ENTRY_3, "0x82000005 &scmi_shm_3 2")),
     one("agent-is-xens", HOST, ENTRY_3, "0x82000005 &scmi_shm_3 1", "1"),
     one("agent-is-xens", HOST, DOM0, "xen,dom0-sci-agent-id = <1>;", "xen,dom0-sci-agent-id = <1>"),
@@ -153,6 +177,11 @@ DOM0_RULES = [
     ),
     host("dom0-channel-absent", "xen,dom0-sci-agent-id = <0>", (HOST_ID, f'{HOST_ID} status = "disabled";')),
     host("host-channel-unusable", "scmi", (HOST_ID, "")),
+    host(
+        "host-channel-unusable",
+        "spare",
+        ("\tfirmware {", '\tspare { compatible = "arm,scmi-shmem"; };\n firmware {'),
+    ),
     host(
         "foreign-shmem-exposed",
         "sram@47ff3000",
@@ -207,6 +236,33 @@ DEVICES = [
         MMC,
         "access-controllers = <&scmi_xen 99>;",
         "access-controllers = <&scmi_xen 99>",
+    ),
+    one(
+        "provider-unknown-device", HOST, "scmi_xen 3>", "scmi_xen 93>", "access-controllers = <&scmi_xen 93>"
+    ),
+    one(
+        "provider-unknown-device", HOST, "scmi_xen 6>", "scmi_xen 96>", "access-controllers = <&scmi_xen 96>"
+    ),
+    one("iommu-refuses", BOOT, f"{CAN}\n\t\t\t{FORCE}", CAN, CAN[:-1]),
+    one("iommu-refuses", IVI, "dtdev", 'passthrough = "disabled"\ndtdev', "/soc/i2c@e6508000"),
+    one(
+        "iommu-refuses", HOST, BOOTARGS, f'xen,xen-bootargs = "iommu=off";\n {BOOTARGS}', "/soc/gpu@fd000000"
+    ),
+    one(
+        "iommu-refuses", HOST, f"{GPU}\n\t\t\txen,passthrough;", f"{GPU} iommus = <1 2>;", "/soc/gpu@fd000000"
+    ),
+    Example(
+        "iommu-refuses",
+        {HOST: ((GPU, f"{GPU} iommus = <1 2>;"),), IVI: (('"/soc/i2c@e6508000"', '"/soc/gpu@fd000000"'),)},
+        "/soc/gpu@fd000000",
+    ),
+    one(
+        "iommu-refuses",
+        IVI,
+        'arm_sci = "type=scmi_smc_multiagent,agent_id=3"',
+        "",
+        "/soc/gpu@fd000000",
+        profile=FORWARDER,
     ),
 ]
 DOMAINS = [
@@ -264,6 +320,17 @@ DOMAINS = [
     one("domain-name-taken", TCU, 'name = "tcu"', 'name = "ivi"', 'name = "ivi"'),
     one("domain-name-taken", TCU, 'name = "tcu"', 'name = "dom0"', 'name = "dom0"'),
     one("domain-name-taken", TCU, 'name = "tcu"', 'name = "firmware"', 'name = "firmware"'),
+    one("too-many-frames", IVI, IVI_PAGE, '"47ff3,40001@22001"', "47ff3,40001@22001"),
+    one(
+        "too-many-frames",
+        BOOT,
+        "0xfeb00000 0x0 0x40000 0x0 0xfeb00000>;",
+        "0xfeb00000 0x1 0x40000 0x0 0xfeb00000>;",
+        "xen,reg = <0x0 0xfeb00000 0x1 0x40000 0x0 0xfeb00000>",
+    ),
+    host("too-many-frames", "reg = <0x0 0x47ff0000 0x1 0x1000>", ("47ff0000 0x0", "47ff0000 0x1")),
+    one("domain-name-unusable", IVI, 'name = "ivi"', 'name = "a/b"', 'name = "a/b"'),
+    one("domain-name-unusable", IVI, 'name = "ivi"', f'name = "{"x" * 65}"', f'name = "{"x" * 65}"'),
     Example("partial-unknown-domain", {}, dom0less={"clutser": BOOT}),
     one("guest-tree-missing", IVI, 'device_tree = "ivi.dts"\n', "", 'name = "ivi"'),
     one("guest-channel-missing", GUEST, '"arm,scmi-smc"', '"arm,scmi"', "/"),

@@ -15,6 +15,8 @@ from nodes.xen.profile import V7, V9
 from tests.deploy.lint.examples import EXAMPLES, Example
 from tests.deploy.lint.platform import Platform
 
+ENTRY = "0x82000005 &scmi_shm_3 3"
+
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Platform:
@@ -119,3 +121,115 @@ def test_fixing_what_is_said_makes_it_clean(platform: Platform) -> None:
     assert 'iomem = [ "47ff3,1@22001" ]' in found.fix
     platform.edit("ivi.cfg", 'iomem = [ "47ff4,1@22009" ]', 'iomem = [ "47ff3,1@22001" ]')
     assert platform.check() == []
+
+
+@pytest.mark.parametrize(
+    ("device", "fate"),
+    [
+        (1, "(-ENOENT): Xen panics, Error creating domain 0"),
+        (3, "(-ENOENT): Xen panics, Error creating domain cluster"),
+        (6, "(-ENOENT): xl create ivi fails"),
+    ],
+)
+def test_a_device_that_el3_does_not_know_is_told_with_what_fails(
+    platform: Platform, device: int, fate: str
+) -> None:
+    platform.edit("host.dts", f"<&scmi_xen {device}>", "<&scmi_xen 99>")
+    (found,) = platform.check()
+    assert found.rule == "provider-unknown-device"
+    assert found.message.endswith(fate)
+    assert platform.check(platform=False) == []
+
+
+def test_a_device_that_nobody_is_given_fails_nothing_yet(platform: Platform) -> None:
+    platform.edit("host.dts", "<&scmi_xen 6>", "<&scmi_xen 99>")
+    platform.edit("ivi.cfg", ', "/soc/gpu@fd000000"', "")
+    found = {one.rule: one.message for one in platform.check()}
+    assert found["provider-unknown-device"].endswith("no domain with an agent is given it")
+
+
+def test_what_the_iommu_protects_need_not_be_forced(platform: Platform) -> None:
+    platform.edit("cluster.dts", 'can@e66c0000";\n\t\t\txen,force-assign-without-iommu;', 'can@e66c0000";')
+    (found,) = platform.check()
+    assert found.message.endswith("Xen panics, Error creating domain cluster")
+    platform.edit("host.dts", "<&scmi_xen 4>;", "<&scmi_xen 4>; iommus = <1 2>;")
+    assert platform.check() == []
+
+
+def test_one_device_in_two_domains_is_told_once(platform: Platform) -> None:
+    platform.edit("host.dts", "<&scmi_xen 6>;", "<&scmi_xen 6>; iommus = <1 2>;")
+    platform.edit("tcu.cfg", "/soc/i2c@e6510000", "/soc/gpu@fd000000")
+    rules = [one.rule for one in platform.check()]
+    assert "device-in-two-domains" in rules
+    assert "iommu-refuses" not in rules
+
+
+def test_as_many_frames_as_there_can_be(platform: Platform) -> None:
+    platform.edit("ivi.cfg", '"47ff3,1@22001"', '"47ff3,1@22001", "80000,40000"')
+    assert platform.check() == []
+
+
+ONE_MISTAKE = {
+    "an entry pasted and its doorbell forgotten": ("duplicate-smc-id", ENTRY, ENTRY.replace("5", "4")),
+    "another width": ("agents-cells-mismatch", "agents-cells = <3>", "agents-cells = <2>"),
+    "one cell for two": (
+        "reg-cells-mismatch",
+        'compatible = "xen,sci";\n\t\t\t\t#address-cells = <2>;\n\t\t\t\t#size-cells = <2>;',
+        'compatible = "xen,sci";\n\t\t\t\t#address-cells = <1>;\n\t\t\t\t#size-cells = <1>;',
+    ),
+    "no container for its properties": ("no-container", '"xen,sci"', '"xen,sc"'),
+    "Xen's agent for Dom0": ("agent-is-xens", "dom0-sci-agent-id = <0>", "dom0-sci-agent-id = <1>"),
+    "a doorbell mistyped": ("channel-not-served", ENTRY, ENTRY.replace("0005", "0015")),
+    "an unknown agent": ("agent-unknown", "xen,sci-agent-id = <2>", "xen,sci-agent-id = <9>"),
+    "a base off the page": ("shmem-unaligned", "0x47ff3000 0x0", "0x47ff3100 0x0"),
+    "a device of Dom0's behind the IOMMU": (
+        "iommu-refuses",
+        "<&scmi_xen 6>;\n\t\t\txen,passthrough;",
+        "<&scmi_xen 6>; iommus = <1 2>;",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ONE_MISTAKE)
+def test_one_mistake_is_one_finding(platform: Platform, case: str) -> None:
+    rule, old, new = ONE_MISTAKE[case]
+    platform.edit("host.dts", old, new)
+    assert [one.rule for one in platform.check()] == [rule]
+
+
+def test_xens_doorbell_taken_for_dom0s_is_not_told_as_the_firmwares_mistake(platform: Platform) -> None:
+    platform.edit("host.dts", "arm,smc-id = <0x82000003>", "arm,smc-id = <0x82000002>")
+    assert {one.rule for one in platform.check()} == {"duplicate-smc-id", "host-channel-privileged"}
+
+
+def test_a_pasted_doorbell_is_told_with_the_firmwares(platform: Platform) -> None:
+    platform.edit("host.dts", ENTRY, ENTRY.replace("5", "4"))
+    (found,) = platform.check()
+    assert "0x82000005" in found.fix
+    assert "0x82000005" not in platform.check(platform=False)[0].fix
+
+
+@pytest.mark.parametrize(("cfg", "old", "agent"), [("tcu.cfg", 4, 3), ("ivi.cfg", 3, 4), ("tcu.cfg", 4, 2)])
+def test_an_agent_asked_for_twice_is_told_with_the_one_that_is_meant(
+    platform: Platform, cfg: str, old: int, agent: int
+) -> None:
+    platform.edit(cfg, f"agent_id={old}", f"agent_id={agent}")
+    (found,) = platform.check()
+    assert found.rule == "agent-in-two-domains"
+    assert found.fix.startswith(f"Give {cfg[:3]} agent {old}")
+
+
+def test_a_domain_that_is_refused_its_agent_is_not_blamed_for_its_page(platform: Platform) -> None:
+    platform.edit("ivi.cfg", "agent_id=3", "agent_id=255")
+    assert [one.rule for one in platform.check()] == ["sci-config"]
+
+
+def test_anothers_page_is_told_once_with_what_to_write(platform: Platform) -> None:
+    platform.edit("ivi.cfg", "47ff3,1@", "47ff4,1@")
+    (found,) = platform.check()
+    assert (found.rule, found.fix) == ("foreign-page", 'Write iomem = [ "47ff3,1@22001" ].')
+
+
+def test_trust_in_dom0_is_told_as_that(platform: Platform) -> None:
+    platform.edit("platform.toml", "shmem = 0x47ff0000", "shmem = 0x47ff0000\ntrusted = true")
+    assert [one.rule for one in platform.check()] == ["host-channel-privileged"]
