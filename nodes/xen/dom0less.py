@@ -10,6 +10,7 @@ from nodes.xen.channel import NONE, SCMI_SMC, SCMI_SMC_MA
 from nodes.xen.errno import Errno, XenError
 from nodes.xen.profile import DEFAULT, Profile
 
+REG, PATH = "xen,reg", "xen,path"
 FORCE = "xen,force-assign-without-iommu"
 SCI_TYPES = {"none": NONE, "scmi_smc": SCMI_SMC, "scmi_smc_multiagent": SCMI_SMC_MA}
 
@@ -42,7 +43,7 @@ def parse(node: Node, partial: Tree | None, profile: Profile = DEFAULT) -> Dom0l
     mappings: list[tuple[int, int, int]] = []
     for inner in partial or ():
         mappings.extend(mappings_of(inner))
-        path = inner.string("xen,path")
+        path = inner.string(PATH)
         if path is not None:
             devices.append(path)
             if FORCE in inner.properties:
@@ -71,19 +72,34 @@ def sci_config(node: Node, profile: Profile = DEFAULT) -> tuple[int, int]:
 
 
 def mappings_of(node: Node) -> list[tuple[int, int, int]]:
-    """``xen,reg`` entries <host size guest>, two cells each, in whole pages."""
-    cells = node.cells("xen,reg") or []
+    """``xen,reg`` entries <host size guest>, two cells each, in whole pages.
+
+    Raises XenError EINVAL, also where it stands without ``xen,path`` and unforced, or is missing beside it.
+    """
+    _check_pair(node)
+    cells = node.cells(REG) or []
     if len(cells) % 6:
-        raise XenError(Errno.EINVAL, f"{node.place('xen,reg')}: entries are <host size guest>, 2 cells each")
+        raise XenError(Errno.EINVAL, f"{node.place(REG)}: entries are <host size guest>, 2 cells each")
     found = []
     for at in range(0, len(cells), 6):
         host, size, guest = ((cells[i] << 32 | cells[i + 1]) for i in (at, at + 2, at + 4))
         if host % PAGE_BYTES or size % PAGE_BYTES or guest % PAGE_BYTES:
             raise XenError(
-                Errno.EINVAL, f"{node.place('xen,reg')}: {host:#x} {size:#x} {guest:#x} not page-aligned"
+                Errno.EINVAL, f"{node.place(REG)}: {host:#x} {size:#x} {guest:#x} not page-aligned"
             )
         found.append((guest // PAGE_BYTES, host // PAGE_BYTES, size // PAGE_BYTES))
     return found
+
+
+def _check_pair(node: Node) -> None:
+    """The builder wants both properties, or the force to do without a device."""
+    if PATH in node.properties and REG not in node.properties:
+        reason = "missing beside xen,path; add what is to be mapped, or an empty xen,reg"
+    elif REG in node.properties and PATH not in node.properties and FORCE not in node.properties:
+        reason = f"names no device; add xen,path, or {FORCE} where there is none"
+    else:
+        return
+    raise XenError(Errno.EINVAL, f"{node.place(REG)}: {reason}")
 
 
 def check_partials(tree: Tree, partials: Mapping[str, Tree]) -> list[str]:

@@ -130,6 +130,28 @@ def test_partial_mappings_are_whole_pages(reg: list[int]) -> None:
     assert raised.value.errno is Errno.EINVAL
 
 
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        ({"xen,reg": [0] * 6, "xen,path": "/a"}, ""),
+        ({"xen,reg": [0] * 6, "xen,force-assign-without-iommu": True}, ""),
+        ({"xen,reg": True, "xen,path": "/a"}, ""),
+        ({"xen,force-assign-without-iommu": True}, ""),
+        ({"xen,reg": [0] * 6}, "names no device"),
+        ({"xen,path": "/a"}, "missing beside xen,path"),
+        ({"xen,path": "/a", "xen,force-assign-without-iommu": True}, "missing beside xen,path"),
+    ],
+)
+def test_regions_and_device_go_together_unless_forced(properties: dict[str, Value], told: str) -> None:
+    made = tree(node(None, {"passthrough": node(None, {"one": node(properties)})}))
+    if not told:
+        dom0less.parse(tree(node()).root, made)
+        return
+    with pytest.raises(XenError, match=told) as raised:
+        dom0less.parse(tree(node()).root, made)
+    assert raised.value.errno is Errno.EINVAL
+
+
 def with_boot_domain(**properties: Value) -> dict[str, Value]:
     return {"compatible": "xen,domain", "xen,sci_type": "scmi_smc_multiagent", **properties}
 
