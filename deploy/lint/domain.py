@@ -156,7 +156,7 @@ def from_node(
         found.append(finding("sci-config", at(node, prop), message))
     mappings: list[Mapping] = []
     devices: list[tuple[str, Spot]] = []
-    for inner in partial or ():
+    for inner in dom0less.passed(partial):
         mappings += _mappings(inner, found)
         path = inner.string("xen,path")
         if path is not None:

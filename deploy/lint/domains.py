@@ -111,7 +111,7 @@ def _tree(material: Material, domain: Domain) -> Iterator[Finding]:
     if domain.sci_type == NONE:
         message = f"{domain.name} has {channel.node} in its tree, but no agent"
         yield finding("guest-channel-unused", at(node), message, "", ("the domain", domain.spot))
-    elif not domain.boot and not node.path.startswith("/passthrough/"):
+    elif not node.path.startswith("/passthrough/"):
         yield finding(
             "guest-outside-passthrough", at(node), f"{node.path} is not copied into {domain.name}'s tree"
         )

@@ -41,7 +41,7 @@ def parse(node: Node, partial: Tree | None, profile: Profile = DEFAULT) -> Dom0l
     devices: list[str] = []
     forced: list[str] = []
     mappings: list[tuple[int, int, int]] = []
-    for inner in partial or ():
+    for inner in passed(partial):
         mappings.extend(mappings_of(inner))
         path = inner.string(PATH)
         if path is not None:
@@ -49,6 +49,11 @@ def parse(node: Node, partial: Tree | None, profile: Profile = DEFAULT) -> Dom0l
             if FORCE in inner.properties:
                 forced.append(path)
     return Dom0less(node.name, sci_type, agent_id, tuple(devices), tuple(mappings), tuple(forced))
+
+
+def passed(partial: Tree | None) -> list[Node]:
+    """The nodes of a partial tree that the builder looks at: /passthrough and all below it."""
+    return [one for one in partial or () if f"{one.path}/".startswith("/passthrough/")]
 
 
 def sci_config(node: Node, profile: Profile = DEFAULT) -> tuple[int, int]:

@@ -114,6 +114,13 @@ def test_what_a_partial_tree_asks_for() -> None:
     assert found.devices == ("/soc/i2c@1000",)
 
 
+@pytest.mark.parametrize("name", ["passthrough-not", "soc"])
+def test_only_what_is_for_passthrough_is_looked_at(name: str) -> None:
+    aside = {name: node({"xen,reg": [0], "xen,path": "/soc/i2c@1000"})}
+    found = dom0less.parse(tree(node()).root, tree(node(None, aside)))
+    assert (found.mappings, found.devices) == ((), ())
+
+
 @pytest.mark.parametrize(
     "reg",
     [
