@@ -28,7 +28,7 @@ def test_which_devices_are_dom0s() -> None:
         "bus@4": node({"xen,passthrough": True}, {"below@5": node(uses)}),
         "plain@6": node(),
     }
-    assert names([one.path for one in dom0.devices(tree(root))]) == ["mine@1"]
+    assert names([one.path for one in dom0.devices(tree(root))]) == ["mine@1", "below@5"]
 
 
 @pytest.mark.parametrize(
