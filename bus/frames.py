@@ -18,6 +18,7 @@ U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 Registers = tuple[U64, U64, U64, U64, U64, U64, U64, U64]
 Results = tuple[U64, U64, U64, U64]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+TrapClass = Literal[0x12, 0x13, 0x16, 0x17]  # smccc.ExceptionClass: nothing else rings a doorbell
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
@@ -52,7 +53,7 @@ class Trap(Frame, frozen=True, tag=3):
     ``page`` is the guest physical address of the shared-memory page, 0 for none.
     """
 
-    ec: U32
+    ec: TrapClass
     immediate: U32
     x: Registers
     page: U64

@@ -335,8 +335,15 @@ def type_text(kind: inspect.Type) -> str:
         return "an operation" if len(set(inner)) == len(inner) > 2 else " or ".join(inner)
     if isinstance(kind, inspect.StructType):
         return kind.cls.__name__
+    if isinstance(kind, inspect.LiteralType):
+        return _values_text(kind)
     plain: dict[type[Any], str] = {inspect.BoolType: "bool", inspect.NoneType: "nil"}
     return plain[type(kind)]
+
+
+def _values_text(kind: inspect.LiteralType) -> str:
+    *others, last = (f"{value:#x}" if isinstance(value, int) else str(value) for value in kind.values)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _integer_text(kind: inspect.IntType) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import zmq
 
-from bus.frames import U64, Registers
+from bus.frames import U64, Registers, TrapClass
 from bus.links.zeromq import check_ipc_path
 from bus.shmem import PAYLOAD_BYTES_MAX
 from deploy.errors import UserError
@@ -54,7 +54,7 @@ class Trap(msgspec.Struct, frozen=True, tag="trap"):
     """One SMC or HVC of a domain, with x0..x7."""
 
     name: str
-    ec: int
+    ec: TrapClass
     immediate: U64
     x: Registers
 

@@ -62,7 +62,7 @@ def attempts(topology: Topology, domains: list[DomainInfo]) -> list[Attempt]:
         Attempt(
             me.name,
             "SMC #1 instead of #0",
-            console.RawTrap(int(ExceptionClass.SMC64), 1, (me.smc_id or 0, *NO_ARGUMENTS)),
+            console.RawTrap(ExceptionClass.SMC64.value, 1, (me.smc_id or 0, *NO_ARGUMENTS)),
             "undefined instruction",
             "not an SMC Calling Convention call",
         ),
@@ -89,7 +89,7 @@ def attempts(topology: Topology, domains: list[DomainInfo]) -> list[Attempt]:
 
 
 def _smc(function_id: int) -> console.Request:
-    return console.RawTrap(int(ExceptionClass.SMC64), 0, (function_id, *NO_ARGUMENTS))
+    return console.RawTrap(ExceptionClass.SMC64.value, 0, (function_id, *NO_ARGUMENTS))
 
 
 def _call(protocol_id: int, message_id: int, payload: bytes) -> console.Request:

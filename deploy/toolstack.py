@@ -11,7 +11,9 @@ import msgspec
 
 from bus import frames
 from bus.frames import DomainInfo, DomctlReply, Lifecycle
-from deploy.topology import Guest, Topology
+from deploy.dt.decision import decide
+from deploy.errors import UserError
+from deploy.topology import Guest, Topology, XenOptions
 from deploy.xl.sci import SciType
 from nodes.devicetree import TreeError
 from nodes.guest import console
@@ -76,14 +78,27 @@ class Toolstack:
             self._start(info, binding)
 
     def _dom0_binding(self, info: DomainInfo) -> Binding | None:
-        """Dom0 binds the first channel of the tree it was given; None when that cannot be used."""
+        """Dom0 binds the first channel of the tree it was given; None when that cannot be used.
+
+        Without a mediator it keeps its SCMI nodes, and each of its calls is answered -1.
+        """
         scmi = info.agent_id is not None
+        mediator = scmi or self._mediator_without_dom0()
         try:
-            return bind(tree_for_dom0(self.topology.host, True, scmi, self.topology.profile))
+            return bind(tree_for_dom0(self.topology.host, mediator, scmi, self.topology.profile))
         except TreeError:
             # The channel of a Dom0 with an agent was judged when the files were read. One without an agent
             # may keep nodes whose page Xen removed: its driver's probe fails, and it goes on.
             return None
+
+    def _mediator_without_dom0(self) -> bool:
+        """Whether Xen has a mediator that does not serve Dom0, as far as the tree can tell."""
+        topology = self.topology
+        try:
+            told = decide(topology.host, XenOptions(topology.profile, topology.strict, topology.xen_cmdline))
+        except UserError:
+            return False  # Dom0's agent is wrong, yet Xen did not panic: EL3 refused its probe
+        return told.mediator and not told.scmi
 
     def _start(self, info: DomainInfo, binding: Binding | None) -> None:
         agent = "none" if info.agent_id is None else str(info.agent_id)
@@ -129,16 +144,22 @@ class Toolstack:
         info = self.find(name)
         if info.domid == 0:
             raise ToolstackError("Dom0 is the control domain; use 'trapline down' to stop the platform")
-        self._engine.stop_guest(name)
-        self._do(frames.DestroyDomain(info.domid, reason))
+        self._engine.stop_guest(info.name)
+        try:
+            self._do(frames.DestroyDomain(info.domid, reason))
+        except ToolstackError as error:
+            if error.definite and any((row.domid, row.state) == (info.domid, "dying") for row in self.list()):
+                kept = f"{info.name} stays dying with its agent, destroying it again sends the reset again"
+                raise ToolstackError(f"{error}; {kept}") from None
+            raise
 
     def reboot(self, name: str) -> DomainInfo:
         """xl reboot: destroy and create again from the same configuration."""
-        guest = self.guests.get(name)
+        known = self.find(name).name
+        guest = self.guests.get(known)
         if guest is None:
-            self.find(name)
-            raise ToolstackError(f"{name} was not created from an xl.cfg, so it cannot be created again")
-        self.destroy(name, "reboot")
+            raise ToolstackError(f"{known} was not created from an xl.cfg, so it cannot be created again")
+        self.destroy(known, "reboot")
         return self.create(guest)
 
     # ---- asking -------------------------------------------------------------------------------

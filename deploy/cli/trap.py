@@ -40,10 +40,10 @@ def trap(
     if len(arguments) > 7:
         raise UserError(f"{len(arguments)} arguments: an SMC takes x1 to x7, so at most seven")
     x = tuple(_register(text) for text in (x0, *arguments)) + (0,) * (7 - len(arguments))
-    ec = ExceptionClass.HVC64 if hvc else ExceptionClass.SMC64
+    ec = ExceptionClass.HVC64.value if hvc else ExceptionClass.SMC64.value
     if not 0 <= immediate <= 0xFFFF:
         raise UserError(f"--immediate {immediate}: 16 bits, 0 to 65535")
-    request = control.Trap(domain, int(ec), immediate, x)  # type: ignore[arg-type]
+    request = control.Trap(domain, ec, immediate, x)  # type: ignore[arg-type]
     answer = control.ask(run_directory(name, run_dir), request)
     if as_json:
         say_json({"code": answer["code"], "detail": answer["detail"], "x": answer["x"]})

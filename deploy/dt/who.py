@@ -55,7 +55,7 @@ def _boot_domain(node: Node, partial: Tree | None) -> Known:
         sci_type, agent_id = dom0less.sci_config(node)
     except XenError as error:
         raise UserError(str(error)) from None
-    paths = (inner.string("xen,path") for inner in partial or ())
+    paths = (inner.string("xen,path") for inner in dom0less.passed(partial))
     agent = agent_id if sci_type == SCMI_SMC_MA else None
     return Known(node.name, "dom0less", node.place(), agent, tuple(path for path in paths if path))
 

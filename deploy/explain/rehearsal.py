@@ -78,7 +78,7 @@ def _ring(engine: SimulatedEngine, toolstack: Toolstack, domain: str, func_id: i
     """SMC #0 with the doorbell in x0, the page as it is."""
     before = _forwarded(engine)
     registers = (func_id, 0, 0, 0, 0, 0, 0, 0)
-    answer = toolstack.ask(domain, console.RawTrap(int(ExceptionClass.SMC64), 0, registers))
+    answer = toolstack.ask(domain, console.RawTrap(ExceptionClass.SMC64.value, 0, registers))
     x0 = smccc.signed(answer.x[0]) if answer.x else smccc.signed(smccc.NOT_SUPPORTED)
     return Ring(domain, func_id, x0, _forwarded(engine) > before)
 

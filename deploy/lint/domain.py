@@ -185,7 +185,7 @@ def from_node(
         found.append(finding("sci-config", at(node, prop), message))
     mappings: list[Mapping] = []
     devices: list[Given] = []
-    for inner in partial or ():
+    for inner in dom0less.passed(partial):
         mappings += _mappings(inner, found)
         path = inner.string(dom0less.PATH)
         if path is not None:
@@ -212,7 +212,6 @@ def _mappings(node: Node, found: list[Finding]) -> list[Mapping]:
         return [Mapping(*one, spot) for one in dom0less.mappings_of(node)]
     except XenError as error:
         message = placed(str(error), spot.file)[1].rsplit("xen,reg: ", 1)[-1]
-        found.append(
-            finding("sci-config", spot, message, "Use whole pages: base and size multiples of 0x1000.")
-        )
+        fix = "Use whole pages: base and size multiples of 0x1000." if "aligned" in message else ""
+        found.append(finding("sci-config", spot, message, fix))
         return []

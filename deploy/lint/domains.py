@@ -141,7 +141,7 @@ def _tree(material: Material, domain: Domain, sure: bool) -> Iterator[Finding]:
     if domain.sci_type == NONE:
         message = f"{domain.name} has {channel.node} in its tree, but no agent"
         yield finding("guest-channel-unused", at(node), message, "", ("the domain", domain.spot))
-    elif not domain.boot and not node.path.startswith("/passthrough/"):
+    elif not node.path.startswith("/passthrough/"):
         yield finding(
             "guest-outside-passthrough", at(node), f"{node.path} is not copied into {domain.name}'s tree"
         )

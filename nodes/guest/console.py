@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from bus.frames import U32, U64, Registers
+from bus.frames import U32, U64, Registers, TrapClass
 
 Byte = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
 
@@ -23,7 +23,7 @@ class Call(msgspec.Struct, frozen=True, tag="call"):
 class RawTrap(msgspec.Struct, frozen=True, tag="trap"):
     """Execute one SMC or HVC with these registers, message or not."""
 
-    ec: U32
+    ec: TrapClass
     immediate: U32
     x: Registers
 

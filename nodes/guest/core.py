@@ -65,7 +65,8 @@ class GuestCore:
         self._page = page
         binding = config.binding
         self._registers = (binding.func_id if binding else 0, *IDLE_REGISTERS)
-        self._ec = ExceptionClass.HVC64 if binding and binding.hvc else ExceptionClass.SMC64
+        hvc = binding is not None and binding.hvc
+        self._ec: frames.TrapClass = ExceptionClass.HVC64.value if hvc else ExceptionClass.SMC64.value
         self._address = binding.shmem if binding else 0
         self._flight: Flight | None = None
         self._late: set[int] = set()
@@ -294,7 +295,7 @@ class GuestCore:
         return self._trap(request, wanted.ec, wanted.immediate, wanted.x, now_ns)
 
     def _trap(
-        self, request: int, ec: int, immediate: int, x: frames.Registers, now_ns: int
+        self, request: int, ec: frames.TrapClass, immediate: int, x: frames.Registers, now_ns: int
     ) -> Sequence[Effect]:
         """A raw trap: the page goes along as it is, nobody claimed it."""
         self._request += 1

@@ -31,14 +31,16 @@ def wants_scmi(tree: Tree, profile: Profile, further: str = "") -> bool:
 
 
 def devices(tree: Tree) -> list[Node]:
-    """The nodes Dom0 owns that SCI or an IOMMU cares for: enabled, not marked for passthrough."""
+    """The nodes Dom0 owns that SCI or an IOMMU cares for: enabled, not marked for passthrough.
+
+    The mark counts for the node that has it: what is below stays Dom0's.
+    """
     return [
         node
         for node in tree
         if ("access-controllers" in node.properties or "iommus" in node.properties)
         and node.available()
         and PASSTHROUGH not in node.properties
-        and not any(PASSTHROUGH in above.properties for above in tree.ancestors(node))
     ]
 
 

@@ -10,7 +10,7 @@ from nodes.xen.channel import NONE, SCMI_SMC, SCMI_SMC_MA
 from nodes.xen.errno import Errno, XenError
 from nodes.xen.profile import DEFAULT, Profile
 
-PATH, REG = "xen,path", "xen,reg"
+REG, PATH = "xen,reg", "xen,path"
 FORCE = "xen,force-assign-without-iommu"
 SCI_TYPES = {"none": NONE, "scmi_smc": SCMI_SMC, "scmi_smc_multiagent": SCMI_SMC_MA}
 
@@ -41,7 +41,7 @@ def parse(node: Node, partial: Tree | None, profile: Profile = DEFAULT) -> Dom0l
     devices: list[str] = []
     forced: list[str] = []
     mappings: list[tuple[int, int, int]] = []
-    for inner in partial or ():
+    for inner in passed(partial):
         mappings.extend(mappings_of(inner))
         path = inner.string(PATH)
         if path is not None:
@@ -49,6 +49,11 @@ def parse(node: Node, partial: Tree | None, profile: Profile = DEFAULT) -> Dom0l
             if FORCE in inner.properties:
                 forced.append(path)
     return Dom0less(node.name, sci_type, agent_id, tuple(devices), tuple(mappings), tuple(forced))
+
+
+def passed(partial: Tree | None) -> list[Node]:
+    """The nodes of a partial tree that the builder looks at: /passthrough and all below it."""
+    return [one for one in partial or () if f"{one.path}/".startswith("/passthrough/")]
 
 
 def sci_config(node: Node, profile: Profile = DEFAULT) -> tuple[int, int]:
@@ -72,7 +77,11 @@ def sci_config(node: Node, profile: Profile = DEFAULT) -> tuple[int, int]:
 
 
 def mappings_of(node: Node) -> list[tuple[int, int, int]]:
-    """``xen,reg`` entries <host size guest>, two cells each, in whole pages."""
+    """``xen,reg`` entries <host size guest>, two cells each, in whole pages.
+
+    Raises XenError EINVAL, also where it stands without ``xen,path`` and unforced, or is missing beside it.
+    """
+    _check_pair(node)
     cells = node.cells(REG) or []
     if len(cells) % 6:
         raise XenError(Errno.EINVAL, f"{node.place(REG)}: entries are <host size guest>, 2 cells each")
@@ -85,6 +94,17 @@ def mappings_of(node: Node) -> list[tuple[int, int, int]]:
             )
         found.append((guest // PAGE_BYTES, host // PAGE_BYTES, size // PAGE_BYTES))
     return found
+
+
+def _check_pair(node: Node) -> None:
+    """The builder wants both properties, or the force to do without a device."""
+    if PATH in node.properties and REG not in node.properties:
+        reason = "missing beside xen,path; add what is to be mapped, or an empty xen,reg"
+    elif REG in node.properties and PATH not in node.properties and FORCE not in node.properties:
+        reason = f"names no device; add xen,path, or {FORCE} where there is none"
+    else:
+        return
+    raise XenError(Errno.EINVAL, f"{node.place(REG)}: {reason}")
 
 
 def check_partials(tree: Tree, partials: Mapping[str, Tree]) -> list[str]:

@@ -198,6 +198,7 @@ class Hypervisor:
     def _memory_mapping(self, op: frames.MemoryMapping) -> None:
         domain = self._domain(op.domid)
         check_frames(domain.name, op.frames)
+        self._check_access(range(op.first_frame, op.first_frame + op.frames))
         for at in range(op.frames):
             if op.first_frame + at not in domain.iomem:
                 raise XenError(Errno.EPERM, f"{domain.name} has no access to frame {op.first_frame + at:#x}")

@@ -97,7 +97,9 @@ class Mediator:
         channel.agent_id, channel.label = found.agent_id, str(found.agent_id)
         reply = yield from self._command(channel, 0x1, b"", base.ProtocolAttributesReply)
         bits = base.ATTRIBUTES.unpack(reply.attributes)
-        for entry in binding.secondaries(tree, self._profile):
+        for entry in binding.entries(tree, self._profile):
+            if isinstance(entry, XenError):
+                raise entry
             yield from self._add(tree, entry)
         self._log(
             "info",
@@ -153,12 +155,20 @@ class Mediator:
             if self.initialized and not status_of(page) & FREE:
                 self._wedged(channel)
             transfer.check_doorbell(x0)
-            answer = fields.decode(reply, transfer.get(page, size))
+            content = transfer.get(page, size)
+            if len(content) < size:
+                self._short(channel, len(content), size)
+            answer = fields.decode(reply, content.ljust(size, b"\0"))
         except XenError:
             yield Release(channel.lock)
             raise
         yield Release(channel.lock)
         return answer
+
+    def _short(self, channel: Channel, got: int, size: int) -> None:
+        """The driver goes on with what its stack held; here that is zero."""
+        text = f"{got} bytes after the status, {size} expected: the rest counts as 0"
+        self._log("warning", f"the response to the SMC {channel.func_id:#x} is short: {text}")
 
     def _wedged(self, channel: Channel) -> None:
         """The SMC came back and FREE is still clear: nothing will ever set it. Strict: EBUSY at once."""

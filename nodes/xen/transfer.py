@@ -21,6 +21,8 @@ STATUS_ERRNO = {
     Status.PROTOCOL_ERROR: Errno.EBADMSG,
 }
 
+WRITTEN = ((shmem.STATUS_AT, shmem.STATUS_AT + 4), (shmem.FLAGS_AT, None))  # the reserved words are not
+
 
 def put(page: shmem.Buffer, protocol_id: int, message_id: int, payload: bytes) -> None:
     """Claim the channel and write a message; raises EINVAL for its size, EBUSY if FREE is clear."""
@@ -29,7 +31,8 @@ def put(page: shmem.Buffer, protocol_id: int, message_id: int, payload: bytes) -
     if not shmem.status_of(page) & shmem.FREE:
         raise XenError(Errno.EBUSY, "the channel is not free")
     content = shmem.request(header.pack(protocol_id, message_id), payload)
-    page[: len(content)] = content
+    for start, end in WRITTEN:
+        page[start : end or len(content)] = content[start:end]
 
 
 def check_doorbell(x0: int) -> None:
@@ -41,7 +44,7 @@ def check_doorbell(x0: int) -> None:
 
 
 def get(page: shmem.Buffer, rx_bytes: int) -> bytes:
-    """The payload after the status, at most ``rx_bytes``; a shorter one is zero-filled.
+    """The payload after the status, at most ``rx_bytes``; a shorter one is accepted.
 
     Raises XenError: EBUSY if FREE is clear, EINVAL for a bad length, else as the SCMI status maps.
     The header is not compared with the request, and the ERROR bit is not looked at: the driver
@@ -63,4 +66,4 @@ def get(page: shmem.Buffer, rx_bytes: int) -> bytes:
         raise XenError(Errno.EINVAL, f"the response has {payload_bytes} bytes, too many")
     start = shmem.PAYLOAD_AT + STATUS_BYTES
     end = shmem.PAYLOAD_AT + max(payload_bytes, STATUS_BYTES)
-    return snapshot[start:end].ljust(rx_bytes, b"\0")
+    return snapshot[start:end]

@@ -107,10 +107,23 @@ def test_s29_an_unknown_type(tmp_path: Path) -> None:
 def test_s29_a_boot_domain_gets_its_agent_and_page(board: Board) -> None:
     tree = dom0less_tree('xen,sci_type = "scmi_smc_multiagent";', "xen,sci-agent-id = <2>;")
     partial = """/dts-v1/; / { passthrough { sram@22001000 {
-        xen,reg = <0x0 0x47ff2000 0x0 0x1000 0x0 0x22001000>; }; }; };"""
+        xen,reg = <0x0 0x47ff2000 0x0 0x1000 0x0 0x22001000>;
+        xen,force-assign-without-iommu; }; }; };"""
     info = board.boot(tree, partials={"domu1": partial}).domains()["domu1"]
     assert (info.state, info.agent_id) == ("running", 2)
     assert info.mapped == ((0x22001, 0x47FF2, 1),)
+
+
+def test_s28_who_hands_a_page_on_needs_access_to_it_himself(board: Board) -> None:
+    """A boot domain's own page does not become Dom0's to hand out, only an agent's claim does that."""
+    partial = """/dts-v1/; / { passthrough { sram@22001000 {
+        xen,reg = <0x0 0x47ff3000 0x0 0x1000 0x0 0x22001000>;
+        xen,force-assign-without-iommu; }; }; };"""
+    info = board.boot(dom0less_tree(), partials={"domu1": partial}).domains()["domu1"]
+    again = frames.MemoryMapping(info.domid, 0x30000, 0x47FF3, 1)
+    assert board.rc(again) == -Errno.EPERM
+    board.create("three", 3)
+    assert board.rc(again) == 0
 
 
 def test_s30_destroy_resets_the_agent_on_xens_channel(board: Board) -> None:

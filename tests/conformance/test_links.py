@@ -55,14 +55,22 @@ def test_a_guest_may_not_play_another_role(board: Board) -> None:
 
 @pytest.mark.parametrize(
     "envelope",
-    [b"", b"\xc1", b"\x00" * 40, msgspec.msgpack.encode([3, 2, 1, 0]), msgspec.msgpack.encode([99, 1, 0, 0])],
-    ids=["empty", "not-msgpack", "zeros", "version-2", "kind-99"],
+    [
+        b"",
+        b"\xc1",
+        b"\x00" * 40,
+        msgspec.msgpack.encode([3, 2, 1, 0]),
+        msgspec.msgpack.encode([99, 1, 0, 0]),
+        msgspec.msgpack.encode([3, 1, 901, 0, 0x15, 0, registers(0x8200_0004), 0]),
+    ],
+    ids=["empty", "not-msgpack", "zeros", "version-2", "kind-99", "trap-of-no-call"],
 )
 def test_nonsense_is_dropped_and_the_next_call_served(board: Board, envelope: bytes) -> None:
     guest = board.boot().create("domu", 2)
     for port in (guest.port, board.toolstack, board.el3.port):
         port.send_raw(envelope)
     assert guest.trap(0x8200_0004).frame.x == REGISTERS
+    assert len(board.el3.settled()) == 3
     assert board.domains()["domu"].state == "running"
     assert board.rig.warned("malformed")
 

@@ -4,11 +4,12 @@ import struct
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bus import frames
 from deploy.memory import MappedMemory
 from tests.conformance.board import VERSION_MESSAGE, Board, Guest
-from tests.conformance.el3 import AREA, FREE, area
+from tests.conformance.el3 import AREA, DISCOVER_AGENT, FREE, Answer, El3, Script, Smc, area, reply
 from tests.conformance.trees import CANONICAL, PLATFORM, secondaries
 
 SHARED = 0x47FF_2000
@@ -36,6 +37,39 @@ def call(guest: Guest, pages: MappedMemory, header: int, payload: bytes = b"") -
     _, status, _, _, length, answered = AREA.unpack_from(page)
     assert (status, answered) == (FREE, header)
     return struct.unpack_from("<i", page, 28)[0], bytes(page[32 : 24 + length])
+
+
+def in_shared_pages(el3: El3, pages: MappedMemory) -> Script:
+    """A firmware that says what the scripted one says, where the page does not travel."""
+
+    def script(smc: Smc) -> Answer:
+        page = pages.map(smc.address)
+        header = AREA.unpack_from(page)[5]
+        known = reply(0, el3.agents[smc.fid], name="agent")
+        answer = (known if header == DISCOVER_AGENT else reply(0, 5 << 8 | 3))(replace(smc, header=header))
+        page[: len(answer.page)] = answer.page
+        return Answer(answer.x)
+
+    return script
+
+
+@pytest.mark.parametrize("cells", [3, 2])
+def test_s01_s02_which_pages_xen_touches(
+    board: Board, pages: MappedMemory, tmp_path: Path, cells: int
+) -> None:
+    """Pages are full of what reads as "busy": mapping one sets FREE, all others stay as they are."""
+    listed = (0x47FF_0000, SHARED)
+    for address in (*listed, 0x47FF_1000, 0x47FF_3000):
+        pages.map(address)[:] = b"\x5a" * 4096
+    agents = (" 0", " 2") if cells == 3 else ("", "")
+    entries = (f"0x82000002 &scmi_shm_0{agents[0]}", f"0x82000004 &scmi_shm_2{agents[1]}")
+    board.power_on(secondaries(*entries, cells=cells), pages=str(tmp_path / "pages"))
+    board.el3.on[0] = in_shared_pages(board.el3, pages)
+    board.boot()
+    assert board.domains()["dom0"].agent_id == 0
+    untouched = [0x47FF_3000, *(listed if cells == 3 else ())]
+    assert all(bytes(pages.map(address)) == b"\x5a" * 4096 for address in untouched)
+    assert [smc.address for smc in board.el3.settled()[2:]] == ([] if cells == 3 else list(listed))
 
 
 def test_a_call_through_the_shared_page(board: Board, pages: MappedMemory, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bus import frames
 from nodes.xen.errno import Errno
 from tests.conformance import el3, trees
 from tests.conformance.board import MINUS_ONE, Board
@@ -44,6 +45,23 @@ def test_s02_two_cells_discover_each_agent_on_its_own_channel(board: Board) -> N
     ]
     assert [(smc.header, smc.words, smc.status) for smc in smcs] == [(DISCOVER_AGENT, (SELF,), 0)] * 3
     assert_initialised(board, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("entries", "cells", "asked", "errno"),
+    [
+        (("0x82000002 &scmi_shm_0", "0x82000004 0xdead"), 2, 1, Errno.EINVAL),
+        (("0x82000002 &scmi_shm_0 0", "0x82000004 &scmi_shm_2 0", "0x82000005 0xdead 3"), 3, 0, Errno.EEXIST),
+    ],
+    ids=["discovered-before", "taken-before"],
+)
+def test_the_list_is_worked_off_entry_by_entry(
+    board: Board, entries: tuple[str, ...], cells: int, asked: int, errno: Errno
+) -> None:
+    """What is wrong further down is not known yet: earlier agents are asked, earlier errors go first."""
+    board.boot(secondaries(*entries, cells=cells))
+    assert [smc.fid for smc in board.el3.settled()] == [XEN_FID] * 2 + [0x8200_0002] * asked
+    assert_not_initialised(board, errno)
 
 
 def test_s03_no_container_no_mediator(board: Board) -> None:
@@ -130,7 +148,9 @@ def test_s12_secondary_pages_must_be_whole(board: Board, reg: str) -> None:
 
 def test_s12_of_two_pages_one_is_used(board: Board) -> None:
     board.boot(edited((trees.SHM_2, "reg = <0x0 0x47ff2000 0x0 0x2000>;")))
-    assert board.create("domu", 2).info.shmem == 0x47FF_2000
+    guest = board.create("domu", 2)
+    assert guest.info.shmem == 0x47FF_2000
+    assert board.rc(frames.IomemPermission(guest.domid, 0x47FF3, 1, True)) == -Errno.EPERM
 
 
 def test_s13_the_base_of_xens_own_page_is_not_checked(board: Board) -> None:

@@ -51,10 +51,12 @@ def test_s39_a_response_that_is_too_long(board: Board) -> None:
 
 def test_s39_a_response_of_the_right_length(board: Board) -> None:
     assert booted_with(board, OK + struct.pack("<I", 1) + b"agent1".ljust(16, b"\0"))
+    assert not board.rig.warned("short")
 
 
 def test_s39_a_shorter_response_is_accepted(board: Board) -> None:
     assert booted_with(board, OK + struct.pack("<I", 1))
+    assert board.rig.warned("is short: 4 bytes after the status, 20 expected")
 
 
 def test_s39_a_foreign_header_with_good_status_is_accepted(board: Board) -> None:

@@ -99,6 +99,35 @@ def test_strictness_reaches_xen(tmp_path: Path) -> None:
             assert any("only one SCI controller" in line for line in lines)
 
 
+@pytest.mark.parametrize("dom0", [0, 9, None])
+def test_without_a_mediator_dom0_keeps_its_channel_and_gets_minus_one(
+    tmp_path: Path, dom0: int | None
+) -> None:
+    """EL3 does not know Xen's doorbell. Nothing is taken out of Dom0's tree but Xen's own configuration."""
+    shipped = load_shipped()
+    source = Path(str(shipped.host.source)).read_text()
+    line = "xen,dom0-sci-agent-id = <0>;"
+    assert line in source
+    (tmp_path / "host.dts").write_text(
+        source.replace(line, "" if dom0 is None else line.replace("0>", f"{dom0}>"))
+    )
+    topology = load([tmp_path / "host.dts"], None, [], {}, xen())
+    agents = tuple(agent for agent in topology.platform.agent if not agent.trusted)
+    deaf = msgspec.structs.replace(topology.platform, agent=agents)
+    toolstack, _ = booted(msgspec.structs.replace(topology, platform=deaf))
+    assert toolstack.find("dom0").agent_id is None
+    # Where Dom0 was not to have SCMI the toolstack cannot tell, and takes the mediator for granted.
+    expected = "no-scmi" if dom0 is None else "smc-refused"
+    assert toolstack.ask("dom0", CLOCK_RATE_GET).code == expected
+
+
+def test_a_tree_from_before_the_mediator_leaves_dom0_its_channel(tmp_path: Path) -> None:
+    topology = msgspec.structs.replace(mainline(tmp_path), profile=PROFILES["v11"])
+    toolstack, _ = booted(topology)
+    assert toolstack.find("dom0").agent_id is None
+    assert toolstack.ask("dom0", CLOCK_RATE_GET).code == "smc-refused"
+
+
 # ---- the forwarder ----------------------------------------------------------------------------
 
 

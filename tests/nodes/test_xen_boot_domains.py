@@ -28,7 +28,7 @@ def test_which_devices_are_dom0s() -> None:
         "bus@4": node({"xen,passthrough": True}, {"below@5": node(uses)}),
         "plain@6": node(),
     }
-    assert names([one.path for one in dom0.devices(tree(root))]) == ["mine@1"]
+    assert names([one.path for one in dom0.devices(tree(root))]) == ["mine@1", "below@5"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,13 @@ def test_what_a_partial_tree_asks_for() -> None:
     assert found.devices == ("/soc/i2c@1000",)
 
 
+@pytest.mark.parametrize("name", ["passthrough-not", "soc"])
+def test_only_what_is_for_passthrough_is_looked_at(name: str) -> None:
+    aside = {name: node({"xen,reg": [0], "xen,path": "/soc/i2c@1000"})}
+    found = dom0less.parse(tree(node()).root, tree(node(None, aside)))
+    assert (found.mappings, found.devices) == ((), ())
+
+
 @pytest.mark.parametrize(
     "reg",
     [
@@ -127,6 +134,28 @@ def test_what_a_partial_tree_asks_for() -> None:
 def test_partial_mappings_are_whole_pages(reg: list[int]) -> None:
     with pytest.raises(XenError) as raised:
         dom0less.parse(tree(node()).root, partial(reg))  # type: ignore[arg-type]
+    assert raised.value.errno is Errno.EINVAL
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        ({"xen,reg": [0] * 6, "xen,path": "/a"}, ""),
+        ({"xen,reg": [0] * 6, "xen,force-assign-without-iommu": True}, ""),
+        ({"xen,reg": True, "xen,path": "/a"}, ""),
+        ({"xen,force-assign-without-iommu": True}, ""),
+        ({"xen,reg": [0] * 6}, "names no device"),
+        ({"xen,path": "/a"}, "missing beside xen,path"),
+        ({"xen,path": "/a", "xen,force-assign-without-iommu": True}, "missing beside xen,path"),
+    ],
+)
+def test_regions_and_device_go_together_unless_forced(properties: dict[str, Value], told: str) -> None:
+    made = tree(node(None, {"passthrough": node(None, {"one": node(properties)})}))
+    if not told:
+        dom0less.parse(tree(node()).root, made)
+        return
+    with pytest.raises(XenError, match=told) as raised:
+        dom0less.parse(tree(node()).root, made)
     assert raised.value.errno is Errno.EINVAL
 
 

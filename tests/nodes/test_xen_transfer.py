@@ -34,6 +34,13 @@ def test_put_size(size: int, fits: bool) -> None:
         assert shmem.status_of(page) == shmem.FREE
 
 
+def test_put_leaves_the_reserved_words_alone() -> None:
+    page = free_page()
+    page[0:4] = page[8:12] = b"mine"
+    transfer.put(page, 0x10, 7, OK)
+    assert (page[0:4], page[8:16]) == (b"mine", b"mine\0\0\0\0")
+
+
 @pytest.mark.parametrize(
     ("status", "busy"), [(0, True), (1, False), (2, True), (3, False), (0xFFFF_FFFE, True)]
 )
@@ -86,9 +93,9 @@ def answered(payload: bytes, status: int = 1, length: int | None = None) -> byte
     [
         (OK, 0, b""),
         (OK + b"1234", 4, b"1234"),
-        (OK + b"12", 4, b"12\0\0"),
-        (OK, 4, bytes(4)),
-        (b"", 4, bytes(4)),
+        (OK + b"12", 4, b"12"),
+        (OK, 4, b""),
+        (b"", 4, b""),
     ],
 )
 def test_get(payload: bytes, rx: int, data: bytes) -> None:
