@@ -26,6 +26,7 @@ JUDGES = (
 SAID_BETTER = {
     "other-trusted": "host-channel-privileged",
     "guest-shmem": "foreign-page",
+    "foreign-page": "too-many-frames",
     "dom0-agent-unknown": "agent-is-xens",
 }
 FATAL = ("unreadable", "syntax")

@@ -46,7 +46,7 @@ def _frames(domain: Domain) -> Iterator[Finding]:
 def _frames_fix(domain: Domain) -> str:
     if domain.boot:
         return (
-            f"{dom0less.REG} is <host size guest>, two cells each, the size in bytes: 0x0 0x1000 is one page."
+            f"Write {dom0less.REG} as <host size guest> of two cells each; the size of a page is 0x0 0x1000."
         )
     return 'Both numbers of iomem are hexadecimal frames of 4 KiB, not bytes: "47ff3,1@22001" is one page.'
 
@@ -90,12 +90,14 @@ def _iommu(material: Material, host: Tree) -> Iterator[Finding]:
                 continue  # said already
             owner = iommu.owners.get(target.path)
             error = _assign(iommu, built, domain, given, target)
+            if error is not None and error.errno is Errno.EOPNOTSUPP:
+                yield _off(f"{error}{fate(domain)}", domain, given, host)
+                break
             if error is None:
                 built.devices.append(target.path)
             elif error.errno is not Errno.EBUSY or owner is None or owner.domid in (0, domid):
                 # But one device for two domains: that is said already.
-                fix, *also = _remedy(iommu, domain, host, target, owner)
-                yield finding("iommu-refuses", given.spot, f"{error}{fate(domain)}", fix, *also)
+                yield _refused(f"{error}{fate(domain)}", domain, given, target, owner)
 
 
 def of(material: Material, host: Tree) -> Iommu:
@@ -121,27 +123,26 @@ def _assign(iommu: Iommu, built: xen.Domain, domain: Domain, given: Given, devic
     return None
 
 
-def _remedy(
-    iommu: Iommu, domain: Domain, host: Tree, device: Node, owner: xen.Domain | None
-) -> tuple[str, *tuple[tuple[str, Spot], ...]]:
-    """What to do about a refusal, and where."""
-    there = ("the device", at(device))
-    if owner is not None and owner.domid == 0:
-        return f"Withhold the device from Dom0: add xen,passthrough; to {device.path}.", there
-    if owner is not None:
-        return "Give the device once.", there
-    if domain.boot:
-        return (
-            f"Add {dom0less.FORCE}; to the node, or iommus to {device.path} if it is behind an IOMMU.",
-            there,
-        )
-    if not iommu.enabled:
-        chosen = host.get("/chosen")
-        off = (("switched off here", at(chosen, cmdline.BOOTARGS)),) if chosen else ()
-        return f"Remove iommu=off from {cmdline.BOOTARGS}, or the device from dtdev.", *off
+def _off(message: str, domain: Domain, given: Given, host: Tree) -> Finding:
+    """A domain has devices and no IOMMU: told once, where the IOMMU is switched off."""
+    also = ("a device that is given", given.spot)
     if domain.without_iommu is not None:
-        return 'Remove passthrough = "disabled".', ("switched off here", domain.without_iommu)
-    return f"Add iommus to {device.path}; this version of Xen assigns nothing without.", there
+        fix = 'Remove passthrough = "disabled".'
+        return finding("iommu-refuses", domain.without_iommu, message, fix, also)
+    fix = f"Switch the IOMMU on in {cmdline.BOOTARGS}, or take the devices from dtdev."
+    return finding("iommu-refuses", at(host["/chosen"], cmdline.BOOTARGS), message, fix, also)
+
+
+def _refused(message: str, domain: Domain, given: Given, device: Node, owner: xen.Domain | None) -> Finding:
+    if owner is not None and owner.domid == 0:
+        fix = f"Withhold the device from Dom0: add xen,passthrough; to {device.path}."
+    elif owner is not None:
+        fix = "Give the device once."
+    elif domain.boot:
+        fix = f"Add {dom0less.FORCE}; to the node, or iommus to {device.path} if it is behind an IOMMU."
+    else:
+        fix = f"Add iommus to {device.path}; this version of Xen assigns nothing without."
+    return finding("iommu-refuses", given.spot, message, fix, ("the device", at(device)))
 
 
 def fate(domain: Domain) -> str:

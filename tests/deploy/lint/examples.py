@@ -27,6 +27,7 @@ IVI_SCI = 'arm_sci = "type=scmi_smc_multiagent,agent_id=3"'
 SINGLE = 'arm_sci = "type=scmi_smc"'
 BOOTARGS, PASSTHROUGH = "bootargs =", 'xen,xen-bootargs = "scmi-smc-passthrough";\n bootargs ='
 IVI_PAGE = '"47ff3,1@22001"'
+DISABLED, IOMMU_OFF = 'passthrough = "disabled"', 'xen,xen-bootargs = "iommu=off"'
 CAN, FORCE = 'xen,path = "/soc/can@e66c0000";', "xen,force-assign-without-iommu;"
 GPU = "access-controllers = <&scmi_xen 6>;"
 PROVIDER_CELLS = "#access-controller-cells = <1>;"
@@ -244,10 +245,8 @@ DEVICES = [
         "provider-unknown-device", HOST, "scmi_xen 6>", "scmi_xen 96>", "access-controllers = <&scmi_xen 96>"
     ),
     one("iommu-refuses", BOOT, f"{CAN}\n\t\t\t{FORCE}", CAN, CAN[:-1]),
-    one("iommu-refuses", IVI, "dtdev", 'passthrough = "disabled"\ndtdev', "/soc/i2c@e6508000"),
-    one(
-        "iommu-refuses", HOST, BOOTARGS, f'xen,xen-bootargs = "iommu=off";\n {BOOTARGS}', "/soc/gpu@fd000000"
-    ),
+    one("iommu-refuses", IVI, "dtdev", f"{DISABLED}\ndtdev", DISABLED),
+    one("iommu-refuses", HOST, BOOTARGS, f"{IOMMU_OFF};\n {BOOTARGS}", IOMMU_OFF),
     one(
         "iommu-refuses", HOST, f"{GPU}\n\t\t\txen,passthrough;", f"{GPU} iommus = <1 2>;", "/soc/gpu@fd000000"
     ),

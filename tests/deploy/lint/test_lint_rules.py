@@ -181,6 +181,7 @@ ONE_MISTAKE = {
     "Xen's agent for Dom0": ("agent-is-xens", "dom0-sci-agent-id = <0>", "dom0-sci-agent-id = <1>"),
     "a doorbell mistyped": ("channel-not-served", ENTRY, ENTRY.replace("0005", "0015")),
     "an unknown agent": ("agent-unknown", "xen,sci-agent-id = <2>", "xen,sci-agent-id = <9>"),
+    "no IOMMU for anybody": ("iommu-refuses", "bootargs =", 'xen,xen-bootargs = "iommu=off"; bootargs ='),
     "a base off the page": ("shmem-unaligned", "0x47ff3000 0x0", "0x47ff3100 0x0"),
     "a device of Dom0's behind the IOMMU": (
         "iommu-refuses",
@@ -228,6 +229,11 @@ def test_anothers_page_is_told_once_with_what_to_write(platform: Platform) -> No
     platform.edit("ivi.cfg", "47ff3,1@", "47ff4,1@")
     (found,) = platform.check()
     assert (found.rule, found.fix) == ("foreign-page", 'Write iomem = [ "47ff3,1@22001" ].')
+
+
+def test_bytes_for_frames_are_told_as_that(platform: Platform) -> None:
+    platform.edit("ivi.cfg", "47ff3,1@", "47ff3,1000000@")
+    assert [one.rule for one in platform.check()] == ["too-many-frames"]
 
 
 def test_trust_in_dom0_is_told_as_that(platform: Platform) -> None:
