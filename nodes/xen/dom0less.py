@@ -1,7 +1,5 @@
 """Domains that Xen builds at boot from ``xen,domain`` nodes and their partial trees."""
 
-from collections.abc import Mapping
-
 import msgspec
 
 from bus.shmem import PAGE_BYTES
@@ -105,9 +103,3 @@ def _check_pair(node: Node) -> None:
     else:
         return
     raise XenError(Errno.EINVAL, f"{node.place(REG)}: {reason}")
-
-
-def check_partials(tree: Tree, partials: Mapping[str, Tree]) -> list[str]:
-    """Names of partial trees that no ``xen,domain`` node claims."""
-    known = {node.name for node in nodes(tree)}
-    return [name for name in partials if name not in known]

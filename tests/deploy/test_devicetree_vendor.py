@@ -5,7 +5,6 @@ TRAPLINE_VENDOR_DTBS names that folder. Every board is loaded; what takes longer
 has SCMI over SMC, and with each tenth of the others. ``PARTS`` tests of each kind share the boards.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from deploy.errors import UserError
 from nodes.devicetree import Tree
 from tests import vendor_boards
 
-LOAD_SECONDS_MAX = 0.5
 EVERY = 10  # of the boards without SCMI
 EVERY_DTS = 100  # source is slower to read
 PARTS = 8
@@ -73,11 +71,9 @@ def test_there_are_boards_with_scmi() -> None:
 
 
 @parts
-def test_every_board_loads_quickly(part: int) -> None:
+def test_every_board_loads(part: int) -> None:
     def check(board: Path) -> None:
-        start = time.process_time()
         assert len(list(load([board]))) > 1
-        assert time.process_time() - start < LOAD_SECONDS_MAX
 
     assert failures(vendor_boards.every_board()[part::PARTS], check) == []
 
@@ -88,9 +84,7 @@ def test_a_board_takes_a_fragment(part: int, tmp_path: Path) -> None:
     fragment.write_text(FRAGMENT)
 
     def check(board: Path) -> None:
-        start = time.process_time()
         merged = load([board, fragment])
-        assert time.process_time() - start < LOAD_SECONDS_MAX
         scmi = merged.get("/chosen/xen/xen_scmi_config/scmi")
         assert scmi is not None
         shmem = merged.by_phandle(scmi.u32("shmem") or 0)

@@ -4,7 +4,6 @@ In one process on virtual time; ``tests/system/test_vendor_up.py`` does the same
 """
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from nodes.xen import binding, hazards
 from tests import vendor_boards
 
 FOLDER = Path(os.environ.get(vendor_boards.VARIABLE, "/"))
-LOAD_SECONDS_MAX = 0.5
 PROTOCOL_VERSION = console.Call(0x10, 0, b"")
 
 pytestmark = pytest.mark.skipif(
@@ -29,13 +27,10 @@ pytestmark = pytest.mark.skipif(
 
 
 def loaded(board: str, folder: Path) -> Topology:
-    """What ``trapline up`` would start, read within the limit."""
+    """What ``trapline up`` would start."""
     path = FOLDER / board
     files = vendor_boards.written(path, folder)
-    start = time.process_time()  # other tests may be running
-    topology = load_topology([path, files.fragment], None, files.guests, {})
-    assert time.process_time() - start < LOAD_SECONDS_MAX
-    return topology
+    return load_topology([path, files.fragment], None, files.guests, {})
 
 
 @pytest.mark.parametrize("board", [str(path.relative_to(FOLDER)) for path in vendor_boards.boards()])

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import time
 from pathlib import Path
 
 import msgspec
@@ -12,7 +11,8 @@ from deploy.lint import check, unusable
 from deploy.lint.rules import RULE_OF_XEN, RULES, TOPICS
 from nodes.xen import binding, hazards
 from nodes.xen.profile import V7, V9
-from tests.deploy.lint.examples import EXAMPLES, Example
+from tests.deploy.lint.example import Example
+from tests.deploy.lint.examples import EXAMPLES
 from tests.deploy.lint.platform import Platform
 
 ENTRY = "0x82000005 &scmi_shm_3 3"
@@ -108,11 +108,9 @@ def test_a_guest_that_is_not_given_may_have_the_device(platform: Platform) -> No
 def test_a_long_list_of_clashes_is_told_once_for_each_entry(platform: Platform) -> None:
     entries = " ".join(f"{0x2000010 + at:#x} &scmi_shm_4 {300 + at}" for at in range(1000))
     platform.edit("host.dts", "0x82000006 &scmi_shm_4 4", entries)
-    start = time.perf_counter()
     found = [one.rule for one in platform.check(platform=False)]
-    assert time.perf_counter() - start < 20  # each with each would take minutes
     assert found.count("agent-id-unreachable") == 1000
-    assert 200 < found.count("duplicate-shmem") < 1000
+    assert found.count("duplicate-shmem") == hazards.COMPARED - 5  # but Xen, three others, the first
 
 
 def test_fixing_what_is_said_makes_it_clean(platform: Platform) -> None:

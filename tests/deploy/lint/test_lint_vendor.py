@@ -3,7 +3,6 @@
 The boards are those of ``tests/vendor_boards.py``; TRAPLINE_VENDOR_DTBS names their folder.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from deploy.devicetree import load
 from deploy.lint import Finding, Inputs, check
 from tests import vendor_boards
 
-SECONDS_PER_BOARD = 0.5
-SECONDS_FOR_75 = 20
 GRAVE = ("error", "warning")
 
 pytestmark = pytest.mark.skipif(
@@ -163,16 +160,3 @@ def test_access_controllers_at_the_host_channel_on_every_board(
         path = vendor_boards.host_channel(load([board])).path
         wrong = replaced("access-controllers = <&xen_scmi", f"access-controllers = <&{{{path}}}")
         assert "access-controllers-not-xen" in [one.rule for one in findings(board, files, wrong)], board
-
-
-def test_it_is_quick(platforms: dict[Path, vendor_boards.Files]) -> None:
-    """Time of this process alone: what else the machine does is not the linter's doing."""
-    slowest, total = 0.0, 0.0
-    some = list(platforms.items())[:: max(1, len(platforms) // 75)][:75]
-    for board, files in some:
-        start = time.process_time()
-        check(Inputs((board, files.fragment), files.guests))
-        taken = time.process_time() - start
-        slowest, total = max(slowest, taken), total + taken
-    assert slowest < SECONDS_PER_BOARD
-    assert total < SECONDS_FOR_75
