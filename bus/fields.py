@@ -6,14 +6,16 @@ those are in ``bus.scmi`` (one module per protocol) and ``bus.shmem``.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Optional, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+KINDS = {"I": "u32", "i": "i32", "Q": "u64", "q": "i64", "B": "u8", "H": "u16"}
 ANY_VERSION = 0
 NEWEST = 0xFFFF_FFFF
+REST = "*"  # the count of an array that takes what is left of the payload
 
 
 class WrongSize(ValueError):  # noqa: N818 - it is named for what the specification calls it
@@ -64,10 +66,12 @@ class Bits:
 class Field(msgspec.Struct, frozen=True):
     """One row of a layout table.
 
-    ``code`` is the struct letter ("I", "i", "Q", "B", "16s"); a counted array has ``count`` as
-    ``"field[high:low]"`` or ``"field"`` and ``pad`` as the multiple of bytes it is zero-padded to.
-    ``since`` is the protocol version that added the field; ``older`` maps a version to the bits
-    that were legal below it; ``of`` names the kind of resource that the value identifies.
+    ``code`` is the struct letter ("I", "i", "Q", "q", "B", "H", "16s"); a counted array has ``count`` as
+    ``"field[high:low]"``, ``"field"`` or REST, ``pad`` as the multiple of bytes it is zero-padded to, and
+    ``item`` (instead of a code) if its items are structures. ``when`` makes a field of a structure depend
+    on bits before it: ``"attributes_low[8] !attributes_high[8]"``. ``since`` is the protocol version that
+    added the field; ``older`` maps a version to the bits that were legal below it; ``of`` names the kind
+    of resource that the value identifies.
     """
 
     code: str
@@ -79,15 +83,22 @@ class Field(msgspec.Struct, frozen=True):
     values: Mapping[str, int] = {}
     count: str = ""
     pad: int = 1
+    item: Optional[type["Message"]] = None  # noqa: UP045 - a string has no "|"
+    when: str = ""
     name: str = ""
 
     @property
     def kind(self) -> str:
-        """How the specification writes the type: u32, u64, char[16], u64[count]."""
-        base = {"I": "u32", "i": "i32", "Q": "u64", "B": "u8", "H": "u16"}.get(self.code)
+        """How the specification writes the type: u32, u64, char[16], u64[count], PerfLevel[count]."""
+        base = self.item.__name__ if self.item else KINDS.get(self.code)
         if base is None:
             return f"char[{self.code[:-1]}]"
         return f"{base}[{self.count}]" if self.count else base
+
+    @property
+    def empty(self) -> Any:
+        """What stands for the field where a version or a condition leaves it out."""
+        return "" if self.is_text else () if self.count else 0
 
     @property
     def is_text(self) -> bool:
@@ -114,14 +125,23 @@ def u64(doc: str = "", **rest: Any) -> Field:
     return Field("Q", doc, **rest)
 
 
+def i64(doc: str = "", **rest: Any) -> Field:
+    return Field("q", doc, **rest)
+
+
 def char(size: int, doc: str = "", **rest: Any) -> Field:
     """``size`` bytes of NUL-terminated ASCII, so at most ``size - 1`` characters."""
     return Field(f"{size}s", doc, **rest)
 
 
 def array(code: str, count: str, doc: str = "", **rest: Any) -> Field:
-    """A counted array at the end of a message; ``code`` is "I", "Q", "B" or "H"."""
+    """A counted array at the end of a message; ``code`` is "I", "i", "Q", "B" or "H"."""
     return Field(code, doc, count=count, **rest)
+
+
+def structures(item: type["Message"], count: str, doc: str = "", **rest: Any) -> Field:
+    """A counted array of structures at the end of a message."""
+    return Field("", doc, count=count, item=item, **rest)
 
 
 U32 = Annotated[int, u32()]
@@ -150,9 +170,13 @@ def fields_of(cls: type[Message]) -> tuple[Field, ...]:
 
 
 class Layout:
-    """How one message looks on the wire at one protocol version; made once by ``layout``."""
+    """How one message looks on the wire at one protocol version; made once by ``layout``.
 
-    __slots__ = ("cls", "fixed", "missing", "offsets", "plain", "rows", "size", "tail", "texts")
+    ``rows`` are the fields of that version, ``size`` the bytes of those before the counted array;
+    ``dynamic`` if some depend on bits of others, so that ``size`` is only what is always there.
+    """
+
+    __slots__ = ("cls", "dynamic", "fixed", "missing", "offsets", "plain", "rows", "size", "tail", "texts")
 
     def __init__(self, cls: type[Message], version: int) -> None:
         every = fields_of(cls)
@@ -161,13 +185,14 @@ class Layout:
         self.tail = next((row for row in self.rows if row.count), None)
         if self.tail is not None and self.rows[-1] is not self.tail:
             raise TypeError(f"{cls.__name__}: a counted array must be the last field")
-        fixed = self.rows[:-1] if self.tail else self.rows
+        self.dynamic = any(row.when for row in self.rows)
+        fixed = tuple(row for row in (self.rows[:-1] if self.tail else self.rows) if not row.when)
         self.fixed = struct.Struct("<" + "".join(row.code for row in fixed))
         self.size = self.fixed.size
         self.offsets = dict(_offsets(fixed))
         self.missing = tuple(row for row in every if row not in self.rows)
         self.texts = tuple(i for i, row in enumerate(fixed) if row.is_text)
-        self.plain = not (self.tail or self.missing or self.texts)
+        self.plain = not (self.tail or self.missing or self.texts or self.dynamic)
 
 
 def _offsets(rows: tuple[Field, ...]) -> Iterator[tuple[str, int]]:
@@ -185,33 +210,33 @@ def layout(cls: type[Message], version: int = NEWEST) -> Layout:
 def encode(message: Message, version: int = NEWEST) -> bytes:
     """The payload bytes of ``message`` at a protocol version; raises ValueError for a value out of range."""
     table = layout(type(message), version)
-    values = msgspec.structs.astuple(message)
     try:
         if table.plain:
-            return table.fixed.pack(*values)
-        return _encode_slowly(message, table)
+            return table.fixed.pack(*msgspec.structs.astuple(message))
+        return _encode_slowly(message, table, version)
     except (struct.error, OverflowError) as error:
         raise ValueError(f"{type(message).__name__}: {error}") from None
 
 
-def _encode_slowly(message: Message, table: Layout) -> bytes:
-    values: list[Any] = []
+def _encode_slowly(message: Message, table: Layout, version: int) -> bytes:
+    data = b""
     for row in table.rows:
         value = getattr(message, row.name)
         if row.is_text:
             value = _text_bytes(value, int(row.code[:-1]))
-        if not row.count:
-            values.append(value)
-    data = table.fixed.pack(*values)
-    if table.tail is None:
+        if not row.count and (not row.when or _holds(row.when, lambda name: getattr(message, name))):
+            data += struct.pack("<" + row.code, value)
+    tail = table.tail
+    if tail is None:
         return data
-    items = getattr(message, table.tail.name)
-    if len(items) != count_in(message, table.tail):
-        raise ValueError(
-            f"{type(message).__name__}.{table.tail.name} has {len(items)} items, its count differs"
-        )
-    data += struct.pack(f"<{len(items)}{table.tail.code}", *items)
-    return data + bytes(-len(data) % table.tail.pad)
+    items = getattr(message, tail.name)
+    if len(items) != count_in(message, tail):
+        raise ValueError(f"{type(message).__name__}.{tail.name} has {len(items)} items, its count differs")
+    if tail.item:
+        data += b"".join(encode(item, version) for item in items)
+    else:
+        data += struct.pack(f"<{len(items)}{tail.code}", *items)
+    return data + bytes(-len(data) % tail.pad)
 
 
 def _text_bytes(text: str, size: int) -> bytes:
@@ -219,42 +244,86 @@ def _text_bytes(text: str, size: int) -> bytes:
     return text.encode("ascii", "replace")[: size - 1]
 
 
+def _holds(when: str, value: Callable[[str], int]) -> bool:
+    return all(value(name) >> bit & 1 == wanted for name, bit, wanted in _conditions(when))
+
+
+@cache
+def _conditions(when: str) -> tuple[tuple[str, int, int], ...]:
+    """``"low[8] !high[8]"`` as (("low", 8, 1), ("high", 8, 0))."""
+    found = []
+    for word in when.split():
+        name, _, bit = word.lstrip("!").rstrip("]").partition("[")
+        found.append((name, int(bit), 0 if word.startswith("!") else 1))
+    return tuple(found)
+
+
 def decode(cls: type[M], payload: bytes, version: int = NEWEST) -> M:
     """The message in ``payload``; raises WrongSize unless the length is exactly what the table says."""
     table = layout(cls, version)
-    if table.tail is None:
+    if table.plain:
         if len(payload) != table.size:
             raise WrongSize(f"{cls.__name__} is {table.size} bytes, not {len(payload)}")
-        values = table.fixed.unpack(payload)
-        if table.plain:
-            return cls(*values)
-        return _build(cls, table, values, ())
-    if len(payload) < table.size:
-        raise WrongSize(f"{cls.__name__} has at least {table.size} bytes, not {len(payload)}")
-    values = table.fixed.unpack_from(payload)
-    count = _count(dict(zip(table.offsets, values, strict=True)), table.tail.count)
-    width = struct.calcsize("<" + table.tail.code)
-    end = table.size + count * width
-    if len(payload) != end + -end % table.tail.pad:
-        raise WrongSize(f"{cls.__name__} with {count} {table.tail.name} is not {len(payload)} bytes")
-    items = struct.unpack_from(f"<{count}{table.tail.code}", payload, table.size)
-    return _build(cls, table, values, items)
+        return cls(*table.fixed.unpack(payload))
+    message, end = _decode_from(cls, payload, 0, version)
+    if end != len(payload):
+        raise WrongSize(f"{cls.__name__} is {end} bytes here, not {len(payload)}")
+    return message
 
 
-def _build(cls: type[M], table: Layout, values: tuple[Any, ...], items: tuple[int, ...]) -> M:
-    named: dict[str, Any] = dict(zip(table.offsets, values, strict=True))
+def _decode_from(cls: type[M], payload: bytes, at: int, version: int) -> tuple[M, int]:
+    """The message that begins at ``at``, and where it ends; raises WrongSize if it goes on beyond."""
+    table = layout(cls, version)
+    if len(payload) - at < table.size:
+        raise WrongSize(f"{table.cls.__name__} has at least {table.size} bytes, not {len(payload) - at}")
+    values: dict[str, Any] = {row.name: row.empty for row in table.missing}
+    start = at
     for row in table.rows:
-        if row.is_text:
-            named[row.name] = named[row.name].split(b"\0", 1)[0].decode("ascii", "backslashreplace")
+        if row.count:
+            continue
+        if row.when and not _holds(row.when, values.__getitem__):
+            values[row.name] = row.empty
+            continue
+        end = at + struct.calcsize("<" + row.code)
+        if end > len(payload):
+            raise WrongSize(f"{table.cls.__name__} ends before {row.name}")
+        (value,) = struct.unpack_from("<" + row.code, payload, at)
+        text = row.is_text
+        values[row.name] = value.split(b"\0", 1)[0].decode("ascii", "backslashreplace") if text else value
+        at = end
     if table.tail is not None:
-        named[table.tail.name] = items
-    for row in table.missing:
-        named[row.name] = "" if row.is_text else () if row.count else 0
-    return cls(**named)
+        values[table.tail.name], at = _items(table, payload, at, values, version)
+        at += -(at - start) % table.tail.pad
+        if at > len(payload):
+            raise WrongSize(f"{table.cls.__name__}.{table.tail.name} is not padded to {table.tail.pad} bytes")
+    return cls(**values), at
+
+
+def _items(
+    table: Layout, payload: bytes, at: int, values: Mapping[str, Any], version: int
+) -> tuple[tuple[Any, ...], int]:
+    """The counted array that begins at ``at``, and where it ends."""
+    tail = table.tail
+    assert tail is not None
+    count = None if tail.count == REST else _count(values, tail.count)
+    if tail.item is not None:
+        found: list[Message] = []
+        while at < len(payload) if count is None else len(found) < count:
+            item, at = _decode_from(tail.item, payload, at, version)
+            found.append(item)
+        return tuple(found), at
+    width = struct.calcsize("<" + tail.code)
+    if count is None:
+        count = (len(payload) - at) // width
+    if at + count * width > len(payload):
+        raise WrongSize(f"{table.cls.__name__} with {count} {tail.name} is not {len(payload)} bytes")
+    return struct.unpack_from(f"<{count}{tail.code}", payload, at), at + count * width
 
 
 def count_in(message: Message, row: Field) -> int:
     """How many items the counted array ``row`` of ``message`` claims to have."""
+    if row.count == REST:
+        return len(getattr(message, row.name))
     field, high, low = _count_field(row.count)
     return int(getattr(message, field)) >> low & (1 << high - low + 1) - 1
 
@@ -272,7 +341,7 @@ def _count(values: Mapping[str, int], count: str) -> int:
 
 @cache
 def _count_field(count: str) -> tuple[str, int, int]:
-    """``"num[11:0]"`` as ("num", 11, 0); a bare name counts with all of its bits."""
+    """``"num[11:0]"`` as ("num", 11, 0); a bare name counts with all of its bits, so does REST."""
     name, _, span = count.partition("[")
     if not span:
         return name, 31, 0

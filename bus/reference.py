@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from bus import frames, shmem
 from bus.fields import ANY_VERSION, NEWEST, Bits, Field, Message, fields_of, layout
-from bus.scmi.protocol import Command, Protocol
+from bus.scmi.protocol import AnyCommand, Protocol
 from bus.scmi.status import STATUS_BYTES, Status
 
 WORD_BITS = 32
@@ -109,7 +109,7 @@ def _commands(protocol: Protocol) -> str:
     return table(head, (_command_row(command) for command in protocol.every_command()))
 
 
-def _command_row(command: Command) -> Row:
+def _command_row(command: AnyCommand) -> Row:
     return (
         f"{command.id:#x}",
         command.name,

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, array, char, u32
-from bus.scmi.protocol import Command, Notification, Protocol
+from bus.scmi.protocol import Command, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
 PLATFORM = 0
@@ -88,72 +88,85 @@ _PERMISSION_ERRORS = {
     Status.DENIED: "caller may not change this agent's permissions",
 }
 
+PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
+BASE_DISCOVER_VENDOR = Command(0x3, "BASE_DISCOVER_VENDOR", Nothing, DiscoverVendorReply, mandatory=True)
+BASE_DISCOVER_SUB_VENDOR = Command(0x4, "BASE_DISCOVER_SUB_VENDOR", Nothing, DiscoverSubVendorReply)
+BASE_DISCOVER_IMPLEMENTATION_VERSION = Command(
+    0x5, "BASE_DISCOVER_IMPLEMENTATION_VERSION", Nothing, DiscoverImplementationVersionReply, mandatory=True
+)
+BASE_DISCOVER_LIST_PROTOCOLS = Command(
+    0x6,
+    "BASE_DISCOVER_LIST_PROTOCOLS",
+    DiscoverListProtocols,
+    DiscoverListProtocolsReply,
+    mandatory=True,
+    errors={Status.INVALID_PARAMETERS: "skip beyond the number of visible protocols"},
+)
+BASE_DISCOVER_AGENT = Command(
+    0x7,
+    "BASE_DISCOVER_AGENT",
+    DiscoverAgent,
+    DiscoverAgentReply,
+    errors={Status.NOT_FOUND: "agent id above num_agents"},
+)
+BASE_NOTIFY_ERRORS = Command(
+    0x8,
+    "BASE_NOTIFY_ERRORS",
+    NotifyErrors,
+    Nothing,
+    changes=True,
+    errors={Status.INVALID_PARAMETERS: "reserved bit set"},
+)
+BASE_SET_DEVICE_PERMISSIONS = Command(
+    0x9,
+    "BASE_SET_DEVICE_PERMISSIONS",
+    SetDevicePermissions,
+    Nothing,
+    changes=True,
+    since=0x20000,
+    errors=_PERMISSION_ERRORS,
+)
+BASE_SET_PROTOCOL_PERMISSIONS = Command(
+    0xA,
+    "BASE_SET_PROTOCOL_PERMISSIONS",
+    SetProtocolPermissions,
+    Nothing,
+    changes=True,
+    since=0x20000,
+    errors={**_PERMISSION_ERRORS, Status.NOT_FOUND: "unknown agent, device or protocol"},
+)
+BASE_RESET_AGENT_CONFIGURATION = Command(
+    0xB,
+    "BASE_RESET_AGENT_CONFIGURATION",
+    ResetAgentConfiguration,
+    Nothing,
+    changes=True,
+    since=0x20000,
+    errors={
+        Status.NOT_FOUND: "unknown agent",
+        Status.INVALID_PARAMETERS: "reserved flag bit set",
+        Status.NOT_SUPPORTED: "command not implemented",
+        Status.DENIED: "caller may not reset this agent",
+    },
+)
+BASE_ERROR_EVENT = Notification(0x0, "BASE_ERROR_EVENT", ErrorEvent, "BASE_NOTIFY_ERRORS")
+
 PROTOCOL = Protocol(
     0x10,
     "base",
     "Base",
     versions=(0x10000, 0x20000, 0x20001),
     commands=(
-        Command(0x1, "PROTOCOL_ATTRIBUTES", reply=ProtocolAttributesReply, mandatory=True),
-        Command(0x3, "BASE_DISCOVER_VENDOR", reply=DiscoverVendorReply, mandatory=True),
-        Command(0x4, "BASE_DISCOVER_SUB_VENDOR", reply=DiscoverSubVendorReply),
-        Command(
-            0x5,
-            "BASE_DISCOVER_IMPLEMENTATION_VERSION",
-            reply=DiscoverImplementationVersionReply,
-            mandatory=True,
-        ),
-        Command(
-            0x6,
-            "BASE_DISCOVER_LIST_PROTOCOLS",
-            DiscoverListProtocols,
-            DiscoverListProtocolsReply,
-            mandatory=True,
-            errors={Status.INVALID_PARAMETERS: "skip beyond the number of visible protocols"},
-        ),
-        Command(
-            0x7,
-            "BASE_DISCOVER_AGENT",
-            DiscoverAgent,
-            DiscoverAgentReply,
-            errors={Status.NOT_FOUND: "agent id above num_agents"},
-        ),
-        Command(
-            0x8,
-            "BASE_NOTIFY_ERRORS",
-            NotifyErrors,
-            changes=True,
-            errors={Status.INVALID_PARAMETERS: "reserved bit set"},
-        ),
-        Command(
-            0x9,
-            "BASE_SET_DEVICE_PERMISSIONS",
-            SetDevicePermissions,
-            changes=True,
-            since=0x20000,
-            errors=_PERMISSION_ERRORS,
-        ),
-        Command(
-            0xA,
-            "BASE_SET_PROTOCOL_PERMISSIONS",
-            SetProtocolPermissions,
-            changes=True,
-            since=0x20000,
-            errors={**_PERMISSION_ERRORS, Status.NOT_FOUND: "unknown agent, device or protocol"},
-        ),
-        Command(
-            0xB,
-            "BASE_RESET_AGENT_CONFIGURATION",
-            ResetAgentConfiguration,
-            changes=True,
-            since=0x20000,
-            errors={
-                Status.NOT_FOUND: "unknown agent",
-                Status.INVALID_PARAMETERS: "reserved flag bit set",
-                Status.NOT_SUPPORTED: "command not implemented",
-                Status.DENIED: "caller may not reset this agent",
-            },
-        ),
+        PROTOCOL_ATTRIBUTES,
+        BASE_DISCOVER_VENDOR,
+        BASE_DISCOVER_SUB_VENDOR,
+        BASE_DISCOVER_IMPLEMENTATION_VERSION,
+        BASE_DISCOVER_LIST_PROTOCOLS,
+        BASE_DISCOVER_AGENT,
+        BASE_NOTIFY_ERRORS,
+        BASE_SET_DEVICE_PERMISSIONS,
+        BASE_SET_PROTOCOL_PERMISSIONS,
+        BASE_RESET_AGENT_CONFIGURATION,
     ),
-    notifications=(Notification(0x0, "BASE_ERROR_EVENT", ErrorEvent, "BASE_NOTIFY_ERRORS"),),
+    notifications=(BASE_ERROR_EVENT,),
 )

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, array, char, u32, u64
-from bus.scmi.protocol import Command, Notification, Protocol
+from bus.scmi.protocol import Command, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
 ATTRIBUTES = Bits(max_async_requests=(23, 16), num_clocks=(15, 0))
@@ -61,7 +61,7 @@ class RateSet(Message, frozen=True):
 
 
 class RateSetComplete(Message, frozen=True):
-    clock_id: Annotated[int, u32()]
+    clock_id: Annotated[int, u32(of="clock")]
     rate: Annotated[int, u64("Hz")]
 
 
@@ -123,12 +123,12 @@ class PossibleParentsGet(Message, frozen=True):
 
 class PossibleParentsGetReply(Message, frozen=True):
     num_parents_flags: Annotated[int, u32(bits=NUM_PARENTS)]
-    parents: Annotated[tuple[int, ...], array("I", "num_parents_flags[7:0]", "clock ids")]
+    parents: Annotated[tuple[int, ...], array("I", "num_parents_flags[7:0]", "clock ids", of="clock")]
 
 
 class ParentSet(Message, frozen=True):
     clock_id: Annotated[int, u32(of="clock")]
-    parent_id: Annotated[int, u32("one of the possible parents")]
+    parent_id: Annotated[int, u32("one of the possible parents", of="clock")]
 
 
 class ParentGet(Message, frozen=True):
@@ -136,7 +136,7 @@ class ParentGet(Message, frozen=True):
 
 
 class ParentGetReply(Message, frozen=True):
-    parent_id: Annotated[int, u32()]
+    parent_id: Annotated[int, u32(of="clock")]
 
 
 class GetPermissions(Message, frozen=True):
@@ -149,13 +149,13 @@ class GetPermissionsReply(Message, frozen=True):
 
 class RateChanged(Message, frozen=True):
     agent_id: Annotated[int, u32("who caused it")]
-    clock_id: Annotated[int, u32()]
+    clock_id: Annotated[int, u32(of="clock")]
     rate: Annotated[int, u64("Hz")]
 
 
 class RateChangeRequested(Message, frozen=True):
     agent_id: Annotated[int, u32("who asked")]
-    clock_id: Annotated[int, u32()]
+    clock_id: Annotated[int, u32(of="clock")]
     rate: Annotated[int, u64("Hz")]
 
 
@@ -166,116 +166,138 @@ _NOTIFY_ERRORS = {
     Status.NOT_SUPPORTED: "clock has no notification",
 }
 
+PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
+CLOCK_ATTRIBUTES = Command(
+    0x3, "CLOCK_ATTRIBUTES", ClockAttributes, ClockAttributesReply, mandatory=True, errors=_UNKNOWN
+)
+CLOCK_DESCRIBE_RATES = Command(
+    0x4,
+    "CLOCK_DESCRIBE_RATES",
+    DescribeRates,
+    DescribeRatesReply,
+    mandatory=True,
+    errors={**_UNKNOWN, Status.OUT_OF_RANGE: "rate_index too big"},
+)
+CLOCK_RATE_SET = Command(
+    0x5,
+    "CLOCK_RATE_SET",
+    RateSet,
+    Nothing,
+    mandatory=True,
+    changes=True,
+    delayed=RateSetComplete,
+    errors={
+        Status.NOT_FOUND: "unknown clock",
+        Status.INVALID_PARAMETERS: "reserved flag bit or unusable rate",
+        Status.BUSY: "too many asynchronous requests outstanding",
+        Status.NOT_SUPPORTED: "async not available",
+        Status.DENIED: "caller may not change the rate",
+    },
+)
+CLOCK_RATE_GET = Command(0x6, "CLOCK_RATE_GET", RateGet, RateGetReply, mandatory=True, errors=_UNKNOWN)
+CLOCK_CONFIG_SET = Command(
+    0x7,
+    "CLOCK_CONFIG_SET",
+    ConfigSet,
+    Nothing,
+    mandatory=True,
+    changes=True,
+    errors={
+        Status.NOT_FOUND: "unknown clock",
+        Status.INVALID_PARAMETERS: "reserved bits or values",
+        Status.NOT_SUPPORTED: "extended configuration not available",
+        Status.DENIED: "caller may not change the state",
+    },
+)
+CLOCK_NAME_GET = Command(
+    0x8, "CLOCK_NAME_GET", ClockNameGet, ClockNameGetReply, since=0x20000, errors=_UNKNOWN
+)
+CLOCK_RATE_NOTIFY = Command(
+    0x9, "CLOCK_RATE_NOTIFY", RateNotify, Nothing, changes=True, since=0x20000, errors=_NOTIFY_ERRORS
+)
+CLOCK_RATE_CHANGE_REQUESTED_NOTIFY = Command(
+    0xA,
+    "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY",
+    RateChangeRequestedNotify,
+    Nothing,
+    changes=True,
+    since=0x20000,
+    errors=_NOTIFY_ERRORS,
+)
+CLOCK_CONFIG_GET = Command(
+    0xB,
+    "CLOCK_CONFIG_GET",
+    ConfigGet,
+    ConfigGetReply,
+    mandatory=True,
+    since=0x30000,
+    errors={
+        Status.NOT_FOUND: "unknown clock",
+        Status.INVALID_PARAMETERS: "reserved bits",
+        Status.NOT_SUPPORTED: "extended configuration not available",
+    },
+)
+CLOCK_POSSIBLE_PARENTS_GET = Command(
+    0xC,
+    "CLOCK_POSSIBLE_PARENTS_GET",
+    PossibleParentsGet,
+    PossibleParentsGetReply,
+    since=0x30000,
+    errors={Status.NOT_FOUND: "unknown clock", Status.NOT_SUPPORTED: "parent not selectable"},
+)
+CLOCK_PARENT_SET = Command(
+    0xD,
+    "CLOCK_PARENT_SET",
+    ParentSet,
+    Nothing,
+    changes=True,
+    since=0x30000,
+    errors={
+        Status.NOT_FOUND: "unknown clock",
+        Status.INVALID_PARAMETERS: "not a possible parent",
+        Status.NOT_SUPPORTED: "parent not selectable",
+        Status.DENIED: "caller may not change the parent",
+    },
+)
+CLOCK_PARENT_GET = Command(
+    0xE,
+    "CLOCK_PARENT_GET",
+    ParentGet,
+    ParentGetReply,
+    since=0x30000,
+    errors={Status.NOT_FOUND: "unknown clock", Status.NOT_SUPPORTED: "clock has no selectable parent"},
+)
+CLOCK_GET_PERMISSIONS = Command(
+    0xF, "CLOCK_GET_PERMISSIONS", GetPermissions, GetPermissionsReply, since=0x30000, errors=_UNKNOWN
+)
+CLOCK_RATE_CHANGED = Notification(0x0, "CLOCK_RATE_CHANGED", RateChanged, "CLOCK_RATE_NOTIFY")
+CLOCK_RATE_CHANGE_REQUESTED = Notification(
+    0x1, "CLOCK_RATE_CHANGE_REQUESTED", RateChangeRequested, "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY"
+)
+
 PROTOCOL = Protocol(
     0x14,
     "clock",
     "Clock management",
     versions=(0x10000, 0x20000, 0x30000),
     commands=(
-        Command(0x1, "PROTOCOL_ATTRIBUTES", reply=ProtocolAttributesReply, mandatory=True),
-        Command(
-            0x3, "CLOCK_ATTRIBUTES", ClockAttributes, ClockAttributesReply, mandatory=True, errors=_UNKNOWN
-        ),
-        Command(
-            0x4,
-            "CLOCK_DESCRIBE_RATES",
-            DescribeRates,
-            DescribeRatesReply,
-            mandatory=True,
-            errors={**_UNKNOWN, Status.OUT_OF_RANGE: "rate_index too big"},
-        ),
-        Command(
-            0x5,
-            "CLOCK_RATE_SET",
-            RateSet,
-            mandatory=True,
-            changes=True,
-            delayed=RateSetComplete,
-            errors={
-                Status.NOT_FOUND: "unknown clock",
-                Status.INVALID_PARAMETERS: "reserved flag bit or unusable rate",
-                Status.BUSY: "too many asynchronous requests outstanding",
-                Status.NOT_SUPPORTED: "async not available",
-                Status.DENIED: "caller may not change the rate",
-            },
-        ),
-        Command(0x6, "CLOCK_RATE_GET", RateGet, RateGetReply, mandatory=True, errors=_UNKNOWN),
-        Command(
-            0x7,
-            "CLOCK_CONFIG_SET",
-            ConfigSet,
-            mandatory=True,
-            changes=True,
-            errors={
-                Status.NOT_FOUND: "unknown clock",
-                Status.INVALID_PARAMETERS: "reserved bits or values",
-                Status.NOT_SUPPORTED: "extended configuration not available",
-                Status.DENIED: "caller may not change the state",
-            },
-        ),
-        Command(0x8, "CLOCK_NAME_GET", ClockNameGet, ClockNameGetReply, since=0x20000, errors=_UNKNOWN),
-        Command(0x9, "CLOCK_RATE_NOTIFY", RateNotify, changes=True, since=0x20000, errors=_NOTIFY_ERRORS),
-        Command(
-            0xA,
-            "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY",
-            RateChangeRequestedNotify,
-            changes=True,
-            since=0x20000,
-            errors=_NOTIFY_ERRORS,
-        ),
-        Command(
-            0xB,
-            "CLOCK_CONFIG_GET",
-            ConfigGet,
-            ConfigGetReply,
-            mandatory=True,
-            since=0x30000,
-            errors={
-                Status.NOT_FOUND: "unknown clock",
-                Status.INVALID_PARAMETERS: "reserved bits",
-                Status.NOT_SUPPORTED: "extended configuration not available",
-            },
-        ),
-        Command(
-            0xC,
-            "CLOCK_POSSIBLE_PARENTS_GET",
-            PossibleParentsGet,
-            PossibleParentsGetReply,
-            since=0x30000,
-            errors={Status.NOT_FOUND: "unknown clock", Status.NOT_SUPPORTED: "parent not selectable"},
-        ),
-        Command(
-            0xD,
-            "CLOCK_PARENT_SET",
-            ParentSet,
-            changes=True,
-            since=0x30000,
-            errors={
-                Status.NOT_FOUND: "unknown clock",
-                Status.INVALID_PARAMETERS: "not a possible parent",
-                Status.NOT_SUPPORTED: "parent not selectable",
-                Status.DENIED: "caller may not change the parent",
-            },
-        ),
-        Command(
-            0xE,
-            "CLOCK_PARENT_GET",
-            ParentGet,
-            ParentGetReply,
-            since=0x30000,
-            errors={
-                Status.NOT_FOUND: "unknown clock",
-                Status.NOT_SUPPORTED: "clock has no selectable parent",
-            },
-        ),
-        Command(
-            0xF, "CLOCK_GET_PERMISSIONS", GetPermissions, GetPermissionsReply, since=0x30000, errors=_UNKNOWN
-        ),
+        PROTOCOL_ATTRIBUTES,
+        CLOCK_ATTRIBUTES,
+        CLOCK_DESCRIBE_RATES,
+        CLOCK_RATE_SET,
+        CLOCK_RATE_GET,
+        CLOCK_CONFIG_SET,
+        CLOCK_NAME_GET,
+        CLOCK_RATE_NOTIFY,
+        CLOCK_RATE_CHANGE_REQUESTED_NOTIFY,
+        CLOCK_CONFIG_GET,
+        CLOCK_POSSIBLE_PARENTS_GET,
+        CLOCK_PARENT_SET,
+        CLOCK_PARENT_GET,
+        CLOCK_GET_PERMISSIONS,
     ),
     notifications=(
-        Notification(0x0, "CLOCK_RATE_CHANGED", RateChanged, "CLOCK_RATE_NOTIFY"),
-        Notification(
-            0x1, "CLOCK_RATE_CHANGE_REQUESTED", RateChangeRequested, "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY"
-        ),
+        CLOCK_RATE_CHANGED,
+        CLOCK_RATE_CHANGE_REQUESTED,
     ),
 )

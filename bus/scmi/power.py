@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, char, u32, u64
-from bus.scmi.protocol import Command, Notification, Protocol
+from bus.scmi.protocol import Command, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
 ON = 0x0000_0000
@@ -67,13 +67,13 @@ class DomainNameGetReply(Message, frozen=True):
 
 class StateChanged(Message, frozen=True):
     agent_id: Annotated[int, u32("who caused it")]
-    domain_id: Annotated[int, u32()]
+    domain_id: Annotated[int, u32(of="power_domain")]
     power_state: Annotated[int, u32(bits=STATE, values=STATES)]
 
 
 class StateChangeRequested(Message, frozen=True):
     agent_id: Annotated[int, u32("who asked")]
-    domain_id: Annotated[int, u32()]
+    domain_id: Annotated[int, u32(of="power_domain")]
     power_state: Annotated[int, u32(bits=STATE, values=STATES)]
 
 
@@ -84,56 +84,62 @@ _NOTIFY_ERRORS = {
     Status.NOT_SUPPORTED: "domain has no notification",
 }
 
+PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
+POWER_DOMAIN_ATTRIBUTES = Command(
+    0x3, "POWER_DOMAIN_ATTRIBUTES", DomainAttributes, DomainAttributesReply, mandatory=True, errors=_UNKNOWN
+)
+POWER_STATE_SET = Command(
+    0x4,
+    "POWER_STATE_SET",
+    StateSet,
+    Nothing,
+    mandatory=True,
+    changes=True,
+    errors={
+        Status.NOT_FOUND: "unknown domain",
+        Status.INVALID_PARAMETERS: "reserved flag bit or state that the domain does not have",
+        Status.NOT_SUPPORTED: "requested mode or state not available to this caller",
+        Status.DENIED: "caller may not set this domain",
+        Status.BUSY: "previous request still in progress",
+    },
+)
+POWER_STATE_GET = Command(0x5, "POWER_STATE_GET", StateGet, StateGetReply, mandatory=True, errors=_UNKNOWN)
+POWER_STATE_NOTIFY = Command(
+    0x6, "POWER_STATE_NOTIFY", StateNotify, Nothing, changes=True, errors=_NOTIFY_ERRORS
+)
+POWER_STATE_CHANGE_REQUESTED_NOTIFY = Command(
+    0x7,
+    "POWER_STATE_CHANGE_REQUESTED_NOTIFY",
+    StateChangeRequestedNotify,
+    Nothing,
+    changes=True,
+    since=0x20000,
+    errors=_NOTIFY_ERRORS,
+)
+POWER_DOMAIN_NAME_GET = Command(
+    0x8, "POWER_DOMAIN_NAME_GET", DomainNameGet, DomainNameGetReply, since=0x30000, errors=_UNKNOWN
+)
+POWER_STATE_CHANGED = Notification(0x0, "POWER_STATE_CHANGED", StateChanged, "POWER_STATE_NOTIFY")
+POWER_STATE_CHANGE_REQUESTED = Notification(
+    0x1, "POWER_STATE_CHANGE_REQUESTED", StateChangeRequested, "POWER_STATE_CHANGE_REQUESTED_NOTIFY"
+)
+
 PROTOCOL = Protocol(
     0x11,
     "power",
     "Power domain management",
     versions=(0x20000, 0x30000, 0x30001),
     commands=(
-        Command(0x1, "PROTOCOL_ATTRIBUTES", reply=ProtocolAttributesReply, mandatory=True),
-        Command(
-            0x3,
-            "POWER_DOMAIN_ATTRIBUTES",
-            DomainAttributes,
-            DomainAttributesReply,
-            mandatory=True,
-            errors=_UNKNOWN,
-        ),
-        Command(
-            0x4,
-            "POWER_STATE_SET",
-            StateSet,
-            mandatory=True,
-            changes=True,
-            errors={
-                Status.NOT_FOUND: "unknown domain",
-                Status.INVALID_PARAMETERS: "reserved flag bit or state that the domain does not have",
-                Status.NOT_SUPPORTED: "requested mode or state not available to this caller",
-                Status.DENIED: "caller may not set this domain",
-                Status.BUSY: "previous request still in progress",
-            },
-        ),
-        Command(0x5, "POWER_STATE_GET", StateGet, StateGetReply, mandatory=True, errors=_UNKNOWN),
-        Command(0x6, "POWER_STATE_NOTIFY", StateNotify, changes=True, errors=_NOTIFY_ERRORS),
-        Command(
-            0x7,
-            "POWER_STATE_CHANGE_REQUESTED_NOTIFY",
-            StateChangeRequestedNotify,
-            changes=True,
-            since=0x20000,
-            errors=_NOTIFY_ERRORS,
-        ),
-        Command(
-            0x8, "POWER_DOMAIN_NAME_GET", DomainNameGet, DomainNameGetReply, since=0x30000, errors=_UNKNOWN
-        ),
+        PROTOCOL_ATTRIBUTES,
+        POWER_DOMAIN_ATTRIBUTES,
+        POWER_STATE_SET,
+        POWER_STATE_GET,
+        POWER_STATE_NOTIFY,
+        POWER_STATE_CHANGE_REQUESTED_NOTIFY,
+        POWER_DOMAIN_NAME_GET,
     ),
     notifications=(
-        Notification(0x0, "POWER_STATE_CHANGED", StateChanged, "POWER_STATE_NOTIFY"),
-        Notification(
-            0x1,
-            "POWER_STATE_CHANGE_REQUESTED",
-            StateChangeRequested,
-            "POWER_STATE_CHANGE_REQUESTED_NOTIFY",
-        ),
+        POWER_STATE_CHANGED,
+        POWER_STATE_CHANGE_REQUESTED,
     ),
 )

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, char, u32
-from bus.scmi.protocol import Command, Notification, Protocol
+from bus.scmi.protocol import Command, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
 LATENCY_UNKNOWN = 0xFFFF_FFFF
@@ -37,7 +37,7 @@ class Reset(Message, frozen=True):
 
 
 class ResetComplete(Message, frozen=True):
-    domain_id: Annotated[int, u32()]
+    domain_id: Annotated[int, u32(of="reset_domain")]
 
 
 class ResetNotify(Message, frozen=True):
@@ -56,11 +56,49 @@ class DomainNameGetReply(Message, frozen=True):
 
 class ResetIssued(Message, frozen=True):
     agent_id: Annotated[int, u32("who caused it")]
-    domain_id: Annotated[int, u32()]
+    domain_id: Annotated[int, u32(of="reset_domain")]
     reset_state: Annotated[int, u32(bits=STATE)]
 
 
 _UNKNOWN = {Status.NOT_FOUND: "unknown domain"}
+
+PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
+RESET_DOMAIN_ATTRIBUTES = Command(
+    0x3, "RESET_DOMAIN_ATTRIBUTES", DomainAttributes, DomainAttributesReply, mandatory=True, errors=_UNKNOWN
+)
+RESET = Command(
+    0x4,
+    "RESET",
+    Reset,
+    Nothing,
+    mandatory=True,
+    changes=True,
+    delayed=ResetComplete,
+    errors={
+        Status.NOT_FOUND: "unknown domain",
+        Status.INVALID_PARAMETERS: "reserved flag bit, unknown state, or async without autonomous",
+        Status.NOT_SUPPORTED: "requested mode not available on this domain",
+        Status.GENERIC_ERROR: "failed, for example domain shared with another agent",
+        Status.DENIED: "caller may not reset this domain",
+    },
+    repeatable=False,
+)
+RESET_NOTIFY = Command(
+    0x5,
+    "RESET_NOTIFY",
+    ResetNotify,
+    Nothing,
+    changes=True,
+    errors={
+        Status.NOT_FOUND: "unknown domain",
+        Status.INVALID_PARAMETERS: "reserved bit set",
+        Status.NOT_SUPPORTED: "domain has no notification",
+    },
+)
+RESET_DOMAIN_NAME_GET = Command(
+    0x6, "RESET_DOMAIN_NAME_GET", DomainNameGet, DomainNameGetReply, since=0x30000, errors=_UNKNOWN
+)
+RESET_ISSUED = Notification(0x0, "RESET_ISSUED", ResetIssued, "RESET_NOTIFY")
 
 PROTOCOL = Protocol(
     0x16,
@@ -68,44 +106,11 @@ PROTOCOL = Protocol(
     "Reset domain management",
     versions=(0x10000, 0x30000, 0x30001),
     commands=(
-        Command(0x1, "PROTOCOL_ATTRIBUTES", reply=ProtocolAttributesReply, mandatory=True),
-        Command(
-            0x3,
-            "RESET_DOMAIN_ATTRIBUTES",
-            DomainAttributes,
-            DomainAttributesReply,
-            mandatory=True,
-            errors=_UNKNOWN,
-        ),
-        Command(
-            0x4,
-            "RESET",
-            Reset,
-            mandatory=True,
-            changes=True,
-            delayed=ResetComplete,
-            errors={
-                Status.NOT_FOUND: "unknown domain",
-                Status.INVALID_PARAMETERS: "reserved flag bit, unknown state, or async without autonomous",
-                Status.NOT_SUPPORTED: "requested mode not available on this domain",
-                Status.GENERIC_ERROR: "failed, for example domain shared with another agent",
-                Status.DENIED: "caller may not reset this domain",
-            },
-        ),
-        Command(
-            0x5,
-            "RESET_NOTIFY",
-            ResetNotify,
-            changes=True,
-            errors={
-                Status.NOT_FOUND: "unknown domain",
-                Status.INVALID_PARAMETERS: "reserved bit set",
-                Status.NOT_SUPPORTED: "domain has no notification",
-            },
-        ),
-        Command(
-            0x6, "RESET_DOMAIN_NAME_GET", DomainNameGet, DomainNameGetReply, since=0x30000, errors=_UNKNOWN
-        ),
+        PROTOCOL_ATTRIBUTES,
+        RESET_DOMAIN_ATTRIBUTES,
+        RESET,
+        RESET_NOTIFY,
+        RESET_DOMAIN_NAME_GET,
     ),
-    notifications=(Notification(0x0, "RESET_ISSUED", ResetIssued, "RESET_NOTIFY"),),
+    notifications=(RESET_ISSUED,),
 )

@@ -5,11 +5,11 @@ Reads headers and payloads only; it knows nothing of channels, domains or time.
 
 from bus.fields import Field, Message, WrongSize, decode, layout
 from bus.scmi import BY_ID, header
-from bus.scmi.protocol import Command
+from bus.scmi.protocol import AnyCommand
 from bus.scmi.status import STATUS_BYTES, name, read
 
 
-def command_of(head: int) -> Command | None:
+def command_of(head: int) -> AnyCommand | None:
     """The table row that a message header names, or None."""
     protocol = BY_ID.get(header.protocol_id(head))
     return protocol.command(header.message_id(head)) if protocol else None

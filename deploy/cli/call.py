@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from bus.fields import Field, Message, WrongSize, decode, encode, fields_of, layout
 from bus.scmi import BY_KEY, PROTOCOLS, trace
-from bus.scmi.protocol import Command, Protocol
+from bus.scmi.protocol import AnyCommand, Protocol
 from bus.scmi.status import name as status_name
 from bus.shmem import PAYLOAD_BYTES_MAX
 from deploy import control
@@ -71,7 +71,7 @@ def call(
     ctx.exit(0 if shown["status"] == "SUCCESS" else 1)
 
 
-def parse_message(text: str) -> tuple[int, int, Command | None, Protocol | None]:
+def parse_message(text: str) -> tuple[int, int, AnyCommand | None, Protocol | None]:
     """(protocol id, message id, row, table) of ``clock.CLOCK_RATE_GET`` or ``0x14.0x6``; raises UserError."""
     left, dot, right = text.partition(".")
     if not dot:
@@ -111,10 +111,11 @@ def _hex(text: str) -> bytes:
     return found
 
 
-def encode_fields(command: Command, protocol: Protocol, given: tuple[str, ...]) -> bytes:
+def encode_fields(command: AnyCommand, protocol: Protocol, given: tuple[str, ...]) -> bytes:
     """The request's payload from FIELD=VALUE words; raises UserError naming the field."""
-    rows = {row.name: row for row in layout(command.request, protocol.version).rows}
-    values: dict[str, Any] = {row.name: 0 for row in fields_of(command.request)}
+    cls: type[Message] = command.request
+    rows = {row.name: row for row in layout(cls, protocol.version).rows}
+    values: dict[str, Any] = {row.name: row.empty for row in fields_of(cls)}
     seen = set()
     for word in given:
         key, equals, text = word.partition("=")
@@ -129,7 +130,7 @@ def encode_fields(command: Command, protocol: Protocol, given: tuple[str, ...]) 
             f"{command.name}: {missing[0]} is missing; give {' '.join(f'{key}=...' for key in missing)}"
         )
     try:
-        return encode(command.request(**values), protocol.version)
+        return encode(cls(**values), protocol.version)
     except ValueError as error:
         raise UserError(f"{command.name}: {error}; give a number that fits the field") from None
 
@@ -165,7 +166,7 @@ def _number(row: Field, text: str) -> int:
 
 
 def describe(
-    answer: dict[str, Any], command: Command | None, protocol: Protocol | None, body: bytes
+    answer: dict[str, Any], command: AnyCommand | None, protocol: Protocol | None, body: bytes
 ) -> dict[str, Any]:
     """The answer as plain data: status, fields by name, latency, payload in hex."""
     payload = answer["payload"]

@@ -14,7 +14,7 @@ from bus.scmi.protocol import (
     NEGOTIATE_PROTOCOL_VERSION,
     PROTOCOL_MESSAGE_ATTRIBUTES,
     PROTOCOL_VERSION,
-    Command,
+    AnyCommand,
     MessageAttributes,
     MessageAttributesReply,
     NegotiateVersion,
@@ -46,9 +46,9 @@ class Row:
         "version",
     )
 
-    def __init__(self, service: Service, command: Command, version: int, handler: Handler | None) -> None:
+    def __init__(self, service: Service, command: AnyCommand, version: int, handler: Handler | None) -> None:
         resource = command.resource
-        self.cls = command.request
+        self.cls = command.request_at(version)
         self.name = command.name
         self.protocol = service.table.key
         self.version = version

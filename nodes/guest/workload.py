@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 from bus.fields import M, Message, WrongSize, decode, encode
 from bus.scmi import BY_ID, base, clock, power, reset
-from bus.scmi.protocol import PROTOCOL_VERSION, Command, Protocol, VersionReply
+from bus.scmi.protocol import PROTOCOL_VERSION, AnyCommand, Protocol, VersionReply
 from nodes.guest.binding import Binding, Consumer
 from nodes.guest.calls import Ask, Outcome
 
@@ -17,7 +17,7 @@ TRIPLET = 3  # lowest rate, highest rate, step
 
 def ask(protocol: Protocol, name: str, request: Message | None = None, version: int = 0) -> Ask:
     """The message for a command by name; ``version`` 0 means the newest layout we have."""
-    command: Command | None = protocol.command(name)
+    command: AnyCommand | None = protocol.command(name)
     if command is None:
         raise ValueError(f"{protocol.key} has no command {name!r}")
     payload = encode(request, version or protocol.version) if request else b""

@@ -8,7 +8,7 @@ from msgspec import inspect
 from bus import frames
 from bus.fields import Bits, Field, Message, count_max, fields_of, layout
 from bus.scmi import PROTOCOLS
-from bus.scmi.protocol import Command, Protocol
+from bus.scmi.protocol import AnyCommand, Protocol
 
 RANGES = {
     "B": (0, 0xFF),
@@ -80,7 +80,7 @@ def every_message() -> list[tuple[type[Message], int]]:
 
 
 def _classes(protocol: Protocol) -> list[type[Message]]:
-    commands: tuple[Command, ...] = protocol.every_command()
+    commands: tuple[AnyCommand, ...] = protocol.every_command()
     found = [cls for row in commands for cls in (row.request, row.reply, row.delayed) if cls is not None]
     return [*found, *(row.payload for row in protocol.notifications)]
 

@@ -18,7 +18,7 @@ from bus.scmi.protocol import (
     NEGOTIATE_PROTOCOL_VERSION,
     PROTOCOL_MESSAGE_ATTRIBUTES,
     PROTOCOL_VERSION,
-    Command,
+    AnyCommand,
     Nothing,
     Protocol,
 )
@@ -48,7 +48,7 @@ def plain(value: Any) -> Any:
 
 def classes(protocol: Protocol | None) -> dict[tuple[str, str], type[Message]]:
     """(name, part) -> message class, of one protocol's own messages or (None) of the common ones."""
-    commands: tuple[Command, ...] = COMMON if protocol is None else protocol.commands
+    commands: tuple[AnyCommand, ...] = COMMON if protocol is None else protocol.commands
     found: dict[tuple[str, str], type[Message]] = {}
     for command in commands:
         found[command.name, "request"] = command.request
