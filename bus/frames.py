@@ -235,6 +235,20 @@ class ConsoleReply(Frame, frozen=True, tag=13):
     body: Annotated[bytes, msgspec.Meta(max_length=16384)]
 
 
+class Interrupt(Frame, frozen=True, tag=14):
+    """EL3 raises an interrupt; Xen injects it into the domain that it is routed to. The page may follow."""
+
+    intid: U32
+    page: U64
+
+
+class EndOfInterrupt(Frame, frozen=True, tag=15):
+    """The domain is done with an interrupt; Xen passes it on to EL3. The page may follow."""
+
+    intid: U32
+    page: U64
+
+
 FRAME_TYPES: tuple[type[Frame], ...] = (
     Hello,
     Welcome,
@@ -249,6 +263,8 @@ FRAME_TYPES: tuple[type[Frame], ...] = (
     Lifecycle,
     Console,
     ConsoleReply,
+    Interrupt,
+    EndOfInterrupt,
 )
 AnyFrame = (
     Hello
@@ -264,6 +280,8 @@ AnyFrame = (
     | Lifecycle
     | Console
     | ConsoleReply
+    | Interrupt
+    | EndOfInterrupt
 )
 
 encode = msgspec.msgpack.Encoder().encode

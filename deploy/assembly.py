@@ -6,13 +6,16 @@ from bus.links import XEN
 from bus.shmem import PAGE_BYTES, Buffer, Memory
 from nodes.firmware.core import FirmwareCore
 from nodes.firmware.platform import Platform
+from nodes.firmware.profile import DEFAULT, FirmwareProfile
 from nodes.guest.core import GuestConfig, GuestCore
 from nodes.xen.config import XenConfig
 from nodes.xen.core import XenCore
 
 
-def firmware(platform: Platform, memory: Memory) -> FirmwareCore:
-    return FirmwareCore(platform, memory, XEN)
+def firmware(
+    platform: Platform, memory: Memory, profile: FirmwareProfile = DEFAULT, *, carried: bool = True
+) -> FirmwareCore:
+    return FirmwareCore(platform, memory, XEN, profile, carried=carried)
 
 
 def xen(

@@ -14,3 +14,5 @@ RESOURCES = 65_535  # clocks, power domains or reset domains of one platform: a 
 AGENTS = 255  # of one platform: an 8-bit count in SCMI
 RATES = 65_535  # of one clock: what remains of the list is a 16-bit count
 PARENTS = 255  # of one clock: what remains of the list is an 8-bit count
+P2A_QUEUE = 32  # notifications that wait for one agent's page
+DELAYED_PENDING = 64  # asynchronous commands one agent may have under way

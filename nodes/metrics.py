@@ -60,12 +60,14 @@ DEVICE = Label("device", 64)
 DIRECTION = Label("direction", 2, ("in", "out"))
 KIND = Label(
     "kind",
-    14,
+    16,
     (
         "hello", "welcome", "trap", "return", "undef", "smc", "smcreturn", "error", "domctl",
-        "domctlreply", "lifecycle", "console", "consolereply", OTHER,
+        "domctlreply", "lifecycle", "console", "consolereply", "interrupt", "endofinterrupt", OTHER,
     ),
 )  # fmt: skip
+WAY_BACK = Label("kind", 2, ("notification", "delayed"))
+QUEUED = Label("result", 2, ("queued", "dropped"))
 DROP = Label(
     "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
 )
@@ -182,6 +184,20 @@ CATALOGUE: tuple[Metric, ...] = (
         "Agent configurations that EL3 dropped.",
         "firmware",
         (AGENT,),
+    ),
+    Metric(
+        "trapline_agent_reset_leaks_total",
+        "counter",
+        "Things that an agent still held after its reset.",
+        "firmware",
+        (AGENT,),
+    ),
+    Metric(
+        "trapline_p2a_messages_total",
+        "counter",
+        "Notifications and delayed responses for an agent: queued for its page, or dropped.",
+        "firmware",
+        (AGENT, WAY_BACK, QUEUED),
     ),
     Metric(
         "trapline_scmi_call_duration_seconds",
