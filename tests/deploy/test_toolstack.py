@@ -73,6 +73,17 @@ def test_create(platform: Platform) -> None:
     assert (answer.code, answer.status, answer.payload) == ("", 0, (33_333_333).to_bytes(8, "little"))
 
 
+def test_interrupts_are_routed(platform: Platform) -> None:
+    platform.xl.create(changed(IVI, irqs=(112, 113)))
+    routes = platform.engine.xen.hypervisor.routes
+    assert {line: route.domain.name for line, route in routes.by_line.items()} == {112: "ivi", 113: "ivi"}
+    fails(lambda: platform.xl.create(changed(TCU, irqs=(113,))), "interrupt 113 is routed to ivi.*EBUSY")
+    assert "tcu" not in platform.states()
+    platform.xl.destroy("ivi")
+    assert routes.by_line == {}
+    platform.xl.create(changed(TCU, irqs=(113,)))
+
+
 def test_a_name_that_is_taken(platform: Platform) -> None:
     platform.xl.create(IVI)
     fails(lambda: platform.xl.create(changed(TCU, name="ivi")), "a domain named 'ivi' exists already")
