@@ -71,6 +71,12 @@ QUEUED = Label("result", 2, ("queued", "dropped"))
 DROP = Label(
     "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
 )
+INTERRUPT = Label(
+    "verdict",
+    7,
+    ("injected", "merged", "unrouted", "not_running", "undelivered", "ended", "refused"),
+)
+RECEIVED = Label("kind", 5, ("delayed_response", "notification", "unasked", "malformed", "stray"))
 HAZARD = Label(
     "hazard",
     5,
@@ -145,6 +151,13 @@ CATALOGUE: tuple[Metric, ...] = (
         (DOMAIN, LIFECYCLE),
     ),
     Metric(
+        "trapline_interrupts_total",
+        "counter",
+        "Physical interrupts, by what Xen did with them, and their ends.",
+        "xen",
+        (DOMAIN, INTERRUPT),
+    ),
+    Metric(
         "trapline_xen_hazards_total",
         "counter",
         "Times Xen's driver did what nobody wants, by the hazard's name.",
@@ -212,6 +225,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "SCMI calls a guest issued, by how they ended.",
         "guest",
         (DOMAIN, OUTCOME),
+    ),
+    Metric(
+        "trapline_guest_received_total",
+        "counter",
+        "What interrupts brought a guest: messages of its P2A page, or nothing it could use.",
+        "guest",
+        (DOMAIN, RECEIVED),
     ),
     Metric(
         "trapline_bus_messages_total", "counter", "Frames moved by this process.", "every", (KIND, DIRECTION)

@@ -29,7 +29,7 @@ VERSION: Final = frames.PROTOCOL_VERSION
 
 
 class Channel:
-    """A doorbell, its page and its one agent. ``completion``: the interrupt that tells of an answer, or None."""
+    """A doorbell, its page, its agent. ``completion``: the interrupt that tells of an answer, or None."""
 
     __slots__ = ("agent_id", "completion", "label", "page", "shmem")
 

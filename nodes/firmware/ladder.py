@@ -164,6 +164,6 @@ class Ladder:
 
     def ledger(self, agent: int) -> list[Entry]:
         return [
-            Entry("version", self._services[protocol].table.key, "", "negotiated version", version)
+            Entry("version", self._services[protocol].table.key, "", "version", version)
             for protocol, version in sorted(self._machine.negotiated.get(agent, {}).items())
         ]

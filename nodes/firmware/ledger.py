@@ -1,4 +1,4 @@
-"""One line of what an agent holds. The services write them; a reset must leave none but what was there at boot."""
+"""One line of what an agent holds: services write them, a reset leaves only what is there at boot."""
 
 import msgspec
 
@@ -15,5 +15,12 @@ class Entry(msgspec.Struct, frozen=True, order=True):
     what: str
     value: int = 1
 
-    def __str__(self) -> str:
-        return " ".join(part for part in (self.kind, self.resource or self.protocol, self.what) if part)
+    @property
+    def thing(self) -> str:
+        """What is held, without how much: "clock 5 rate"."""
+        return " ".join(part for part in (self.resource or self.protocol, self.what) if part)
+
+
+def things(entries: list[Entry]) -> dict[str, int]:
+    """A ledger as ``thing -> value``."""
+    return {entry.thing: entry.value for entry in entries}

@@ -1,4 +1,4 @@
-"""The way back: each agent's P2A page and interrupt, and the bounded queue behind it (DEN0056, shared memory).
+"""The way back: each agent's P2A page and interrupt, and the bounded queue behind it.
 
 A page takes one message at a time. What comes while the agent has not given it back waits, up to a limit;
 beyond that a notification is dropped and counted, so an agent must read state again after it enabled a

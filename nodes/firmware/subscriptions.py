@@ -16,6 +16,7 @@ from nodes.firmware.ledger import Entry
 if TYPE_CHECKING:
     from nodes.firmware.machine import Machine
 
+Made = Message | Callable[[int], Message | None]
 NOBODY = 0  # the platform itself, as the cause of a change
 
 

@@ -10,6 +10,7 @@ from deploy.engines.simulated import SimulatedEngine
 from deploy.toolstack import Toolstack, ToolstackError, Work
 from deploy.topology import Guest, load_shipped
 from deploy.xl.sci import ArmSci, IomemRange, SciType
+from nodes.firmware.ledger import things
 from nodes.guest import console
 from nodes.guest.core import GuestConfig
 
@@ -36,7 +37,7 @@ class Platform:
         return set(self.engine.drivers()) - {"xen", "firmware"}
 
     def ledger(self, agent_id: int) -> dict[str, int]:
-        return self.engine.firmware.ledger(agent_id)
+        return things(self.engine.firmware.ledger(agent_id))
 
 
 @pytest.fixture
@@ -71,6 +72,17 @@ def test_create(platform: Platform) -> None:
     assert platform.running() == {"dom0", "cluster", "ivi"}
     answer = platform.xl.ask("ivi", CLOCK_RATE_GET)
     assert (answer.code, answer.status, answer.payload) == ("", 0, (33_333_333).to_bytes(8, "little"))
+
+
+def test_interrupts_are_routed(platform: Platform) -> None:
+    platform.xl.create(changed(IVI, irqs=(112, 113)))
+    routes = platform.engine.xen.hypervisor.routes
+    assert {line: route.domain.name for line, route in routes.by_line.items()} == {112: "ivi", 113: "ivi"}
+    fails(lambda: platform.xl.create(changed(TCU, irqs=(113,))), "interrupt 113 is routed to ivi.*EBUSY")
+    assert "tcu" not in platform.states()
+    platform.xl.destroy("ivi")
+    assert routes.by_line == {}
+    platform.xl.create(changed(TCU, irqs=(113,)))
 
 
 def test_a_name_that_is_taken(platform: Platform) -> None:

@@ -12,11 +12,13 @@ __all__ = ["BaseService", "services"]
 
 
 def services(machine: Machine, _board: Board) -> tuple[Service, ...]:
-    """Every protocol's service but Base's, in order of id; those that the profile serves."""
+    """Every service but that of Base, in order of id: of what the platform has, what the profile serves."""
     every: tuple[Service, ...] = (
         PowerService(machine),
         ClockService(machine),
         ResetService(machine),
     )
     served = machine.profile.protocols
-    return tuple(one for one in every if served is None or one.table.id in served)
+    return tuple(
+        one for one in every if any(one.resources.values()) and (served is None or one.table.id in served)
+    )

@@ -124,6 +124,5 @@ class BaseService(Served):
 
     def ledger(self, agent_id: int) -> list[Entry]:
         return [
-            Entry("grant", "base", f"device {device}", "granted")
-            for device in self.permissions.granted(agent_id)
+            Entry("grant", "base", f"device {device}", "") for device in self.permissions.granted(agent_id)
         ]
