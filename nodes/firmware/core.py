@@ -64,7 +64,7 @@ class FirmwareCore:
         self._area_bytes = platform.area_bytes
         self.channels = {agent.smc_id: Channel(agent, memory.map(agent.shmem)) for agent in platform.agent}
         self._by_agent = {channel.agent_id: channel for channel in self.channels.values()}
-        self.permissions = Permissions(platform)
+        self.permissions = Permissions(platform, profile)
         self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried)
         self.machine = Machine(platform, profile, self.permissions, self.outbox)
         self.board = Board(self.machine)

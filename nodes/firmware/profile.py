@@ -16,14 +16,18 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
 
     ``protocols``: those it serves at all, None for all that the platform has. ``versions``: the version it
     speaks by default, by protocol id; the newest with a layout otherwise. ``missing``: commands that it does
-    not implement ("base.BASE_DISCOVER_AGENT"). ``unknown_message``: the status for an id past the last.
-    ``payload``: whether a longer request is accepted. ``unknown_resource``: by protocol id, where it is not
-    NOT_FOUND. ``denied_resource``, ``denied_protocol``: how what an agent may not use looks to it.
+    not implement ("base.BASE_DISCOVER_AGENT", "*.NEGOTIATE_PROTOCOL_VERSION"). ``unknown_message``: the
+    status for an id past the last. ``payload``: whether a longer request is accepted. ``unknown_resource``:
+    by protocol id, where it is not NOT_FOUND. ``denied_resource``, ``denied_protocol``: how what an agent may
+    not use looks to it: refused, refused to changes only ("restricted"), as if it did not exist, or not even
+    counted ("unlisted": each agent has ids of its own, dense from 0, in the order of the platform's).
     ``lists_denied_protocols``: whether LIST_PROTOCOLS tells of them. ``open_permissions``: whether what was
     never denied is allowed. ``anyone_grants``: whether any agent may use Base's permission commands.
     ``reset``: what RESET_AGENT_CONFIGURATION drops; ``reset_flags_0``: whether flags 0 does anything;
     ``reset_needs_devices``: whether it is NOT_FOUND on a platform without devices. ``skip_at_end``,
-    ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count.
+    ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count. ``error_pair``: which word of a
+    report in BASE_ERROR_EVENT is the message's header. ``reset_told_to_requester``: whether RESET_ISSUED also
+    goes to the agent that asked for the reset.
 
     Transport: ``payload_bytes_max`` of a request; ``area``: shared memory with a channel status ("smt") or a
     bare message buffer ("msg"); ``wedges``: a bad doorbell leaves the channel busy for ever;
@@ -39,7 +43,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     unknown_message: Status = Status.NOT_FOUND
     payload: Literal["exact", "at_least"] = "exact"
     unknown_resource: Mapping[int, Status] = {}
-    denied_resource: Literal["DENIED", "NOT_FOUND", "unlisted"] = "DENIED"
+    denied_resource: Literal["DENIED", "restricted", "NOT_FOUND", "unlisted"] = "DENIED"
     denied_protocol: Status = Status.DENIED
     lists_denied_protocols: bool = False
     open_permissions: bool = False
@@ -49,6 +53,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     reset_needs_devices: bool = False
     skip_at_end: Status = Status.SUCCESS
     skip_beyond: Status = Status.INVALID_PARAMETERS
+    error_pair: Literal["header_low", "status_low"] = "header_low"
+    reset_told_to_requester: bool = False
     payload_bytes_max: int | None = None
     area: Literal["smt", "msg"] = "smt"
     wedges: bool = False
