@@ -6,15 +6,17 @@ page. Nothing here knows who trapped: whoever rings a channel's doorbell is its 
 do later (delayed responses, the hardware's own life) is in the machine's schedule.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bus import frames, shmem, smccc
+from bus.scmi.status import Status
 from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send, Tick
 from nodes.firmware import profile as profiles
 from nodes.firmware.hardware import Board
 from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
+from nodes.firmware.lifecycle import Lifecycle, ResetRecord
 from nodes.firmware.machine import Machine
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
@@ -44,7 +46,8 @@ class Channel:
 class FirmwareCore:
     """``step`` takes Boot, SMCs, ends of interrupts, Ticks. ``ledger(agent_id)`` tells all an agent holds.
 
-    ``peer`` is the link to Xen; ``memory`` is where the channels' pages are.
+    ``peer`` is the link to Xen; ``memory`` is where the channels' pages are; ``vendor`` makes the services of
+    plug-ins' protocols, which are served as all the others are.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class FirmwareCore:
         profile: FirmwareProfile = profiles.DEFAULT,
         *,
         carried: bool = True,
+        vendor: Sequence[Callable[[Machine], Service]] = (),
     ) -> None:
         self.platform = platform
         self.profile = profile
@@ -68,15 +72,17 @@ class FirmwareCore:
         self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried)
         self.machine = Machine(platform, profile, self.permissions, self.outbox)
         self.board = Board(self.machine)
-        others = services(self.machine, self.board)
-        base = BaseService(
+        others = (*services(self.machine, self.board), *(make(self.machine) for make in vendor))
+        self.base = BaseService(
             self.machine,
-            tuple(service.table.id for service in others),
+            others,
             self._drop_configuration,
             self._permission_changed,
         )
-        self.services: tuple[Service, ...] = (base, *others)
+        self.services: tuple[Service, ...] = (self.base, *others)
         self.ladder = Ladder(self.services, self.machine)
+        self.lifecycle = Lifecycle(self.machine, self.ladder, self.services, self.meters, self._idle)
+        self.lifecycle.boot()
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._transport_errors = self.meters.counter("trapline_scmi_transport_errors_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
@@ -140,6 +146,7 @@ class FirmwareCore:
             head, payload = shmem.read_message(snapshot, self._area_bytes)
         except shmem.PageError:
             self._transport_errors[(channel.label,)] += 1
+            self._tell_of_bad_length(channel, snapshot)
             return shmem.FAILED
         status, flags, _, _ = shmem.fields(snapshot)
         if status & (shmem.FREE | shmem.ERROR):
@@ -152,31 +159,29 @@ class FirmwareCore:
             self.outbox.complete(channel.completion)
         return shmem.reply(head, reply)
 
+    def _tell_of_bad_length(self, channel: Channel, snapshot: bytes) -> None:
+        if len(snapshot) >= shmem.PAYLOAD_AT:
+            status, _, _, head = shmem.fields(snapshot)
+            if not status & (shmem.FREE | shmem.ERROR):
+                self.base.transport_error(channel.agent_id, head, Status.PROTOCOL_ERROR)
+
     # ---- the life of an agent -----------------------------------------------------------------
 
     def _drop_configuration(self, caller: int, agent_id: int, also_permissions: bool) -> None:
-        """BASE_RESET_AGENT_CONFIGURATION: channel first, then permissions, then each protocol's hook."""
-        if agent_id != caller:
-            shmem.publish(self._by_agent[agent_id].page, shmem.IDLE)
-        self.machine.delayed.withdraw(agent_id)
-        self.outbox.reset(agent_id)
-        self.ladder.reset(agent_id)
-        if also_permissions:
-            self.permissions.restore(agent_id)
-        for service in self.services:
-            service.reset(agent_id)
-        self.meters.counter("trapline_agent_resets_applied_total")[(str(agent_id),)] += 1
+        self.lifecycle.reset(caller, agent_id, also_permissions)
+
+    def _idle(self, agent_id: int) -> None:
+        shmem.publish(self._by_agent[agent_id].page, shmem.IDLE)
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")
         self.meters.counter("trapline_device_permission_changes_total")[key] += 1
 
     def ledger(self, agent_id: int) -> list[Entry]:
-        """All that an agent holds: grants, votes, subscriptions, pending replies, negotiated versions."""
-        held = [*self.ladder.ledger(agent_id), *self.machine.delayed.ledger(agent_id)]
-        waiting = self.outbox.waiting(agent_id)
-        if waiting:
-            held.append(Entry("channel", "", "", "messages under way to the agent", waiting))
-        for service in self.services:
-            held.extend(service.ledger(agent_id))
-        return held
+        """All that an agent holds."""
+        return self.lifecycle.ledger(agent_id)
+
+    @property
+    def last_reset(self) -> dict[int, ResetRecord]:
+        """Each agent's last reset, by agent id."""
+        return self.lifecycle.last_reset
