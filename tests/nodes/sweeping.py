@@ -99,7 +99,9 @@ def _numbers(head: int, command: AnyCommand, valid: Message, version: int) -> It
         for number in sorted({*EDGES[row.code], now - 1, now + 1} - {now}):
             if low <= number <= high:
                 changed = _with(valid, row.name, number)
-                yield Case(f"{row.name} = {number:#x}", head, encode(changed, version), declared, refused=False)
+                yield Case(
+                    f"{row.name} = {number:#x}", head, encode(changed, version), declared, refused=False
+                )
 
 
 def _counter(count: str) -> str:
