@@ -1,14 +1,19 @@
-"""What a guest's own device tree tells its SCMI driver: the doorbell, the page, the resources in use.
+"""What a guest's own device tree tells its SCMI driver: the doorbell, the pages, the resources in use.
 
 The guest knows nothing of agents or other channels: it sees an ordinary single-agent ``arm,scmi-smc``.
+The completion interrupt "a2p" is as Linux' binding has it. A second page in ``shmem`` with a "p2a"
+interrupt, the way back for what the platform says unasked, is Trapline's own: Linux' SMC transport has
+no receive channel, and a node without them is an agent as Linux' is.
 """
 
 import msgspec
 
 from nodes.devicetree import Node, Tree, TreeError
+from nodes.interrupts import named
 
 CHANNEL = "arm,scmi-smc"
 CLOCK, POWER, RESET = 0x14, 0x11, 0x16
+COMPLETION, RECEIVE = "a2p", "p2a"  # in interrupt-names
 
 
 class Consumer(msgspec.Struct, frozen=True):
@@ -20,14 +25,26 @@ class Consumer(msgspec.Struct, frozen=True):
     reset_domains: tuple[int, ...]
 
 
+class WayBack(msgspec.Struct, frozen=True):
+    """The P2A page's guest physical address, and the interrupt that says that a message is in it."""
+
+    shmem: int
+    interrupt: int
+
+
 class Binding(msgspec.Struct, frozen=True):
-    """The channel, and the devices behind it. ``shmem`` is a guest physical address."""
+    """The channel, and the devices behind it. ``shmem`` is a guest physical address.
+
+    ``completion`` is the interrupt at the end of a call, None for polling; ``p2a`` None: no way back.
+    """
 
     node: str
     func_id: int
     shmem: int
     hvc: bool
     consumers: tuple[Consumer, ...]
+    completion: int | None = None
+    p2a: WayBack | None = None
 
 
 def bind(tree: Tree) -> Binding | None:
@@ -40,19 +57,44 @@ def bind(tree: Tree) -> Binding | None:
     if node is None:
         return None
     func_id = node.u32("arm,smc-id")
-    phandle = node.u32("shmem")
-    target = None if phandle is None else tree.by_phandle(phandle)
     if func_id is None:
         raise TreeError(
             f"{node.place('arm,smc-id')}: missing; give the doorbell's function id", node, "arm,smc-id"
         )
+    pages = node.cells("shmem") or []
+    address = _page(tree, node, pages[0] if pages else None)
+    completion = named(tree, node, COMPLETION)
+    way_back = _way_back(tree, node, pages, (address, completion))
+    psci = tree.get("/psci")
+    hvc = psci is not None and psci.string("method") == "hvc"
+    consumers = tuple(_consumers(tree, node))
+    return Binding(node.path, func_id, address, hvc, consumers, completion, way_back)
+
+
+def _page(tree: Tree, node: Node, phandle: int | None) -> int:
+    target = None if phandle is None else tree.by_phandle(phandle)
     if target is None:
         text = f"{node.place('shmem')}: refers to no node; point it at the shared-memory node"
         raise TreeError(text, node, "shmem")
-    address, _ = tree.reg(target)
-    psci = tree.get("/psci")
-    hvc = psci is not None and psci.string("method") == "hvc"
-    return Binding(node.path, func_id, address, hvc, tuple(_consumers(tree, node)))
+    return tree.reg(target)[0]
+
+
+def _way_back(tree: Tree, node: Node, pages: list[int], taken: tuple[int, int | None]) -> WayBack | None:
+    """The P2A page and interrupt; ``taken`` are the page and the completion interrupt of the calls."""
+    interrupt = named(tree, node, RECEIVE)
+    if interrupt is None:
+        return None
+    if len(pages) < 2:
+        text = f"{node.place('shmem')}: the {RECEIVE!r} interrupt needs a second page; add the P2A page"
+        raise TreeError(text, node, "shmem")
+    way_back = WayBack(_page(tree, node, pages[1]), interrupt)
+    if way_back.shmem == taken[0]:
+        text = f"{node.place('shmem')}: both pages are at {taken[0]:#x}; give the P2A page a place of its own"
+        raise TreeError(text, node, "shmem")
+    if interrupt == taken[1]:
+        text = f"{node.place('interrupts')}: {COMPLETION!r} and {RECEIVE!r} are one line; use two"
+        raise TreeError(text, node, "interrupts")
+    return way_back
 
 
 def _is_channel(node: Node) -> bool:
