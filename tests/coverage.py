@@ -32,11 +32,13 @@ Every command of every protocol, and what stands behind it.
 * **EL3**: what it answers to a valid request of an agent that has every right.
 * **sent later**: the delayed response of the command, and the notifications that it enables.
 * **golden**: messages compared with bytes assembled by hand, over all versions.
-* **sweep**: near-valid requests derived from the command's table, over all versions, for each firmware profile.
-* **without the right**: what an agent gets whose device was not granted. "open": the command names nothing that
-  could be somebody's.
+* **sweep**: near-valid requests derived from the command's table, over all versions, for each firmware
+  profile.
+* **without the right**: what an agent gets whose device was not granted. "open": the command names nothing
+  that could be somebody's.
 * **after it, a reset frees**: the kinds of things that the agent then holds, all of which
-  BASE_RESET_AGENT_CONFIGURATION takes back. "reads": it changes nothing. "over at once": it leaves nothing to hold.
+  BASE_RESET_AGENT_CONFIGURATION takes back. "reads": it changes nothing. "over at once": it leaves nothing
+  to hold.
 """
 
 

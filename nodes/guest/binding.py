@@ -12,7 +12,16 @@ from nodes.devicetree import Node, Tree, TreeError
 from nodes.interrupts import named
 
 CHANNEL = "arm,scmi-smc"
-CLOCK, POWER, RESET = 0x14, 0x11, 0x16
+POWER, PERF, CLOCK, SENSOR, RESET, VOLTAGE = 0x11, 0x13, 0x14, 0x15, 0x16, 0x17
+# (property, the provider's cells property, protocol, field of Consumer): where a device names what it uses
+REFERENCES = (
+    ("clocks", "#clock-cells", CLOCK, "clocks"),
+    ("power-domains", "#power-domain-cells", POWER, "power_domains"),
+    ("resets", "#reset-cells", RESET, "reset_domains"),
+    ("power-domains", "#power-domain-cells", PERF, "perf_domains"),
+    ("performance-domains", "#performance-domain-cells", PERF, "perf_domains"),
+    ("thermal-sensors", "#thermal-sensor-cells", SENSOR, "sensors"),
+)
 COMPLETION, RECEIVE = "a2p", "p2a"  # in interrupt-names
 
 
@@ -20,9 +29,12 @@ class Consumer(msgspec.Struct, frozen=True):
     """A device that uses SCMI resources, by their ids."""
 
     path: str
-    clocks: tuple[int, ...]
-    power_domains: tuple[int, ...]
-    reset_domains: tuple[int, ...]
+    clocks: tuple[int, ...] = ()
+    power_domains: tuple[int, ...] = ()
+    reset_domains: tuple[int, ...] = ()
+    perf_domains: tuple[int, ...] = ()
+    sensors: tuple[int, ...] = ()
+    voltage_domains: tuple[int, ...] = ()
 
 
 class WayBack(msgspec.Struct, frozen=True):
@@ -107,14 +119,24 @@ def _consumers(tree: Tree, scmi: Node) -> list[Consumer]:
     for node in tree:
         if not node.available():
             continue
-        consumer = Consumer(
-            node.path,
-            tuple(_ids(tree, node, ("clocks", "#clock-cells"), providers, CLOCK)),
-            tuple(_ids(tree, node, ("power-domains", "#power-domain-cells"), providers, POWER)),
-            tuple(_ids(tree, node, ("resets", "#reset-cells"), providers, RESET)),
-        )
-        if consumer.clocks or consumer.power_domains or consumer.reset_domains:
-            found.append(consumer)
+        used: dict[str, list[int]] = {"voltage_domains": _supplies(tree, node, providers)}
+        for name, cells, protocol, field in REFERENCES:
+            used.setdefault(field, []).extend(_ids(tree, node, (name, cells), providers, protocol))
+        if any(used.values()):
+            found.append(Consumer(node.path, **{field: tuple(ids) for field, ids in used.items()}))
+    return found
+
+
+def _supplies(tree: Tree, node: Node, providers: dict[str, int | None]) -> list[int]:
+    """The voltage domains behind a node's NAME-supply properties, regulators below protocol@17."""
+    above = tuple(f"{path}/" for path, protocol in providers.items() if protocol == VOLTAGE)
+    found = []
+    for name in node.properties:
+        phandles = node.cells(name) if above and name.endswith("-supply") else None
+        regulator = tree.by_phandle(phandles[0]) if phandles else None
+        domain = regulator.u32("reg") if regulator and regulator.path.startswith(above) else None
+        if domain is not None:
+            found.append(domain)
     return found
 
 

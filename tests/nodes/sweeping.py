@@ -23,7 +23,7 @@ ANY_COMMAND = frozenset({Status.SUCCESS, Status.INVALID_PARAMETERS, Status.DENIE
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One message and the statuses of which it must get one; ``refused``: by the ladder, before any handler."""
+    """One message and the statuses of which it must get one; ``refused``: the ladder does it."""
 
     name: str
     head: int
