@@ -71,7 +71,7 @@ class Field(msgspec.Struct, frozen=True):
     ``item`` (instead of a code) if its items are structures. ``when`` makes a field of a structure depend
     on bits before it: ``"attributes_low[8] !attributes_high[8]"``. ``since`` is the protocol version that
     added the field; ``older`` maps a version to the bits that were legal below it; ``of`` names the kind
-    of resource that the value identifies.
+    of resource that the value identifies; ``values`` are names of the whole value, ``parts`` of some bits'.
     """
 
     code: str
@@ -81,6 +81,7 @@ class Field(msgspec.Struct, frozen=True):
     older: Mapping[int, Bits] = {}
     of: str = ""
     values: Mapping[str, int] = {}
+    parts: Mapping[str, Mapping[str, int]] = {}
     count: str = ""
     pad: int = 1
     item: Optional[type["Message"]] = None  # noqa: UP045 - a string has no "|"
