@@ -57,7 +57,7 @@ class DescribeLevels(Message, frozen=True):
 
 
 class DescribeLevelsReply(Message, frozen=True):
-    num_levels: Annotated[int, u32("in this reply, and after it", bits=NUM_LEVELS)]
+    num_levels: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_LEVELS)]
     perf_levels: Annotated[
         tuple[PerfLevel, ...], structures(PerfLevel, "num_levels[11:0]", "ascending by level")
     ]

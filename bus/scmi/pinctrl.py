@@ -71,7 +71,7 @@ class ListAssociations(Message, frozen=True):
 
 
 class ListAssociationsReply(Message, frozen=True):
-    flags: Annotated[int, u32("in this reply, and after it", bits=NUM_ASSOCIATIONS)]
+    flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_ASSOCIATIONS)]
     array: Annotated[
         tuple[int, ...],
         array("H", "flags[11:0]", "pins of a group or groups of a function, ascending", pad=4),
@@ -92,7 +92,7 @@ class SettingsGet(Message, frozen=True):
 
 class SettingsGetReply(Message, frozen=True):
     function_selected: Annotated[int, u32("the function in use", values=FUNCTION_SELECTED)]
-    num_configs: Annotated[int, u32("in this reply, and after it", bits=NUM_CONFIGS)]
+    num_configs: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_CONFIGS)]
     configs: Annotated[tuple[PinConfig, ...], structures(PinConfig, "num_configs[7:0]")]
 
 

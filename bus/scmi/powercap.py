@@ -178,7 +178,7 @@ class CpcAttributes(Message, frozen=True):
 
 
 class CpcAttributesReply(Message, frozen=True):
-    num_cpl: Annotated[int, u32("in this reply, and after it", bits=NUM_CPL)]
+    num_cpl: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_CPL)]
     desc: Annotated[tuple[CplDescriptor, ...], structures(CplDescriptor, "num_cpl[15:0]", "in order of cpli")]
 
 

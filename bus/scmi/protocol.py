@@ -26,9 +26,9 @@ class Nothing(Message, frozen=True):
 class Confidence(Enum):
     """How well a row of a table is established; the reference pages mark all but A."""
 
-    A = "two or more independent implementations agree"
-    B = "one implementation only"
-    C = "not cross-checked"
+    A = "two or more independent implementations"
+    B = "one implementation"
+    C = "nothing that was cross-checked"
 
 
 class Variant(msgspec.Struct, frozen=True):

@@ -106,7 +106,7 @@ class DescriptionGet(Message, frozen=True):
 
 
 class DescriptionGetReply(Message, frozen=True):
-    num_sensor_flags: Annotated[int, u32("in this reply, and after it", bits=NUM_SENSORS)]
+    num_sensor_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_SENSORS)]
     desc: Annotated[
         tuple[SensorDescriptor, ...],
         structures(SensorDescriptor, "num_sensor_flags[11:0]", "ascending by id; their size varies"),
@@ -164,7 +164,7 @@ class AxisDescriptionGet(Message, frozen=True):
 
 
 class AxisDescriptionGetReply(Message, frozen=True):
-    num_axis_flags: Annotated[int, u32("in this reply, and after it", bits=NUM_AXES)]
+    num_axis_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_AXES)]
     desc: Annotated[
         tuple[AxisDescriptor, ...], structures(AxisDescriptor, "num_axis_flags[5:0]", "in order of the axes")
     ]
@@ -176,7 +176,7 @@ class ListUpdateIntervals(Message, frozen=True):
 
 
 class ListUpdateIntervalsReply(Message, frozen=True):
-    num_interval_flags: Annotated[int, u32("in this reply, and after it", bits=NUM_INTERVALS)]
+    num_interval_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_INTERVALS)]
     intervals: Annotated[
         tuple[int, ...],
         array(
@@ -223,7 +223,7 @@ class AxisNameGet(Message, frozen=True):
 
 
 class AxisNameGetReply(Message, frozen=True):
-    num_axis_flags: Annotated[int, u32("in this reply, and after it", bits=NUM_AXES)]
+    num_axis_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_AXES)]
     desc: Annotated[tuple[AxisName, ...], structures(AxisName, "num_axis_flags[5:0]", "in order of the axes")]
 
 

@@ -33,7 +33,7 @@ class DescribeLevels(Message, frozen=True):
 
 
 class DescribeLevelsReply(Message, frozen=True):
-    num_levels_flags: Annotated[int, u32("in this reply, and after it", bits=NUM_LEVELS)]
+    num_levels_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_LEVELS)]
     voltage: Annotated[
         tuple[int, ...],
         array("i", "num_levels_flags[11:0]", "microvolts, ascending; triplet: lowest, highest, step"),
