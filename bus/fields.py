@@ -225,7 +225,7 @@ def _encode_slowly(message: Message, table: Layout, version: int) -> bytes:
         value = getattr(message, row.name)
         if row.is_text:
             value = _text_bytes(value, int(row.code[:-1]))
-        if not row.count and (not row.when or _holds(row.when, lambda name: getattr(message, name))):
+        if not row.count and is_there(message, row):
             data += struct.pack("<" + row.code, value)
     tail = table.tail
     if tail is None:
@@ -243,6 +243,11 @@ def _encode_slowly(message: Message, table: Layout, version: int) -> bytes:
 def _text_bytes(text: str, size: int) -> bytes:
     """NUL-terminated; a longer name is truncated, as every firmware does."""
     return text.encode("ascii", "replace")[: size - 1]
+
+
+def is_there(message: Message, row: Field) -> bool:
+    """Whether the condition of ``row`` holds in ``message``, so that the field is on the wire."""
+    return not row.when or _holds(row.when, lambda name: int(getattr(message, name)))
 
 
 def _holds(when: str, value: Callable[[str], int]) -> bool:
