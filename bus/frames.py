@@ -158,6 +158,22 @@ class MemoryMapping(Operation, frozen=True, tag="memory_mapping"):
     frames: U32
 
 
+class IrqPermission(Operation, frozen=True, tag="irq_permission"):
+    """XEN_DOMCTL_irq_permission: whether the domain may have the physical interrupt ``irq``."""
+
+    domid: U32
+    irq: U32
+    allow: bool
+
+
+class BindPtIrq(Operation, frozen=True, tag="bind_pt_irq"):
+    """XEN_DOMCTL_bind_pt_irq of an SPI: route ``irq`` to the domain, which sees the same number, ``virq``."""
+
+    domid: U32
+    irq: U32
+    virq: U32
+
+
 class ListDomains(Operation, frozen=True, tag="getdomaininfolist"):
     """XEN_SYSCTL_getdomaininfolist: every domain there is; the reply's ``domains`` lists them."""
 
@@ -177,6 +193,8 @@ Op = (
     | DeassignDevice
     | IomemPermission
     | MemoryMapping
+    | IrqPermission
+    | BindPtIrq
     | ListDomains
     | NodeLost
 )
@@ -235,6 +253,23 @@ class ConsoleReply(Frame, frozen=True, tag=13):
     body: Annotated[bytes, msgspec.Meta(max_length=16384)]
 
 
+class Interrupt(Frame, frozen=True, tag=14):
+    """A physical interrupt: EL3 raises ``intid``, Xen injects it into the domain it is routed to.
+
+    ``page`` is the address of the P2A page that follows, as the receiver sees it, or 0.
+    """
+
+    intid: U32
+    page: U64
+
+
+class EndOfInterrupt(Frame, frozen=True, tag=15):
+    """The domain deactivates ``intid``, Xen passes it on to EL3; the P2A page may follow, FREE set again."""
+
+    intid: U32
+    page: U64
+
+
 FRAME_TYPES: tuple[type[Frame], ...] = (
     Hello,
     Welcome,
@@ -249,6 +284,8 @@ FRAME_TYPES: tuple[type[Frame], ...] = (
     Lifecycle,
     Console,
     ConsoleReply,
+    Interrupt,
+    EndOfInterrupt,
 )
 AnyFrame = (
     Hello
@@ -264,6 +301,8 @@ AnyFrame = (
     | Lifecycle
     | Console
     | ConsoleReply
+    | Interrupt
+    | EndOfInterrupt
 )
 
 encode = msgspec.msgpack.Encoder().encode

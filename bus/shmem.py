@@ -14,6 +14,7 @@ STATUS = Bits(error=1, free=0)
 FLAGS = Bits(interrupt_enable=0)
 FREE = STATUS.pack(free=1)
 ERROR = STATUS.pack(error=1)
+INTERRUPT = FLAGS.pack(interrupt_enable=1)
 
 
 class Area(Message, frozen=True):

@@ -168,7 +168,7 @@ def _build(spec: NodeSpec, log: Log) -> tuple[Core, Link, Driver]:
         return _build_xen(spec, role, memory, log)
     core: Core
     if isinstance(role, FirmwareSpec):
-        core = assembly.firmware(role.platform, memory)
+        core = assembly.firmware(role.platform, memory, carried=spec.carried)
     else:
         core = assembly.guest(role.config, role.mapped, memory)
     link = DealerLink(spec.endpoint, spec.token, spec.server_key)

@@ -194,6 +194,9 @@ def _title(op: frames.Op) -> str:
 def _resources(guest: Guest, domid: int) -> list[frames.Op]:
     """What libxl asks for between creating a domain and letting it run, in its order."""
     ops: list[frames.Op] = []
+    for irq in guest.irqs:
+        ops.append(frames.BindPtIrq(domid, irq, irq))
+        ops.append(frames.IrqPermission(domid, irq, True))
     for part in guest.iomem:
         ops.append(frames.IomemPermission(domid, part.start_frame, part.frames, True))
         ops.append(frames.MemoryMapping(domid, part.guest_frame, part.start_frame, part.frames))

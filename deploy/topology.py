@@ -40,7 +40,7 @@ _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 class Guest(msgspec.Struct, frozen=True):
     """A guest as its xl.cfg describes it, ready for the toolstack. ``binding`` None: no SCMI in its tree.
 
-    ``iommu``: it is created with the use of the IOMMU, as assigning a device needs.
+    ``iommu``: it is created with the use of the IOMMU, as assigning a device needs. ``irqs`` are SPIs.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Guest(msgspec.Struct, frozen=True):
     on_reboot: str = "restart"
     on_crash: str = "destroy"
     iommu: bool = False
+    irqs: tuple[int, ...] = ()
 
 
 class Topology(msgspec.Struct, frozen=True):
@@ -217,6 +218,7 @@ def read_guest(path: Path, profile: Profile = DEFAULT) -> Guest:
         cfg.on_reboot,
         cfg.on_crash,
         cfg.iommu(),
+        cfg.irqs,
     )
 
 

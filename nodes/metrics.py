@@ -60,15 +60,23 @@ DEVICE = Label("device", 64)
 DIRECTION = Label("direction", 2, ("in", "out"))
 KIND = Label(
     "kind",
-    14,
+    16,
     (
         "hello", "welcome", "trap", "return", "undef", "smc", "smcreturn", "error", "domctl",
-        "domctlreply", "lifecycle", "console", "consolereply", OTHER,
+        "domctlreply", "lifecycle", "console", "consolereply", "interrupt", "endofinterrupt", OTHER,
     ),
 )  # fmt: skip
+WAY_BACK = Label("kind", 2, ("notification", "delayed"))
+QUEUED = Label("result", 2, ("queued", "dropped"))
 DROP = Label(
     "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
 )
+INTERRUPT = Label(
+    "verdict",
+    7,
+    ("injected", "merged", "unrouted", "not_running", "undelivered", "ended", "refused"),
+)
+RECEIVED = Label("kind", 5, ("delayed_response", "notification", "unasked", "malformed", "stray"))
 HAZARD = Label(
     "hazard",
     5,
@@ -143,6 +151,13 @@ CATALOGUE: tuple[Metric, ...] = (
         (DOMAIN, LIFECYCLE),
     ),
     Metric(
+        "trapline_interrupts_total",
+        "counter",
+        "Physical interrupts, by what Xen did with them, and their ends.",
+        "xen",
+        (DOMAIN, INTERRUPT),
+    ),
+    Metric(
         "trapline_xen_hazards_total",
         "counter",
         "Times Xen's driver did what nobody wants, by the hazard's name.",
@@ -184,6 +199,20 @@ CATALOGUE: tuple[Metric, ...] = (
         (AGENT,),
     ),
     Metric(
+        "trapline_agent_reset_leaks_total",
+        "counter",
+        "Things that an agent still held after its reset.",
+        "firmware",
+        (AGENT,),
+    ),
+    Metric(
+        "trapline_p2a_messages_total",
+        "counter",
+        "Notifications and delayed responses for an agent: queued for its page, or dropped.",
+        "firmware",
+        (AGENT, WAY_BACK, QUEUED),
+    ),
+    Metric(
         "trapline_scmi_call_duration_seconds",
         "histogram",
         "From a guest's trap to its return, as the guest sees it.",
@@ -196,6 +225,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "SCMI calls a guest issued, by how they ended.",
         "guest",
         (DOMAIN, OUTCOME),
+    ),
+    Metric(
+        "trapline_guest_received_total",
+        "counter",
+        "What interrupts brought a guest: messages of its P2A page, or nothing it could use.",
+        "guest",
+        (DOMAIN, RECEIVED),
     ),
     Metric(
         "trapline_bus_messages_total", "counter", "Frames moved by this process.", "every", (KIND, DIRECTION)

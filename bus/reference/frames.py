@@ -25,8 +25,12 @@ DIRECTIONS: Mapping[type[frames.Frame], str] = {
     frames.Lifecycle: "Xen → toolstack",
     frames.Console: "toolstack → Xen → guest",
     frames.ConsoleReply: "guest → Xen → toolstack",
+    frames.Interrupt: "EL3 → Xen → guest",
+    frames.EndOfInterrupt: "guest → Xen → EL3",
 }
-WITH_PAGE = frozenset((frames.Trap, frames.Return, frames.Smc, frames.SmcReturn))
+WITH_PAGE = frozenset(
+    (frames.Trap, frames.Return, frames.Smc, frames.SmcReturn, frames.Interrupt, frames.EndOfInterrupt)
+)
 HEAD = ("version", "request", "cause")
 
 # ---- the shared-memory page -------------------------------------------------------------------

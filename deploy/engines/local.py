@@ -102,6 +102,8 @@ class LocalEngine:
             memory = MappedMemory(self.run.shmem)
             for agent in self.topology.platform.agent:
                 memory.create(agent.shmem)
+                if agent.p2a_shmem is not None:
+                    memory.create(agent.p2a_shmem)
         self._start_xen()
         self._connect()
         self._spawn(FIRMWARE, node.FirmwareSpec(self.topology.platform), self._firmware_token)

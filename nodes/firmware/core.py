@@ -2,21 +2,25 @@
 
 The page is read once into a private snapshot; only the snapshot is judged. In carried mode the
 snapshot came with the frame and the answer goes back with it; in mapped mode both are the shared
-page. Nothing here knows who trapped: whoever rings a channel's doorbell is its agent.
+page. Nothing here knows who trapped: whoever rings a channel's doorbell is its agent. What EL3 has to
+do later (delayed responses, the hardware's own life) is in the machine's schedule.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 from bus import frames, shmem, smccc
-from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send
-from nodes.firmware.base import BaseService
-from nodes.firmware.clock import ClockService
+from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send, Tick
+from nodes.firmware import profile as profiles
+from nodes.firmware.hardware import Board
 from nodes.firmware.ladder import Ladder
+from nodes.firmware.ledger import Entry
+from nodes.firmware.machine import Machine
+from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
 from nodes.firmware.platform import Agent, Platform
-from nodes.firmware.power import PowerService
-from nodes.firmware.reset import ResetService
+from nodes.firmware.profile import FirmwareProfile
+from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
 from nodes.metrics import Meters
 from nodes.story import Story
@@ -25,25 +29,35 @@ VERSION: Final = frames.PROTOCOL_VERSION
 
 
 class Channel:
-    """A doorbell, its page and its one agent."""
+    """A doorbell, its page, its agent. ``completion``: the interrupt that tells of an answer, or None."""
 
-    __slots__ = ("agent_id", "label", "page", "shmem")
+    __slots__ = ("agent_id", "completion", "label", "page", "shmem")
 
     def __init__(self, agent: Agent, page: shmem.Buffer) -> None:
         self.agent_id = agent.id
         self.label = str(agent.id)
         self.shmem = agent.shmem
+        self.completion = agent.a2p_interrupt
         self.page = page
 
 
 class FirmwareCore:
-    """``step`` takes Boot and SMC frames. ``ledger(agent_id)`` tells all that an agent holds.
+    """``step`` takes Boot, SMCs, ends of interrupts, Ticks. ``ledger(agent_id)`` tells all an agent holds.
 
     ``peer`` is the link to Xen; ``memory`` is where the channels' pages are.
     """
 
-    def __init__(self, platform: Platform, memory: shmem.Memory, peer: bytes) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        memory: shmem.Memory,
+        peer: bytes,
+        profile: FirmwareProfile = profiles.DEFAULT,
+        *,
+        carried: bool = True,
+    ) -> None:
         self.platform = platform
+        self.profile = profile
         self.meters = Meters("firmware")
         self.story = Story()
         self._peer = peer
@@ -51,39 +65,51 @@ class FirmwareCore:
         self.channels = {agent.smc_id: Channel(agent, memory.map(agent.shmem)) for agent in platform.agent}
         self._by_agent = {channel.agent_id: channel for channel in self.channels.values()}
         self.permissions = Permissions(platform)
-        self.power = PowerService(platform)
-        self.clock = ClockService(platform, self.permissions)
-        self.reset = ResetService(platform, self.permissions)
-        others: tuple[Service, ...] = (self.power, self.clock, self.reset)
+        self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried)
+        self.machine = Machine(platform, profile, self.permissions, self.outbox)
+        self.board = Board(self.machine)
+        others = services(self.machine, self.board)
         base = BaseService(
-            platform,
-            self.permissions,
+            self.machine,
             tuple(service.table.id for service in others),
             self._drop_configuration,
             self._permission_changed,
         )
-        self._services: tuple[Service, ...] = (base, *others)
-        self.ladder = Ladder(self._services, self.permissions)
+        self.services: tuple[Service, ...] = (base, *others)
+        self.ladder = Ladder(self.services, self.machine)
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._transport_errors = self.meters.counter("trapline_scmi_transport_errors_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
 
     def deadline_ns(self) -> int | None:
-        """EL3 only ever reacts."""
-        return None
+        """When something that EL3 began is due."""
+        return self.machine.schedule.deadline_ns()
 
     def step(self, event: Event, now_ns: int) -> Sequence[Effect]:
-        """Answer one SMC; every SMC gets exactly one SmcReturn."""
+        """Take one event; every SMC gets exactly one SmcReturn."""
+        self.machine.now_ns = now_ns
+        if type(event) is Received and type(event.frame) is frames.Smc:
+            answer = self._smc(event.frame, event.page, now_ns)
+            return (answer, *self.outbox.effects()) if self.outbox.ready else (answer,)
+        return self._cold(event, now_ns)
+
+    def _cold(self, event: Event, now_ns: int) -> Sequence[Effect]:
+        if isinstance(event, Tick):
+            self.machine.schedule.run(now_ns)
+            return self.outbox.effects()
         if isinstance(event, Received):
-            if type(event.frame) is frames.Smc:
-                return (self._smc(event.frame, event.page, now_ns),)
-            if type(event.frame) is frames.Welcome:
+            if isinstance(event.frame, frames.EndOfInterrupt):
+                self.outbox.ended(event.frame.intid, event.page)
+                return self.outbox.effects()
+            if isinstance(event.frame, frames.Welcome):
                 return ()
             return (Log("warning", f"EL3 takes SMCs only, not {type(event.frame).__name__}"),)
         if isinstance(event, Boot):
             for channel in self.channels.values():
                 shmem.publish(channel.page, shmem.IDLE)
-            return (Send(self._peer, frames.Hello(VERSION, 0, 0, "firmware")),)
+            self.outbox.boot()
+            self.board.boot()
+            return (Send(self._peer, frames.Hello(VERSION, 0, 0, "firmware")), *self.outbox.effects())
         return (Halt(1, "the link to Xen is gone"),)
 
     def _smc(self, frame: frames.Smc, page: bytes, now_ns: int) -> Effect:
@@ -115,22 +141,29 @@ class FirmwareCore:
         except shmem.PageError:
             self._transport_errors[(channel.label,)] += 1
             return shmem.FAILED
-        if shmem.status_of(snapshot) & (shmem.FREE | shmem.ERROR):
+        status, flags, _, _ = shmem.fields(snapshot)
+        if status & (shmem.FREE | shmem.ERROR):
             # Nobody claimed the channel: a spurious doorbell carries no message.
             self._transport_errors[(channel.label,)] += 1
             return shmem.FAILED
-        protocol, message, status, reply = self.ladder.answer(channel.agent_id, head, payload)
-        self._calls[(channel.label, protocol, message, status.name)] += 1
+        protocol, message, code, reply = self.ladder.answer(channel.agent_id, head, payload)
+        self._calls[(channel.label, protocol, message, code.name)] += 1
+        if channel.completion is not None and flags & shmem.INTERRUPT:
+            self.outbox.complete(channel.completion)
         return shmem.reply(head, reply)
+
+    # ---- the life of an agent -----------------------------------------------------------------
 
     def _drop_configuration(self, caller: int, agent_id: int, also_permissions: bool) -> None:
         """BASE_RESET_AGENT_CONFIGURATION: channel first, then permissions, then each protocol's hook."""
         if agent_id != caller:
             shmem.publish(self._by_agent[agent_id].page, shmem.IDLE)
+        self.machine.delayed.withdraw(agent_id)
+        self.outbox.reset(agent_id)
         self.ladder.reset(agent_id)
         if also_permissions:
             self.permissions.restore(agent_id)
-        for service in self._services:
+        for service in self.services:
             service.reset(agent_id)
         self.meters.counter("trapline_agent_resets_applied_total")[(str(agent_id),)] += 1
 
@@ -138,10 +171,12 @@ class FirmwareCore:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")
         self.meters.counter("trapline_device_permission_changes_total")[key] += 1
 
-    def ledger(self, agent_id: int) -> dict[str, int]:
-        """All that an agent holds: granted devices, wishes, negotiated versions."""
-        held = {f"device {device}": 1 for device in self.permissions.granted(agent_id)}
-        held.update(self.ladder.ledger(agent_id))
-        for service in self._services:
-            held.update(service.ledger(agent_id))
+    def ledger(self, agent_id: int) -> list[Entry]:
+        """All that an agent holds: grants, votes, subscriptions, pending replies, negotiated versions."""
+        held = [*self.ladder.ledger(agent_id), *self.machine.delayed.ledger(agent_id)]
+        waiting = self.outbox.waiting(agent_id)
+        if waiting:
+            held.append(Entry("channel", "", "", "messages under way to the agent", waiting))
+        for service in self.services:
+            held.extend(service.ledger(agent_id))
         return held

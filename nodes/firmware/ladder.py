@@ -8,7 +8,7 @@ Rungs 1 to 8 are here and read off the field tables; handlers begin at rung 9.
 
 from collections.abc import Container, Sequence
 
-from bus.fields import Message, WrongSize, decode, encode, reserved_bits_set
+from bus.fields import Message, WrongSize, decode, reserved_bits_set
 from bus.scmi import header
 from bus.scmi.protocol import (
     NEGOTIATE_PROTOCOL_VERSION,
@@ -22,7 +22,8 @@ from bus.scmi.protocol import (
     VersionReply,
 )
 from bus.scmi.status import Status
-from nodes.firmware.permissions import Permissions
+from nodes.firmware.ledger import Entry
+from nodes.firmware.machine import Machine
 from nodes.firmware.service import Answer, Handler, Service
 
 TYPE_MASK = header.HEADER.pack(message_type=3)
@@ -36,21 +37,19 @@ class Row:
     __slots__ = (
         "changes",
         "cls",
+        "command",
         "handler",
         "kind",
         "known",
-        "name",
         "of",
         "own_ladder",
-        "protocol",
         "version",
     )
 
     def __init__(self, service: Service, command: AnyCommand, version: int, handler: Handler | None) -> None:
         resource = command.resource
         self.cls = command.request_at(version)
-        self.name = command.name
-        self.protocol = service.table.key
+        self.command = (service.table.key, command.name)
         self.version = version
         self.changes = command.changes
         self.handler = handler
@@ -63,20 +62,25 @@ class Row:
 class Ladder:
     """Dispatch for every agent. ``answer`` gives (protocol, message, status, payload with status)."""
 
-    def __init__(self, services: Sequence[Service], permissions: Permissions) -> None:
+    def __init__(self, services: Sequence[Service], machine: Machine) -> None:
         self._services = {service.table.id: service for service in services}
-        self._permissions = permissions
+        self._machine = machine
+        self._permissions = machine.permissions
         self._default: dict[int, Row] = {}
         for service in services:
-            self._default.update(self._rows(service, service.table.version))
+            table = service.table
+            version = machine.profile.versions.get(table.id, table.version)
+            machine.default_versions[table.id] = version
+            self._default.update(self._rows(service, version))
         self._negotiated: dict[int, dict[int, Row]] = {}
-        self._versions: dict[int, dict[int, int]] = {}
 
     def _rows(self, service: Service, version: int) -> dict[int, Row]:
         table = service.table
         common: dict[str, Handler] = {
-            PROTOCOL_VERSION.name: lambda _agent, _request: VersionReply(table.version),
-            PROTOCOL_MESSAGE_ATTRIBUTES.name: lambda agent, request: self._attributes(agent, table, request),
+            PROTOCOL_VERSION.name: lambda _agent, _request: VersionReply(self._offered(table)),
+            PROTOCOL_MESSAGE_ATTRIBUTES.name: lambda agent, request: self._attributes(
+                agent, service, request
+            ),
             NEGOTIATE_PROTOCOL_VERSION.name: lambda agent, request: self._negotiate(agent, service, request),
         }
         rows = {}
@@ -86,16 +90,21 @@ class Ladder:
                 rows[header.pack(table.id, command.id)] = Row(service, command, version, handler)
         return rows
 
+    def _offered(self, table: Protocol) -> int:
+        return self._machine.default_versions[table.id]
+
     def answer(self, agent: int, head: int, payload: bytes) -> tuple[str, str, Status, bytes]:
         """Judge one message of an agent and carry it out if no rung refuses it."""
         row = self._negotiated.get(agent, self._default).get(head & COMMAND_MASK)
         if row is None:
             return self._unknown(head)
+        machine = self._machine
+        machine.head, machine.version, machine.command = head, row.version, row.command
         status: Status | Message = self._refusal(agent, row, head, payload)
+        protocol, name = row.command
         if isinstance(status, Message):
-            reply = encode(status, row.version)
-            return row.protocol, row.name, Status.SUCCESS, _SUCCESS + reply
-        return row.protocol, row.name, status, status.word
+            return protocol, name, Status.SUCCESS, _SUCCESS + machine.encode(agent, status, row.version)
+        return protocol, name, status, status.word
 
     def _refusal(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
         """The first failing rung from the fourth on, or the handler's answer."""
@@ -128,32 +137,33 @@ class Ladder:
             status = Status.NOT_FOUND
         return "other", "other", status, status.word
 
-    def _attributes(self, agent: int, table: Protocol, request: MessageAttributes) -> Answer:
+    def _attributes(self, agent: int, service: Service, request: MessageAttributes) -> Answer:
         rows = self._negotiated.get(agent, self._default)
-        row = rows.get(header.pack(table.id, request.message_id)) if request.message_id <= 0xFF else None
+        known = request.message_id <= 0xFF
+        row = rows.get(header.pack(service.table.id, request.message_id)) if known else None
         if row is None or row.handler is None:
             return Status.NOT_FOUND
-        return MessageAttributesReply(0)
+        return MessageAttributesReply(service.message_attributes(row.command[1]))
 
     def _negotiate(self, agent: int, service: Service, request: NegotiateVersion) -> Answer:
         table = service.table
-        if request.version not in table.versions:
+        if request.version not in table.versions or request.version > self._offered(table):
             return Status.NOT_SUPPORTED
         rows = dict(self._negotiated.get(agent, self._default))
-        for key in self._rows(service, table.version):
-            rows.pop(key, None)
+        for key in [key for key in rows if header.protocol_id(key) == table.id]:
+            del rows[key]
         rows.update(self._rows(service, request.version))
         self._negotiated[agent] = rows
-        self._versions.setdefault(agent, {})[table.id] = request.version
+        self._machine.negotiated.setdefault(agent, {})[table.id] = request.version
         return Status.SUCCESS
 
     def reset(self, agent: int) -> None:
         """Forget the versions an agent negotiated."""
         self._negotiated.pop(agent, None)
-        self._versions.pop(agent, None)
+        self._machine.negotiated.pop(agent, None)
 
-    def ledger(self, agent: int) -> dict[str, int]:
-        return {
-            f"{self._services[protocol].table.key} version": version
-            for protocol, version in sorted(self._versions.get(agent, {}).items())
-        }
+    def ledger(self, agent: int) -> list[Entry]:
+        return [
+            Entry("version", self._services[protocol].table.key, "", "version", version)
+            for protocol, version in sorted(self._machine.negotiated.get(agent, {}).items())
+        ]

@@ -7,18 +7,14 @@ trusted agent. ``default_permission = "allow"`` turns both round.
 """
 
 from nodes.firmware.platform import Device, Platform
+from nodes.firmware.platform.kinds import DEVICE_KEYS, PROTOCOL_OF
 
 Resource = tuple[str, int]
-PROTOCOL_OF = {"clock": 0x14, "power_domain": 0x11, "reset_domain": 0x16}
 
 
 def resources_of(device: Device) -> list[Resource]:
     """The (kind, id) pairs that a device groups."""
-    return [
-        *(("clock", one) for one in device.clocks),
-        *(("power_domain", one) for one in device.power_domains),
-        *(("reset_domain", one) for one in device.reset_domains),
-    ]
+    return [(kind, one) for key, kind in DEVICE_KEYS.items() for one in getattr(device, key)]
 
 
 class Permissions:

@@ -1,7 +1,8 @@
 """What a protocol's service looks like to the ladder: handlers by command name, hooks for a reset.
 
 A handler gets the caller's agent id and the decoded request, after every generic rung of the ladder
-was passed, and gives back a reply message (SUCCESS) or another status.
+was passed, and gives back a reply message (SUCCESS) or another status. What it needs beyond that (the time,
+timers, the version spoken) is in the ``Machine``; what is physically true is in ``hardware``.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 from bus.fields import Message
 from bus.scmi import protocol
 from bus.scmi.status import Status
+from nodes.firmware.ledger import Entry
 
 Answer = Message | Status
 Handler = Callable[[int, Any], Answer]
@@ -34,15 +36,23 @@ class Service(Protocol):
     @property
     def own_ladder(self) -> frozenset[str]: ...
 
+    def message_attributes(self, command: str) -> int:
+        """The word that PROTOCOL_MESSAGE_ATTRIBUTES gives for an implemented command."""
+        ...
+
     def reset(self, agent_id: int) -> None:
         """Forget everything the agent wished of this protocol's resources."""
         ...
 
-    def ledger(self, agent_id: int) -> dict[str, int]:
-        """What the agent holds, as ``what -> value``; empty after ``reset``."""
+    def ledger(self, agent_id: int) -> list[Entry]:
+        """What the agent holds; empty after ``reset``."""
         ...
 
 
-def not_advertised(_agent_id: int, _request: Message) -> Status:
-    """For notifications: behind an SMC channel there is no way to deliver one, so no resource offers it."""
-    return Status.NOT_SUPPORTED
+class Served:
+    """What most services share: nothing special about messages, no command with a ladder of its own."""
+
+    own_ladder: frozenset[str] = frozenset()
+
+    def message_attributes(self, _command: str) -> int:
+        return 0

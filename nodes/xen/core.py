@@ -24,6 +24,8 @@ from nodes.xen.console import Console
 from nodes.xen.domain import Domain, State
 from nodes.xen.errno import Errno, XenError
 from nodes.xen.hypervisor import Hypervisor, Panic, Reports
+from nodes.xen.interrupts import Injector
+from nodes.xen.reporting import Reporter
 from nodes.xen.tasks import Acquire, Exchange, Lock, Release, Running, Task, platform_lost
 
 VERSION: Final = frames.PROTOCOL_VERSION
@@ -64,10 +66,12 @@ class XenCore:
         self._inflight = self.meters.counter("trapline_scmi_inflight_calls")
         self._waits = self.meters.histogram("trapline_scmi_queue_wait_seconds")
         self._drops = self.meters.counter("trapline_bus_dropped_total")
-        self.hypervisor = Hypervisor(
-            config, memory, identities, Reports(self._log, self._tell, self._count_reset, self._hazard)
-        )
+        report = Reporter(self._out, self.meters, toolstack, self._console)
+        self._tell = report.tell
+        reports = Reports(report.log, report.tell, report.count_reset, report.hazard)
+        self.hypervisor = Hypervisor(config, memory, identities, reports)
         self._by_link = self.hypervisor.by_link
+        self._interrupts = Injector(self.hypervisor.routes, self.meters, firmware)
 
     def deadline_ns(self) -> int | None:
         """Xen never polls and never times out: an SMC is synchronous."""
@@ -186,7 +190,8 @@ class XenCore:
         self._now_ns = now_ns
         while self._ready:
             self._advance(*self._ready.popleft())
-        out, self._out = self._out, []
+        out = tuple(self._out)
+        self._out.clear()
         return out
 
     def _received(self, event: Received, now_ns: int) -> None:
@@ -200,6 +205,10 @@ class XenCore:
             self._out.append(self._console.request(domain, peer, frame))
         elif isinstance(frame, frames.ConsoleReply) and peer in self._by_link:
             self._out.extend(self._console.reply(self._by_link[peer], frame))
+        elif isinstance(frame, frames.Interrupt) and peer == self._firmware:
+            self._out.extend(self._interrupts.raised(event))
+        elif isinstance(frame, frames.EndOfInterrupt) and peer in self._by_link:
+            self._out.extend(self._interrupts.ended(self._by_link[peer], event))
         else:
             self._refuse(peer, frame)
 
@@ -353,7 +362,10 @@ class XenCore:
         elif isinstance(event.frame, frames.Console):
             self._out.extend(self._console.lost(event.frame.request, definite=True))
         elif event.peer in self._by_link:
-            self._by_link[event.peer].link_up = False
+            domain = self._by_link[event.peer]
+            domain.link_up = False
+            if isinstance(event.frame, frames.Interrupt):
+                self._interrupts.undelivered(domain, event.frame)
 
     def _node_lost(self, peer: bytes, frame: frames.Domctl, role: str) -> None:
         """EL3's process is gone: nothing in flight will be answered; whether it happened is unknown.
@@ -379,22 +391,3 @@ class XenCore:
         found = self._exchanges.pop(request, None)
         if found is not None:
             self._ready.append((found[0], platform_lost()))
-
-    # ---- reporting ----------------------------------------------------------------------------
-
-    def _log(self, level: str, text: str) -> None:
-        self._out.append(Log(level, text))
-
-    def _hazard(self, name: str, text: str) -> None:
-        self.meters.counter("trapline_xen_hazards_total")[(name,)] += 1
-        self._out.append(Log("warning", f"driver hazard {name}: {text}"))
-
-    def _tell(self, domain: Domain, event: str, detail: str) -> None:
-        self.meters.counter("trapline_domain_lifecycle_events_total")[(domain.name, event)] += 1
-        frame = frames.Lifecycle(VERSION, 0, 0, domain.domid, domain.name, event, detail[:1024])
-        self._out.append(Send(self._toolstack, frame))
-        if event == "dead":
-            self._out.extend(self._console.domain_gone(domain))
-
-    def _count_reset(self, agent_id: int, reason: str) -> None:
-        self.meters.counter("trapline_agent_resets_total")[(str(agent_id), reason)] += 1

@@ -3,6 +3,7 @@
 import msgspec
 
 from nodes.devicetree import Node, Tree
+from nodes.interrupts import spis
 from nodes.xen import binding, cmdline
 from nodes.xen.binding import CONTAINER, SHMEM
 from nodes.xen.profile import DEFAULT, Profile
@@ -73,3 +74,8 @@ def tree_for_dom0(tree: Tree, mediator: bool, scmi: bool, profile: Profile = DEF
 def identity_mapped(tree: Tree) -> list[tuple[int, int]]:
     """(address, bytes) of the shared-memory nodes that Dom0 sees 1:1, as ordinary device mapping does."""
     return [tree.reg(node) for node in tree if node.compatible(SHMEM) and node.available()]
+
+
+def interrupts(tree: Tree) -> list[int]:
+    """The lines of the enabled nodes in Dom0's own tree, which its builder routes to it as any device's."""
+    return [irq for node in tree if node.available() for irq in spis(tree, node)]

@@ -4,6 +4,7 @@ import msgspec
 
 from bus.shmem import PAGE_BYTES
 from nodes.devicetree import Node, Tree
+from nodes.interrupts import spis
 from nodes.xen.channel import NONE, SCMI_SMC, SCMI_SMC_MA
 from nodes.xen.errno import Errno, XenError
 from nodes.xen.profile import DEFAULT, Profile
@@ -16,7 +17,8 @@ SCI_TYPES = {"none": NONE, "scmi_smc": SCMI_SMC, "scmi_smc_multiagent": SCMI_SMC
 class Dom0less(msgspec.Struct, frozen=True):
     """One boot domain: ``mappings`` are (guest frame, machine frame, frames), ``devices`` host paths.
 
-    ``forced`` are those of the devices that may be assigned without an IOMMU.
+    ``forced`` are those of the devices that may be assigned without an IOMMU, ``interrupts`` the lines
+    of all that is passed.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Dom0less(msgspec.Struct, frozen=True):
     devices: tuple[str, ...]
     mappings: tuple[tuple[int, int, int], ...]
     forced: tuple[str, ...] = ()
+    interrupts: tuple[int, ...] = ()
 
 
 def nodes(tree: Tree) -> list[Node]:
@@ -39,14 +42,24 @@ def parse(node: Node, partial: Tree | None, profile: Profile = DEFAULT) -> Dom0l
     devices: list[str] = []
     forced: list[str] = []
     mappings: list[tuple[int, int, int]] = []
+    interrupts: list[int] = []
     for inner in passed(partial):
         mappings.extend(mappings_of(inner))
+        interrupts.extend(spis(partial, inner) if partial and inner.available() else ())
         path = inner.string(PATH)
         if path is not None:
             devices.append(path)
             if FORCE in inner.properties:
                 forced.append(path)
-    return Dom0less(node.name, sci_type, agent_id, tuple(devices), tuple(mappings), tuple(forced))
+    return Dom0less(
+        node.name,
+        sci_type,
+        agent_id,
+        tuple(devices),
+        tuple(mappings),
+        tuple(forced),
+        tuple(dict.fromkeys(interrupts)),
+    )
 
 
 def passed(partial: Tree | None) -> list[Node]:

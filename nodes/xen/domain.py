@@ -55,6 +55,7 @@ class Domain:
         self.devices: list[str] = []
         self.iomem: set[int] = set()
         self.stage2: dict[int, int] = {}
+        self._seen_at: dict[int, int] = {}  # machine frame -> the guest frame it was mapped at last
         self.reason = "destroy"
         self.forwarded = (name, "doorbell", "forwarded")
 
@@ -69,6 +70,22 @@ class Domain:
         """Stage 2: the machine address of a guest physical one, 0 where nothing is mapped."""
         frame = self.stage2.get(guest_address // PAGE_BYTES)
         return 0 if frame is None else frame * PAGE_BYTES + guest_address % PAGE_BYTES
+
+    def guest_address(self, machine_address: int) -> int:
+        """Where the domain sees a machine address, 0 where it does not."""
+        frame = machine_address // PAGE_BYTES
+        guest = self._seen_at.get(frame)
+        if guest is None or self.stage2.get(guest) != frame:
+            return 0
+        return guest * PAGE_BYTES + machine_address % PAGE_BYTES
+
+    def map(self, guest: int, machine: int, count: int) -> None:
+        """Map ``count`` machine frames, which it may access from now on; ENOMEM if it would have too many."""
+        check_frames(self.name, len(self.stage2) + count)
+        for at in range(count):
+            self.iomem.add(machine + at)
+            self.stage2[guest + at] = machine + at
+            self._seen_at[machine + at] = guest + at
 
     def info(self) -> DomainInfo:
         channel = self.channel

@@ -11,7 +11,7 @@ import msgspec
 
 from bus import frames
 from bus.shmem import PAGE_BYTES, Memory
-from nodes.devicetree import TreeError
+from nodes.devicetree import Tree, TreeError
 from nodes.limits import DOMAINS
 from nodes.xen import cmdline, dom0, dom0less
 from nodes.xen.channel import Channel, Relinquished, Say, Sci
@@ -20,6 +20,7 @@ from nodes.xen.devices import Devices
 from nodes.xen.domain import Domain, State, check_frames
 from nodes.xen.errno import Errno, XenError
 from nodes.xen.forwarder import Forwarder
+from nodes.xen.interrupts import Routes
 from nodes.xen.iommu import Iommu
 from nodes.xen.mediator import Mediator
 from nodes.xen.tasks import Acquire, Release, Task
@@ -61,6 +62,7 @@ class Hypervisor:
         self.sci: Sci = DRIVERS[config.profile.driver](config, memory, log=log, hazard=hazard)
         iommu = Iommu(self._line.iommu, config.profile.assigns_unprotected)
         self.devices = Devices(config, self.sci, iommu, log=log, hazard=hazard)
+        self.routes = Routes()
         self.domains: dict[int, Domain] = {}
         self.by_link: dict[bytes, Domain] = {}
         self._identities = identities
@@ -91,20 +93,18 @@ class Hypervisor:
         try:
             domain = self.create(frames.CreateDomain("dom0", *self.sci.dom0_config(tree), iommu=True))
             yield from self.devices.for_dom0(domain, dom0.devices(tree))
-            for address, size in self._dom0_shmem(domain):
-                self._map(domain, address // PAGE_BYTES, address // PAGE_BYTES, -(-size // PAGE_BYTES))
+            tree = self._dom0_tree(domain)
+            self.routes.build(domain, dom0.interrupts(tree))
+            for address, size in _dom0_shmem(tree):
+                domain.map(address // PAGE_BYTES, address // PAGE_BYTES, -(-size // PAGE_BYTES))
         except XenError as error:
             raise Panic(f"Error creating domain 0 (rc = {-error.errno}): {error}") from None
         self._run(domain)
 
-    def _dom0_shmem(self, domain: Domain) -> list[tuple[int, int]]:
+    def _dom0_tree(self, domain: Domain) -> Tree:
         config = self.config
         scmi = domain.channel is not None
-        tree = dom0.tree_for_dom0(config.tree, self.sci.initialized, scmi, config.profile)
-        try:
-            return dom0.identity_mapped(tree)
-        except TreeError as error:
-            raise Panic(f"Error building Dom0's memory map: {error}") from None
+        return dom0.tree_for_dom0(config.tree, self.sci.initialized, scmi, config.profile)
 
     def _build_dom0less(self, described: dom0less.Dom0less) -> Task[None]:
         kind, agent_id = described.arm_sci_type, described.arm_sci_agent_id
@@ -112,16 +112,11 @@ class Hypervisor:
             frames.CreateDomain(described.name, kind, agent_id, iommu=bool(described.devices))
         )
         for guest, machine, count in described.mappings:
-            self._map(domain, guest, machine, count)
+            domain.map(guest, machine, count)
+        self.routes.build(domain, described.interrupts)
         for path in described.devices:
             yield from self.devices.for_boot_domain(domain, path, path in described.forced)
         self._run(domain)
-
-    def _map(self, domain: Domain, guest: int, machine: int, count: int) -> None:
-        check_frames(domain.name, len(domain.stage2) + count)
-        for at in range(count):
-            domain.iomem.add(machine + at)
-            domain.stage2[guest + at] = machine + at
 
     def _run(self, domain: Domain) -> None:
         domain.apply("unpause")
@@ -147,6 +142,10 @@ class Hypervisor:
             self._iomem_permission(op)
         elif isinstance(op, frames.MemoryMapping):
             self._memory_mapping(op)
+        elif isinstance(op, frames.IrqPermission):
+            self.routes.permit(self._domain(op.domid), op.irq, op.allow)
+        elif isinstance(op, frames.BindPtIrq):
+            self.routes.bind(self._domain(op.domid), op.irq, op.virq)
         return getattr(op, "domid", DOM0)
 
     def _domain(self, domid: int) -> Domain:
@@ -202,7 +201,7 @@ class Hypervisor:
         for at in range(op.frames):
             if op.first_frame + at not in domain.iomem:
                 raise XenError(Errno.EPERM, f"{domain.name} has no access to frame {op.first_frame + at:#x}")
-        self._map(domain, op.first_guest_frame, op.first_frame, op.frames)
+        domain.map(op.first_guest_frame, op.first_frame, op.frames)
 
     def destroy(self, domid: int, reason: str) -> Task[None]:
         """domain_kill and what follows: RESET_AGENT_CONFIGURATION, then the agent is free again.
@@ -250,6 +249,7 @@ class Hypervisor:
     def _forget(self, domain: Domain) -> None:
         self.domains.pop(domain.domid, None)
         self.by_link.pop(domain.link, None)
+        self.routes.release(domain)
         self._tell(domain, "dead", domain.reason)
 
     def shut_down(self, domain: Domain, reason: str) -> None:
@@ -257,6 +257,13 @@ class Hypervisor:
         domain.apply("shutdown")
         domain.reason = reason
         self._tell(domain, "shutdown", reason)
+
+
+def _dom0_shmem(tree: Tree) -> list[tuple[int, int]]:
+    try:
+        return dom0.identity_mapped(tree)
+    except TreeError as error:
+        raise Panic(f"Error building Dom0's memory map: {error}") from None
 
 
 def _reachable_doorbell(channel: Channel, aarch32: bool) -> int | None:

@@ -10,6 +10,7 @@ from deploy.engines.simulated import SimulatedEngine
 from deploy.toolstack import Toolstack, ToolstackError, Work
 from deploy.topology import Guest, load_shipped
 from deploy.xl.sci import ArmSci, IomemRange, SciType
+from nodes.firmware.ledger import things
 from nodes.guest import console
 from nodes.guest.core import GuestConfig
 
@@ -36,7 +37,7 @@ class Platform:
         return set(self.engine.drivers()) - {"xen", "firmware"}
 
     def ledger(self, agent_id: int) -> dict[str, int]:
-        return self.engine.firmware.ledger(agent_id)
+        return things(self.engine.firmware.ledger(agent_id))
 
 
 @pytest.fixture
@@ -66,11 +67,22 @@ def test_create(platform: Platform) -> None:
     info = platform.xl.create(IVI)
     assert (info.name, info.state, info.agent_id, info.incarnation) == ("ivi", "running", 3, 1)
     assert info.devices == IVI.devices
-    assert info.mapped == ((0x22001, 0x47FF3, 1),)
+    assert info.mapped == ((0x22001, 0x47FF3, 1), (0x22002, 0x47FE3, 1))
     assert platform.ledger(3) == {"device 5": 1, "device 6": 1}
     assert platform.running() == {"dom0", "cluster", "ivi"}
     answer = platform.xl.ask("ivi", CLOCK_RATE_GET)
     assert (answer.code, answer.status, answer.payload) == ("", 0, (33_333_333).to_bytes(8, "little"))
+
+
+def test_interrupts_are_routed(platform: Platform) -> None:
+    platform.xl.create(changed(IVI, irqs=(112, 113)))
+    routes = platform.engine.xen.hypervisor.routes
+    assert {line: route.domain.name for line, route in routes.by_line.items()} == {112: "ivi", 113: "ivi"}
+    fails(lambda: platform.xl.create(changed(TCU, irqs=(113,))), "interrupt 113 is routed to ivi.*EBUSY")
+    assert "tcu" not in platform.states()
+    platform.xl.destroy("ivi")
+    assert routes.by_line == {}
+    platform.xl.create(changed(TCU, irqs=(113,)))
 
 
 def test_a_name_that_is_taken(platform: Platform) -> None:
@@ -179,7 +191,7 @@ def test_a_name_goes_before_a_number(platform: Platform) -> None:
 def test_a_refused_reset_keeps_the_domain_dying(platform: Platform) -> None:
     """EL3 turns every other agent's reset down: the domain stays, and a second try ends it."""
     platform.xl.create(IVI)
-    agents = platform.engine.firmware._services[0].agents  # type: ignore[attr-defined]
+    agents = platform.engine.firmware.services[0].agents  # type: ignore[attr-defined]
     trusted, agents[1] = agents[1], msgspec.structs.replace(agents[1], trusted=False)
     fails(lambda: platform.xl.destroy("ivi"), r"DENIED \(-EACCES\); ivi stays dying with its agent")
     assert platform.states()["ivi"] == "dying"

@@ -12,6 +12,7 @@ from bus.scmi import BY_KEY, header
 from bus.scmi.status import Status
 from nodes.contract import Boot, Received, Send
 from nodes.firmware.core import FirmwareCore
+from nodes.firmware.ledger import things
 from nodes.firmware.platform import (
     Agent,
     Clock,
@@ -79,6 +80,8 @@ class Bench:
         self.core = FirmwareCore(platform, self.memory, XEN)
         self.carried = carried
         self._request = 0
+        self.now_ns = 0
+        self.raised: list[Any] = []
         (hello,) = self.core.step(Boot(), 0)
         assert isinstance(hello, Send)
         assert isinstance(hello.frame, frames.Hello)
@@ -88,8 +91,10 @@ class Bench:
     ) -> tuple[tuple[int, ...], bytes]:
         """One SMC; gives x0..x3 and the page that came back."""
         self._request += 1
+        self.now_ns += 1
         frame = frames.Smc(1, self._request, 77, (fid, *arguments), address)  # type: ignore[arg-type]
-        (effect,) = self.core.step(Received(XEN, frame, page), self._request)
+        effect, *rest = self.core.step(Received(XEN, frame, page), self.now_ns)
+        self.raised.extend(rest)
         assert isinstance(effect, Send)
         assert effect.peer == XEN
         assert isinstance(effect.frame, frames.SmcReturn)
@@ -125,6 +130,10 @@ class Bench:
         payload = encode(request) if request else b""
         status, body = self.raw(agent, header.pack(table.id, command.id, token=9), payload)
         return Reply(status, body, command.reply)
+
+    def held(self, agent: int) -> dict[str, int]:
+        """What an agent holds, as ``thing -> value``."""
+        return things(self.core.ledger(agent))
 
     def status(self, agent: int, protocol: str, name: str, request: Message | None = None) -> Status:
         return self.call(agent, protocol, name, request).status

@@ -118,7 +118,7 @@ def test_a_refused_message_changes_nothing() -> None:
     for payload in (RESERVED, UNKNOWN_CLOCK, RATE_OUT_OF_RANGE, GOOD[:-1]):
         send(bench, RATE_SET, payload)
     assert bench.core.clock.rate(5) == 1000
-    assert bench.core.ledger(TWO) == {"device 5": 1}
+    assert bench.held(TWO) == {"device 5": 1}
 
 
 def test_the_error_reply_is_the_status_word_alone() -> None:
@@ -163,7 +163,7 @@ def test_an_older_version_has_fewer_commands_and_other_requests() -> None:
 def test_a_version_without_a_layout(version: int) -> None:
     bench = granted()
     assert negotiate(bench, "clock", version) is Status.NOT_SUPPORTED
-    assert bench.core.ledger(TWO) == {"device 5": 1}
+    assert bench.held(TWO) == {"device 5": 1}
 
 
 def test_the_last_success_governs() -> None:
@@ -171,7 +171,7 @@ def test_the_last_success_governs() -> None:
     for version in (0x1_0000, 0x3_0000, 0x2_0000):
         assert negotiate(bench, "clock", version) is Status.SUCCESS
     assert negotiate(bench, "power", 0x2_0000) is Status.SUCCESS
-    assert bench.core.ledger(TWO) == {
+    assert bench.held(TWO) == {
         "device 5": 1,
         "power version": 0x2_0000,
         "clock version": 0x2_0000,

@@ -46,11 +46,11 @@ HELD = {
 
 def test_the_ledger_before_and_after() -> None:
     bench = Bench()
-    assert bench.core.ledger(TWO) == {}
+    assert bench.held(TWO) == {}
     busy(bench, TWO)
-    assert bench.core.ledger(TWO) == HELD
+    assert bench.held(TWO) == HELD
     assert reset_agent(bench, TWO) is OK
-    assert bench.core.ledger(TWO) == {}
+    assert bench.held(TWO) == {}
 
 
 def test_the_hardware_follows() -> None:
@@ -67,7 +67,7 @@ def test_permissions_may_stay() -> None:
     bench = Bench()
     busy(bench, TWO)
     assert reset_agent(bench, TWO, KEEP) is OK
-    assert bench.core.ledger(TWO) == {"device 5": 1, "device 6": 1}
+    assert bench.held(TWO) == {"device 5": 1, "device 6": 1}
     assert bench.status(TWO, "clock", "CLOCK_RATE_GET", clock.RateGet(5)) is OK
 
 
@@ -78,9 +78,9 @@ def test_what_others_hold_stays() -> None:
         bench.status(MANAGER, "base", "BASE_SET_DEVICE_PERMISSIONS", grant)
         bench.status(agent, "clock", "CLOCK_RATE_SET", clock.RateSet(0, 5, 2000 * agent // TWO))
         bench.status(agent, "clock", "CLOCK_CONFIG_SET", clock.ConfigSet(5, 1, 0))
-    before = bench.core.ledger(THREE)
+    before = bench.held(THREE)
     assert reset_agent(bench, TWO) is OK
-    assert bench.core.ledger(THREE) == before != {}
+    assert bench.held(THREE) == before != {}
     assert bench.core.clock.enabled(5)
 
 
@@ -96,7 +96,7 @@ def test_an_agent_may_reset_itself_and_gets_its_answer() -> None:
     bench = Bench()
     busy(bench, TWO)
     assert reset_agent(bench, TWO, KEEP, caller=TWO) is OK
-    assert bench.core.ledger(TWO) == {"device 5": 1, "device 6": 1}
+    assert bench.held(TWO) == {"device 5": 1, "device 6": 1}
 
 
 @pytest.mark.parametrize("caller", [DOM0, THREE])
@@ -104,7 +104,7 @@ def test_others_are_reset_by_a_trusted_agent_only(caller: int) -> None:
     bench = Bench()
     busy(bench, TWO)
     assert reset_agent(bench, TWO, caller=caller) is Status.DENIED
-    assert bench.core.ledger(TWO) == HELD
+    assert bench.held(TWO) == HELD
 
 
 def test_the_arguments_in_order() -> None:
@@ -125,5 +125,5 @@ def test_resets_are_counted() -> None:
 def test_a_reset_of_nothing_changes_nothing() -> None:
     bench = Bench()
     assert reset_agent(bench, TWO) is OK
-    assert bench.core.ledger(TWO) == {}
-    assert bench.core.ledger(MANAGER) == {f"device {device}": 1 for device in (5, 6, 7, 8)}
+    assert bench.held(TWO) == {}
+    assert bench.held(MANAGER) == {f"device {device}": 1 for device in (5, 6, 7, 8)}

@@ -167,7 +167,7 @@ def test_the_work_fits_the_real_firmware() -> None:
         page = firmware.ring(TWO, trap.page)
         assert struct.unpack_from("<i", page, 28)[0] == 0, name(trap)
         bench.returned(trap, page)
-    assert firmware.core.ledger(TWO)["power_domain 2 state"] == power.ON
+    assert firmware.held(TWO)["power_domain 2 state"] == power.ON
     assert firmware.core.reset.pulses[1] == 1
     assert reset.COLD_RESET == 0
 

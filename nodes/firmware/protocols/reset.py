@@ -2,32 +2,32 @@
 
 from bus.scmi import reset
 from bus.scmi.status import Status
-from nodes.firmware.permissions import Permissions
-from nodes.firmware.platform import Platform, ResetDomain
-from nodes.firmware.service import Answer, Handler, not_advertised
+from nodes.firmware.ledger import Entry
+from nodes.firmware.machine import Machine
+from nodes.firmware.platform import ResetDomain
+from nodes.firmware.service import Answer, Handler, Served
 from nodes.firmware.votes import Votes
 
 
-class ResetService:
+class ResetService(Served):
     """``asserted`` remembers who holds a line; ``pulses`` counts autonomous resets per domain.
 
     A domain that another agent may use as well is not reset for one of them: GENERIC_ERROR.
     """
 
     table = reset.PROTOCOL
-    own_ladder: frozenset[str] = frozenset()
 
-    def __init__(self, platform: Platform, permissions: Permissions) -> None:
-        self.domains: dict[int, ResetDomain] = {domain.id: domain for domain in platform.reset_domain}
+    def __init__(self, machine: Machine) -> None:
+        self.domains: dict[int, ResetDomain] = {domain.id: domain for domain in machine.platform.reset_domain}
         self.resources = {"reset_domain": self.domains}
-        self.permissions = permissions
+        self.permissions = machine.permissions
         self.asserted = Votes()
         self.pulses = dict.fromkeys(self.domains, 0)
         self.handlers: dict[str, Handler] = {
             "PROTOCOL_ATTRIBUTES": self.protocol_attributes,
             "RESET_DOMAIN_ATTRIBUTES": self.attributes,
             "RESET": self.reset_domain,
-            "RESET_NOTIFY": not_advertised,
+            "RESET_NOTIFY": lambda _agent, _request: Status.NOT_SUPPORTED,
             "RESET_DOMAIN_NAME_GET": self.name_get,
         }
 
@@ -62,6 +62,6 @@ class ResetService:
     def reset(self, agent_id: int) -> None:
         self.asserted.withdraw(agent_id)
 
-    def ledger(self, agent_id: int) -> dict[str, int]:
+    def ledger(self, agent_id: int) -> list[Entry]:
         held = self.asserted.held_by(agent_id)
-        return {f"reset_domain {domain_id} asserted": value for domain_id, value in sorted(held.items())}
+        return [Entry("hold", "reset", f"reset_domain {one}", "asserted", held[one]) for one in sorted(held)]

@@ -6,12 +6,13 @@ from bus.fields import reserved_bits_set
 from bus.scmi import base
 from bus.scmi.protocol import fits
 from bus.scmi.status import Status
-from nodes.firmware.permissions import Permissions
-from nodes.firmware.platform import Agent, Platform
-from nodes.firmware.service import Answer, Handler
+from nodes.firmware.ledger import Entry
+from nodes.firmware.machine import Machine
+from nodes.firmware.platform import Agent
+from nodes.firmware.service import Answer, Handler, Served
 
 
-class BaseService:
+class BaseService(Served):
     """Answers for the platform as a whole; ``drop_configuration`` is how a reset reaches the others."""
 
     table = base.PROTOCOL
@@ -26,19 +27,18 @@ class BaseService:
 
     def __init__(
         self,
-        platform: Platform,
-        permissions: Permissions,
+        machine: Machine,
         protocol_ids: tuple[int, ...],
         drop_configuration: Callable[[int, int, bool], None],
         permission_changed: Callable[[int, int, bool], None],
     ) -> None:
-        self.platform = platform
-        self.permissions = permissions
+        self.platform = platform = machine.platform
+        self.permissions = machine.permissions
         self.agents: dict[int, Agent] = {agent.id: agent for agent in platform.agent}
         self.protocol_ids = protocol_ids
         self._drop_configuration = drop_configuration
         self._permission_changed = permission_changed
-        self._protocols_fit = fits(base.DiscoverListProtocolsReply, platform.area_bytes - 28)
+        self._protocols_fit = fits(base.DiscoverListProtocolsReply, machine.payload_bytes)
         self.handlers: dict[str, Handler] = {
             "PROTOCOL_ATTRIBUTES": self.protocol_attributes,
             "BASE_DISCOVER_VENDOR": self.discover_vendor,
@@ -122,5 +122,7 @@ class BaseService:
     def reset(self, agent_id: int) -> None:
         """Base holds no wish of an agent; permissions are dropped by their own step of the reset."""
 
-    def ledger(self, agent_id: int) -> dict[str, int]:
-        return {}
+    def ledger(self, agent_id: int) -> list[Entry]:
+        return [
+            Entry("grant", "base", f"device {device}", "") for device in self.permissions.granted(agent_id)
+        ]

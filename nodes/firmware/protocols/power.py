@@ -2,19 +2,20 @@
 
 from bus.scmi import power
 from bus.scmi.status import Status
-from nodes.firmware.platform import Platform, PowerDomain
-from nodes.firmware.service import Answer, Handler, not_advertised
+from nodes.firmware.ledger import Entry
+from nodes.firmware.machine import Machine
+from nodes.firmware.platform import PowerDomain
+from nodes.firmware.service import Answer, Handler, Served
 from nodes.firmware.votes import Votes
 
 
-class PowerService:
+class PowerService(Served):
     """A domain is on if an agent votes on; off if all who voted say off; as at boot if nobody voted."""
 
     table = power.PROTOCOL
-    own_ladder: frozenset[str] = frozenset()
 
-    def __init__(self, platform: Platform) -> None:
-        self.domains: dict[int, PowerDomain] = {domain.id: domain for domain in platform.power_domain}
+    def __init__(self, machine: Machine) -> None:
+        self.domains: dict[int, PowerDomain] = {domain.id: domain for domain in machine.platform.power_domain}
         self.resources = {"power_domain": self.domains}
         self.votes = Votes()
         self.handlers: dict[str, Handler] = {
@@ -22,8 +23,8 @@ class PowerService:
             "POWER_DOMAIN_ATTRIBUTES": self.attributes,
             "POWER_STATE_SET": self.state_set,
             "POWER_STATE_GET": self.state_get,
-            "POWER_STATE_NOTIFY": not_advertised,
-            "POWER_STATE_CHANGE_REQUESTED_NOTIFY": not_advertised,
+            "POWER_STATE_NOTIFY": lambda _agent, _request: Status.NOT_SUPPORTED,
+            "POWER_STATE_CHANGE_REQUESTED_NOTIFY": lambda _agent, _request: Status.NOT_SUPPORTED,
             "POWER_DOMAIN_NAME_GET": self.name_get,
         }
 
@@ -59,6 +60,6 @@ class PowerService:
     def reset(self, agent_id: int) -> None:
         self.votes.withdraw(agent_id)
 
-    def ledger(self, agent_id: int) -> dict[str, int]:
+    def ledger(self, agent_id: int) -> list[Entry]:
         held = self.votes.held_by(agent_id)
-        return {f"power_domain {domain_id} state": value for domain_id, value in sorted(held.items())}
+        return [Entry("vote", "power", f"power_domain {one}", "state", held[one]) for one in sorted(held)]

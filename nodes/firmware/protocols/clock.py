@@ -5,26 +5,26 @@ from bisect import bisect_left
 from bus.scmi import clock
 from bus.scmi.protocol import fits
 from bus.scmi.status import Status
-from nodes.firmware.permissions import Permissions
-from nodes.firmware.platform import Clock, Platform, RateRange
-from nodes.firmware.service import Answer, Handler, not_advertised
+from nodes.firmware.ledger import Entry
+from nodes.firmware.machine import Machine
+from nodes.firmware.platform import Clock, RateRange
+from nodes.firmware.service import Answer, Handler, Served
 from nodes.firmware.votes import Votes
 
 
-class ClockService:
+class ClockService(Served):
     """State, rate and parent of a clock follow the agents' votes; without a vote they are as at boot.
 
     The newest wish for a parent wins; when it is withdrawn the boot-time parent comes back.
     """
 
     table = clock.PROTOCOL
-    own_ladder: frozenset[str] = frozenset()
 
-    def __init__(self, platform: Platform, permissions: Permissions) -> None:
-        self.clocks: dict[int, Clock] = {one.id: one for one in platform.clock}
+    def __init__(self, machine: Machine) -> None:
+        self.clocks: dict[int, Clock] = {one.id: one for one in machine.platform.clock}
         self.resources = {"clock": self.clocks}
-        self.permissions = permissions
-        payload_bytes = platform.area_bytes - 28
+        self.permissions = machine.permissions
+        payload_bytes = machine.payload_bytes
         self._rates_fit = fits(clock.DescribeRatesReply, payload_bytes)
         self._parents_fit = fits(clock.PossibleParentsGetReply, payload_bytes)
         self.states, self.rates, self.parents = Votes(), Votes(), Votes()
@@ -36,8 +36,8 @@ class ClockService:
             "CLOCK_RATE_GET": self.rate_get,
             "CLOCK_CONFIG_SET": self.config_set,
             "CLOCK_NAME_GET": self.name_get,
-            "CLOCK_RATE_NOTIFY": not_advertised,
-            "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY": not_advertised,
+            "CLOCK_RATE_NOTIFY": not_yet,
+            "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY": not_yet,
             "CLOCK_CONFIG_GET": self.config_get,
             "CLOCK_POSSIBLE_PARENTS_GET": self.possible_parents_get,
             "CLOCK_PARENT_SET": self.parent_set,
@@ -146,12 +146,17 @@ class ClockService:
         for votes in (self.states, self.rates, self.parents):
             votes.withdraw(agent_id)
 
-    def ledger(self, agent_id: int) -> dict[str, int]:
-        held = {}
-        for what, votes in (("enabled", self.states), ("rate", self.rates), ("parent", self.parents)):
-            for clock_id, value in sorted(votes.held_by(agent_id).items()):
-                held[f"clock {clock_id} {what}"] = int(value)
-        return held
+    def ledger(self, agent_id: int) -> list[Entry]:
+        wishes = (("enabled", self.states), ("rate", self.rates), ("parent", self.parents))
+        return [
+            Entry("vote", "clock", f"clock {clock_id}", what, int(value))
+            for what, votes in wishes
+            for clock_id, value in sorted(votes.held_by(agent_id).items())
+        ]
+
+
+def not_yet(_agent_id: int, _request: object) -> Status:
+    return Status.NOT_SUPPORTED
 
 
 def _reachable(rates: tuple[int, ...] | RateRange, wanted: int, flags: int) -> int | None:

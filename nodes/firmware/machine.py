@@ -1,0 +1,51 @@
+"""What all of EL3's services share: the time, the message in hand, timers, the way back, who may what.
+
+``core.py`` owns it and sets what belongs to the step under way; services read it and plan with it.
+"""
+
+from bus.fields import Message, encode
+from bus.shmem import PAYLOAD_AT
+from nodes.firmware.delayed import Delayed
+from nodes.firmware.outbox import Outbox
+from nodes.firmware.permissions import Permissions
+from nodes.firmware.platform import Platform
+from nodes.firmware.profile import FirmwareProfile
+from nodes.firmware.schedule import Schedule
+from nodes.firmware.views import Views
+
+
+class Machine:
+    """``now_ns``, ``head`` (the header), ``version`` and ``command`` (protocol key, name) are the step's.
+
+    ``payload_bytes`` is what an answer may have, status included.
+    """
+
+    def __init__(
+        self, platform: Platform, profile: FirmwareProfile, permissions: Permissions, outbox: Outbox
+    ) -> None:
+        self.platform = platform
+        self.profile = profile
+        self.permissions = permissions
+        self.outbox = outbox
+        self.views = Views(platform, permissions)
+        self.schedule = Schedule()
+        self.delayed = Delayed(self)
+        self.payload_bytes = platform.area_bytes - PAYLOAD_AT
+        self.now_ns = 0
+        self.head = 0
+        self.version = 0
+        self.command = ("", "")
+        self.default_versions: dict[int, int] = {}
+        self.negotiated: dict[int, dict[int, int]] = {}
+
+    def spoken(self, agent: int, protocol_id: int) -> int:
+        """The version of a protocol that the agent speaks: what it negotiated, or the platform's."""
+        return self.negotiated.get(agent, self.default_versions).get(
+            protocol_id, self.default_versions[protocol_id]
+        )
+
+    def encode(self, agent: int, message: Message, version: int) -> bytes:
+        """The bytes of a reply, delayed response or notification, with the ids that the agent knows."""
+        if self.views.any:
+            message = self.views.outward(agent, message)
+        return encode(message, version)

@@ -1,0 +1,131 @@
+"""The way back: each agent's P2A page and interrupt, and the bounded queue behind it.
+
+A page takes one message at a time. What comes while the agent has not given it back waits, up to a limit;
+beyond that a notification is dropped and counted, so an agent must read state again after it enabled a
+notification. A delayed response is never dropped: how many can be pending is limited where they start.
+"""
+
+from collections import deque
+from typing import Final
+
+from bus import frames, shmem
+from bus.scmi.header import MessageType
+from nodes.contract import Effect, Send
+from nodes.firmware.platform import Agent
+from nodes.limits import P2A_QUEUE
+from nodes.metrics import Meters
+
+VERSION: Final = frames.PROTOCOL_VERSION
+TYPE_AT = 8
+
+
+class WayBack:
+    """One agent's P2A channel; ``busy`` from the interrupt to the page's return."""
+
+    __slots__ = ("address", "busy", "intid", "label", "page", "queue")
+
+    def __init__(self, agent: Agent, address: int, intid: int, page: shmem.Buffer) -> None:
+        self.label = str(agent.id)
+        self.address = address
+        self.intid = intid
+        self.page = page
+        self.queue: deque[tuple[int, bytes]] = deque()
+        self.busy = False
+
+
+class Outbox:
+    """``send`` queues a message for an agent, ``effects`` hands out what can go now.
+
+    ``carried``: pages travel in frames. Agents without a way back are not ``reached``.
+    """
+
+    def __init__(
+        self, agents: tuple[Agent, ...], memory: shmem.Memory, peer: bytes, meters: Meters, *, carried: bool
+    ) -> None:
+        self._peer = peer
+        self._ways: dict[int, WayBack] = {}
+        self._by_intid: dict[int, WayBack] = {}
+        self._out: list[Effect] = []
+        self._request = 0
+        self._carried = carried
+        self._sent = meters.counter("trapline_p2a_messages_total")
+        for agent in agents:
+            if agent.p2a_shmem is not None and agent.p2a_interrupt is not None:
+                page = memory.map(agent.p2a_shmem)
+                way = WayBack(agent, agent.p2a_shmem, agent.p2a_interrupt, page)
+                self._ways[agent.id] = self._by_intid[way.intid] = way
+
+    def reaches(self, agent_id: int) -> bool:
+        """Whether anything can be sent to the agent unasked."""
+        return agent_id in self._ways
+
+    def send(self, agent_id: int, head: int, payload: bytes) -> bool:
+        """Queue a notification or a delayed response; False when it was dropped."""
+        way = self._ways.get(agent_id)
+        if way is None:
+            return False
+        notification = head >> TYPE_AT & 3 == MessageType.NOTIFICATION
+        kind = "notification" if notification else "delayed"
+        if notification and len(way.queue) >= P2A_QUEUE:
+            self._sent[(way.label, kind, "dropped")] += 1
+            return False
+        self._sent[(way.label, kind, "queued")] += 1
+        way.queue.append((head, payload))
+        self._ring(way)
+        return True
+
+    def _ring(self, way: WayBack) -> None:
+        if way.busy or not way.queue:
+            return
+        head, payload = way.queue.popleft()
+        content = shmem.request(head, payload)
+        way.busy = True
+        shmem.publish(way.page, content)
+        self._raise(way.intid, way.address, content if self._carried else b"")
+
+    def _raise(self, intid: int, address: int, page: bytes) -> None:
+        self._request += 1
+        frame = frames.Interrupt(VERSION, self._request, 0, intid, address)
+        self._out.append(Send(self._peer, frame, page))
+
+    def complete(self, intid: int) -> None:
+        """Raise an agent's completion interrupt: its answer is in its page."""
+        self._raise(intid, 0, b"")
+
+    def ended(self, intid: int, page: bytes) -> None:
+        """The agent is done with an interrupt; in carried mode its page came along."""
+        way = self._by_intid.get(intid)
+        if way is None or not way.busy:
+            return
+        if page:
+            way.page[: len(page)] = page
+        if shmem.status_of(way.page) & shmem.FREE:
+            way.busy = False
+            self._ring(way)
+
+    def waiting(self, agent_id: int) -> int:
+        """How many messages are under way to the agent, the one in its page included."""
+        way = self._ways.get(agent_id)
+        return 0 if way is None else len(way.queue) + way.busy
+
+    def reset(self, agent_id: int) -> None:
+        """Forget what waits for the agent; its page is free again."""
+        way = self._ways.get(agent_id)
+        if way is not None:
+            way.queue.clear()
+            way.busy = False
+            shmem.publish(way.page, shmem.IDLE)
+
+    def boot(self) -> None:
+        for way in self._ways.values():
+            shmem.publish(way.page, shmem.IDLE)
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``effects`` has something."""
+        return bool(self._out)
+
+    def effects(self) -> list[Effect]:
+        """What has to be sent since the last call."""
+        out, self._out = self._out, []
+        return out

@@ -1,0 +1,135 @@
+"""What EL3 owns, as declared in ``platform.toml``: agents with their channels, resources, devices.
+
+One module per topic: its structs say which keys exist and of which type, its ``problems`` which values
+make no sense together. Reading the file is ``deploy.topology``'s business.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from bus.shmem import PAGE_BYTES
+from nodes.firmware.platform import (
+    agents,
+    clocks,
+    perf,
+    pins,
+    power,
+    powercaps,
+    resets,
+    rights,
+    sensors,
+    voltages,
+)
+from nodes.firmware.platform.agents import Agent, Device
+from nodes.firmware.platform.clocks import Clock, RateRange
+from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
+from nodes.firmware.platform.perf import PerfDomain
+from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
+from nodes.firmware.platform.power import PowerDomain, SystemPower
+from nodes.firmware.platform.powercaps import PowercapDomain
+from nodes.firmware.platform.resets import ResetDomain
+from nodes.firmware.platform.rights import Right, View
+from nodes.firmware.platform.sensors import Sensor
+from nodes.firmware.platform.voltages import VoltageDomain
+from nodes.limits import AGENTS, AREA_BYTES, RESOURCES
+
+__all__ = [
+    "Agent",
+    "Clock",
+    "Described",
+    "Device",
+    "PerfDomain",
+    "Pin",
+    "PinFunction",
+    "PinGroup",
+    "Platform",
+    "PlatformError",
+    "PowerDomain",
+    "PowercapDomain",
+    "RateRange",
+    "ResetDomain",
+    "Right",
+    "Sensor",
+    "SystemPower",
+    "View",
+    "VoltageDomain",
+    "check",
+    "problems",
+]
+
+TABLES = (
+    "agent",
+    "power_domain",
+    "perf_domain",
+    "clock",
+    "sensor",
+    "reset_domain",
+    "voltage_domain",
+    "powercap_domain",
+    "pin",
+    "pin_group",
+    "pin_function",
+    "device",
+)
+RULES: tuple[Callable[[Any], Iterator[str]], ...] = (
+    agents.problems,
+    power.problems,
+    perf.problems,
+    clocks.problems,
+    sensors.problems,
+    resets.problems,
+    voltages.problems,
+    powercaps.problems,
+    pins.problems,
+    rights.problems,
+)
+
+
+class Platform(Described, frozen=True):
+    """The whole of ``platform.toml``."""
+
+    name: Name
+    agent: tuple[Agent, ...]
+    vendor: Annotated[str, msgspec.Meta(max_length=15)] = "Trapline"
+    sub_vendor: Annotated[str, msgspec.Meta(max_length=15)] = ""
+    implementation_version: Id = 1
+    area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
+    default_permission: Literal["deny", "allow"] = "deny"
+    seed: Id = 0
+    system_power: SystemPower = SystemPower()
+    power_domain: tuple[PowerDomain, ...] = ()
+    perf_domain: tuple[PerfDomain, ...] = ()
+    clock: tuple[Clock, ...] = ()
+    sensor: tuple[Sensor, ...] = ()
+    reset_domain: tuple[ResetDomain, ...] = ()
+    voltage_domain: tuple[VoltageDomain, ...] = ()
+    powercap_domain: tuple[PowercapDomain, ...] = ()
+    pin: tuple[Pin, ...] = ()
+    pin_group: tuple[PinGroup, ...] = ()
+    pin_function: tuple[PinFunction, ...] = ()
+    device: tuple[Device, ...] = ()
+    right: tuple[Right, ...] = ()
+    view: tuple[View, ...] = ()
+
+
+def check(platform: Platform) -> None:
+    """Raise PlatformError for the first rule that the description breaks."""
+    for problem in problems(platform):
+        raise PlatformError(problem)
+
+
+def problems(platform: Platform) -> Iterator[str]:
+    """Every broken rule, as ``key: rule; how to fix it``."""
+    if not platform.agent:
+        yield "agent: the platform has no agent; add an [[agent]] for Xen and one for each domain"
+    for table in TABLES:
+        rows: Sequence[Any] = getattr(platform, table)
+        limit = AGENTS if table == "agent" else RESOURCES
+        if len(rows) > limit:
+            yield f"{table}: {len(rows)} entries, the limit is {limit}; leave some out"
+        yield from repeated(table, "id", [row.id for row in rows])
+        yield from repeated(table, "name", [row.name for row in rows])
+    for rule in RULES:
+        yield from rule(platform)

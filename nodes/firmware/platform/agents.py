@@ -1,0 +1,103 @@
+"""The agents, their channels, and the devices that are granted to them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from bus import smccc
+from bus.shmem import PAGE_BYTES
+from nodes.firmware.platform.described import Described, Id, Name, repeated, unknown
+from nodes.firmware.platform.kinds import DEVICE_KEYS
+
+Address = Annotated[int, msgspec.Meta(ge=0)]
+IntId = Annotated[int, msgspec.Meta(ge=16, le=1019)]
+
+
+class Agent(Described, frozen=True):
+    """An SCMI agent and its channel. ``trusted``: may use the permission and reset commands of Base.
+
+    ``p2a_shmem`` and ``p2a_interrupt``: the page and the interrupt (GIC INTID) by which the platform sends
+    notifications and delayed responses; without them the agent gets neither, as with Linux' SMC transport.
+    ``a2p_interrupt`` is raised when an answer is ready, for agents that ask for it.
+    """
+
+    id: Id
+    name: Name
+    smc_id: Id
+    shmem: Address
+    trusted: bool = False
+    p2a_shmem: Address | None = None
+    p2a_interrupt: IntId | None = None
+    a2p_interrupt: IntId | None = None
+
+
+class Device(Described, frozen=True):
+    """A group of resources that is granted as a whole (BASE_SET_DEVICE_PERMISSIONS)."""
+
+    id: Id
+    name: Name
+    clocks: tuple[Id, ...] = ()
+    power_domains: tuple[Id, ...] = ()
+    reset_domains: tuple[Id, ...] = ()
+    perf_domains: tuple[Id, ...] = ()
+    sensors: tuple[Id, ...] = ()
+    voltage_domains: tuple[Id, ...] = ()
+    powercap_domains: tuple[Id, ...] = ()
+    pins: tuple[Id, ...] = ()
+    pin_groups: tuple[Id, ...] = ()
+
+
+def problems(platform: Any) -> Iterator[str]:
+    """What is wrong with channels and devices."""
+    yield from _channel_problems(platform)
+    known: Mapping[str, set[int]] = {
+        kind: {row.id for row in getattr(platform, kind)} for kind in DEVICE_KEYS.values()
+    }
+    for at, device in enumerate(platform.device):
+        for key, kind in DEVICE_KEYS.items():
+            yield from unknown(f"device[{at}].{key}", getattr(device, key), kind, known[kind])
+
+
+def _channel_problems(platform: Any) -> Iterator[str]:
+    agents: tuple[Agent, ...] = platform.agent
+    yield from repeated("agent", "smc_id", [hex(agent.smc_id) for agent in agents])
+    pages = [hex(agent.shmem) for agent in agents]
+    yield from repeated("agent", "shmem", pages)
+    for at, agent in enumerate(agents):
+        yield from _page_problems(f"agent[{at}].shmem", agent.shmem, platform.area_bytes)
+        if not smccc.is_fast(agent.smc_id):
+            yield f"agent[{at}].smc_id: {agent.smc_id:#x} is not a fast call; set bit 31"
+        yield from _p2a_problems(at, agent, platform)
+    ways_back = {at: agent for at, agent in enumerate(agents) if agent.p2a_shmem is not None}
+    taken = set(pages)
+    for at, agent in ways_back.items():
+        page = hex(agent.p2a_shmem or 0)
+        if page in taken:
+            yield f"agent[{at}].p2a_shmem: {page} is the page of another channel; give each its own"
+        taken.add(page)
+    lines: dict[int, str] = {}
+    for at, agent in enumerate(agents):
+        for key in ("p2a_interrupt", "a2p_interrupt"):
+            line = getattr(agent, key)
+            if line in lines:
+                yield f"agent[{at}].{key}: {line} is that of {lines[line]}; give each line one use"
+            elif line is not None:
+                lines[line] = f"agent[{at}].{key}"
+
+
+def _page_problems(place: str, address: int, area_bytes: int) -> Iterator[str]:
+    if address % 8:
+        yield f"{place}: {address:#x} is not 8-byte aligned; use the start of a page"
+    if address % PAGE_BYTES + area_bytes > PAGE_BYTES:
+        yield f"{place}: the area at {address:#x} crosses a page; use the start of a page"
+
+
+def _p2a_problems(at: int, agent: Agent, platform: Any) -> Iterator[str]:
+    if (agent.p2a_shmem is None) != (agent.p2a_interrupt is None):
+        there, missing = ("p2a_shmem", "p2a_interrupt")
+        if agent.p2a_shmem is None:
+            there, missing = missing, there
+        yield f"agent[{at}].{there}: there is no {missing}; the way back needs a page and an interrupt"
+    if agent.p2a_shmem is not None:
+        yield from _page_problems(f"agent[{at}].p2a_shmem", agent.p2a_shmem, platform.area_bytes)

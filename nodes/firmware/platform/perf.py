@@ -1,0 +1,18 @@
+"""The performance domains."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from nodes.firmware.platform.described import Described, Id, Name
+
+
+class PerfDomain(Described, frozen=True):
+    """A performance domain."""
+
+    id: Id
+    name: Name
+
+
+def problems(_platform: Any) -> Iterator[str]:
+    """What is wrong with them."""
+    yield from ()

@@ -1,0 +1,24 @@
+"""EL3's side of each SCMI protocol: one module each, the list of them here."""
+
+from nodes.firmware.hardware import Board
+from nodes.firmware.machine import Machine
+from nodes.firmware.protocols.base import BaseService
+from nodes.firmware.protocols.clock import ClockService
+from nodes.firmware.protocols.power import PowerService
+from nodes.firmware.protocols.reset import ResetService
+from nodes.firmware.service import Service
+
+__all__ = ["BaseService", "services"]
+
+
+def services(machine: Machine, _board: Board) -> tuple[Service, ...]:
+    """Every service but that of Base, in order of id: of what the platform has, what the profile serves."""
+    every: tuple[Service, ...] = (
+        PowerService(machine),
+        ClockService(machine),
+        ResetService(machine),
+    )
+    served = machine.profile.protocols
+    return tuple(
+        one for one in every if any(one.resources.values()) and (served is None or one.table.id in served)
+    )

@@ -1,0 +1,47 @@
+"""What Xen tells others on the side: log lines, the toolstack's life-cycle events, counts of both.
+
+It collects effects into ``out``, which the core hands out with everything else.
+"""
+
+from typing import Final
+
+from bus import frames
+from nodes.contract import Effect, Log, Send
+from nodes.metrics import Meters
+from nodes.xen.console import Console
+from nodes.xen.domain import Domain
+
+VERSION: Final = frames.PROTOCOL_VERSION
+DETAIL_CHARACTERS_MAX: Final = 1024  # of frames.Text
+
+
+class Reporter:
+    """``toolstack`` is the link that life-cycle events go to."""
+
+    def __init__(self, out: list[Effect], meters: Meters, toolstack: bytes, console: Console) -> None:
+        self._out = out
+        self._toolstack = toolstack
+        self._console = console
+        self._hazards = meters.counter("trapline_xen_hazards_total")
+        self._events = meters.counter("trapline_domain_lifecycle_events_total")
+        self._resets = meters.counter("trapline_agent_resets_total")
+
+    def log(self, level: str, text: str) -> None:
+        self._out.append(Log(level, text))
+
+    def hazard(self, name: str, text: str) -> None:
+        """The driver did what nobody wants."""
+        self._hazards[(name,)] += 1
+        self._out.append(Log("warning", f"driver hazard {name}: {text}"))
+
+    def tell(self, domain: Domain, event: str, detail: str) -> None:
+        """A life-cycle event; one that ends the domain also ends what waits for its console."""
+        self._events[(domain.name, event)] += 1
+        text = detail[:DETAIL_CHARACTERS_MAX]
+        frame = frames.Lifecycle(VERSION, 0, 0, domain.domid, domain.name, event, text)
+        self._out.append(Send(self._toolstack, frame))
+        if event == "dead":
+            self._out.extend(self._console.domain_gone(domain))
+
+    def count_reset(self, agent_id: int, reason: str) -> None:
+        self._resets[(str(agent_id), reason)] += 1
