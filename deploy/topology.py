@@ -151,7 +151,7 @@ def firmware_profile(text: str) -> FirmwareProfile:
     try:
         return chosen(text)
     except ValueError as error:
-        raise UserError(f"--firmware {text}: {error}") from None
+        raise UserError(f"{error}; choose one of them") from None
 
 
 def with_firmware(topology: Topology, text: str | None) -> Topology:

@@ -65,7 +65,7 @@ def _show(out: Console, profile: FirmwareProfile) -> None:
         if not beside:
             _wrapped(out, value, 4)
         if field in profile.facts:
-            _wrapped(out, profile.facts[field], 2)
+            _wrapped(out, profile.facts[field], 2, "dim")
     for option, row in profile.options.items():
         out.print(Text(f"option +{option}", style="bold"))
         _wrapped(out, row.fact, 2)
@@ -75,6 +75,6 @@ def _width(out: Console) -> int:
     return min(out.width, COLUMNS_MAX)
 
 
-def _wrapped(out: Console, text: str, indent: int) -> None:
+def _wrapped(out: Console, text: str, indent: int, style: str = "") -> None:
     lines = textwrap.wrap(text, _width(out) - indent, break_long_words=False, break_on_hyphens=False)
-    out.print(Text("\n".join(" " * indent + line for line in lines)))
+    out.print(Text("\n".join(" " * indent + line for line in lines), style=style))
