@@ -52,7 +52,7 @@ class FirmwareCore:
         self._peer = peer
         self.channels = {agent.smc_id: Channel(agent, memory.map(agent.shmem)) for agent in platform.agent}
         self._by_agent = {channel.agent_id: channel for channel in self.channels.values()}
-        self.permissions = Permissions(platform)
+        self.permissions = Permissions(platform, profile)
         queue_max = P2A_QUEUE if profile.p2a_full == "queue" else 0
         self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried, queue_max=queue_max)
         self.machine = Machine(platform, profile, self.permissions, self.outbox)

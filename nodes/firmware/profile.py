@@ -32,15 +32,19 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
 
     ``protocols``: those it serves at all, None for all that the platform has. ``versions``: the version it
     speaks by default, by protocol id; the newest with a layout otherwise. ``missing``: commands that it does
-    not implement ("base.BASE_DISCOVER_AGENT"). ``unknown_message``: the status for an id past the last.
-    ``payload``: whether a longer request is accepted. ``unknown_resource``: by protocol id, where it is not
-    NOT_FOUND. ``denied_resource``, ``denied_protocol``: how what an agent may not use looks to it.
+    not implement ("base.BASE_DISCOVER_AGENT", "*.NEGOTIATE_PROTOCOL_VERSION"). ``unknown_message``: the
+    status for an id past the last. ``payload``: whether a longer request is accepted. ``unknown_resource``:
+    by protocol id, where it is not NOT_FOUND. ``denied_resource``, ``denied_protocol``: how what an agent may
+    not use looks to it: refused, refused to changes only ("restricted"), as if it did not exist, or not even
+    counted ("unlisted": each agent has ids of its own, dense from 0, in the order of the platform's).
     ``lists_denied_protocols``: whether LIST_PROTOCOLS tells of them. ``open_permissions``: whether what was
     never denied is allowed. ``anyone_grants``: whether any agent may use Base's permission commands.
     ``reset``: what RESET_AGENT_CONFIGURATION drops; ``reset_flags_0``: whether flags 0 does anything;
     ``reset_needs_devices``: whether it is NOT_FOUND on a platform without devices. ``skip_at_end``,
-    ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count. ``wrong_type``: the status for a
-    message that is no command.
+    ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count. ``error_pair``: which word of a
+    report in BASE_ERROR_EVENT is the message's header. ``reset_told_to_requester``: whether RESET_ISSUED also
+    goes to the agent that asked for the reset. ``wrong_type``: the status for a message that is no
+    command.
 
     Transport: ``payload_bytes_max`` of a request; ``area``: shared memory with a channel status ("smt") or a
     bare message buffer ("msg"); ``wedges``: a bad doorbell leaves the channel busy for ever;
@@ -61,7 +65,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     unknown_message: Status = Status.NOT_FOUND
     payload: Literal["exact", "at_least"] = "exact"
     unknown_resource: Mapping[int, Status] = {}
-    denied_resource: Literal["DENIED", "NOT_FOUND", "unlisted"] = "DENIED"
+    denied_resource: Literal["DENIED", "restricted", "NOT_FOUND", "unlisted"] = "DENIED"
     denied_protocol: Status = Status.DENIED
     lists_denied_protocols: bool = False
     open_permissions: bool = False
@@ -71,6 +75,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     reset_needs_devices: bool = False
     skip_at_end: Status = Status.SUCCESS
     skip_beyond: Status = Status.INVALID_PARAMETERS
+    error_pair: Literal["header_low", "status_low"] = "header_low"
+    reset_told_to_requester: bool = False
     payload_bytes_max: int | None = None
     area: Literal["smt", "msg"] = "smt"
     wedges: bool = False
@@ -108,14 +114,11 @@ def _firmware(
     return msgspec.structs.replace(base, name=name, title=title, facts=facts, **values)
 
 
-def _without_negotiation(*protocols: str) -> frozenset[str]:
-    return frozenset(f"{key}.NEGOTIATE_PROTOCOL_VERSION" for key in protocols)
-
-
 BASE, POWER, SYSTEM, PERF, CLOCK, SENSOR, RESET, VOLTAGE, POWERCAP, PINCTRL = range(0x10, 0x1A)
 PERMISSION_COMMANDS = frozenset({"base.BASE_SET_DEVICE_PERMISSIONS", "base.BASE_SET_PROTOCOL_PERMISSIONS"})
 AGENT_COMMANDS = PERMISSION_COMMANDS | {"base.BASE_DISCOVER_AGENT", "base.BASE_RESET_AGENT_CONFIGURATION"}
 NOTIFY_ERRORS = frozenset({"base.BASE_NOTIFY_ERRORS"})
+NEGOTIATION = frozenset({"*.NEGOTIATE_PROTOCOL_VERSION"})
 
 TFA = _firmware(
     "tfa",
@@ -128,7 +131,7 @@ TFA = _firmware(
         "says Base 2.0, clock 3.0, sensor 2.0, reset 1.0, and for power domains the odd 0x21000",
     ),
     missing=Difference(
-        AGENT_COMMANDS | NOTIFY_ERRORS | _without_negotiation("base", "power", "clock", "sensor", "reset"),
+        AGENT_COMMANDS | NOTIFY_ERRORS | NEGOTIATION,
         "reports 0 agents: no agent discovery, no permission commands, no agent reset; older than version "
         "negotiation; nobody implements BASE_NOTIFY_ERRORS",
     ),
@@ -162,7 +165,7 @@ TFA_MULTIAGENT = _firmware(
     "TF-A branches made for Xen's driver: the same transport, with the agent commands it needs",
     base=TFA,
     missing=Difference(
-        NOTIFY_ERRORS | _without_negotiation("base", "power", "clock", "sensor", "reset"),
+        NOTIFY_ERRORS | NEGOTIATION,
         "has the agent commands that Xen's driver sends, as two branches outside of TF-A do; older than "
         "version negotiation; nobody implements BASE_NOTIFY_ERRORS",
     ),
@@ -182,7 +185,7 @@ OPTEE_SMT = _firmware(
         "says Base 2.0, performance 1.0, clock 2.0, reset 1.0, voltage 2.0",
     ),
     missing=Difference(
-        AGENT_COMMANDS | NOTIFY_ERRORS | _without_negotiation("base", "perf", "clock", "reset", "voltage"),
+        AGENT_COMMANDS | NOTIFY_ERRORS | NEGOTIATION,
         "reports 0 agents: no agent discovery, no permission commands, no agent reset; older than version "
         "negotiation; nobody implements BASE_NOTIFY_ERRORS",
     ),
@@ -238,10 +241,7 @@ SCP_FIRMWARE = _firmware(
         "mostly the 2.0 specification: power, performance and sensors 2.0, everything younger 1.0",
     ),
     missing=Difference(
-        NOTIFY_ERRORS
-        | _without_negotiation(
-            *("base", "power", "system", "perf", "clock", "sensor", "reset", "voltage", "powercap")
-        ),
+        NOTIFY_ERRORS | NEGOTIATION,
         "older than version negotiation; nobody implements BASE_NOTIFY_ERRORS",
     ),
     open_permissions=Difference(True, "everything is allowed until somebody denies it"),
@@ -275,6 +275,9 @@ IMX_SM = _firmware(
     ),
     unknown_message=Difference(Status.NOT_SUPPORTED, "an unknown message id is NOT_SUPPORTED, not NOT_FOUND"),
     wrong_type=Difference(Status.COMMS_ERROR, "a message that is no command is COMMS_ERROR"),
+    denied_resource=Difference(
+        "restricted", "what an agent may not change it still sees: reading works, changing is DENIED"
+    ),
     payload=Difference("at_least", "a longer request than the table says is accepted"),
     lists_denied_protocols=Difference(True, "LIST_PROTOCOLS does not look at permissions"),
     skip_at_end=Difference(

@@ -94,7 +94,7 @@ def shown(profile: FirmwareProfile, field: str) -> str:
 
 
 def _missing(names: Set[str]) -> list[str]:
-    """Commands without their protocol; version negotiation, missing everywhere, once."""
+    """Commands without their protocol."""
     commands = {name.partition(".")[2] for name in names}
     return sorted(commands)
 

@@ -30,7 +30,7 @@ from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
-from nodes.firmware.platform.rights import Right, View
+from nodes.firmware.platform.rights import Right, VendorProtocol, View
 from nodes.firmware.platform.sensors import Sensor
 from nodes.firmware.platform.voltages import VoltageDomain
 from nodes.firmware.profile import DEFAULT, chosen
@@ -54,6 +54,7 @@ __all__ = [
     "Right",
     "Sensor",
     "SystemPower",
+    "VendorProtocol",
     "View",
     "VoltageDomain",
     "check",
@@ -114,6 +115,7 @@ class Platform(Described, frozen=True):
     device: tuple[Device, ...] = ()
     right: tuple[Right, ...] = ()
     view: tuple[View, ...] = ()
+    vendor_protocol: tuple[VendorProtocol, ...] = ()
 
 
 def check(platform: Platform) -> None:
