@@ -277,6 +277,11 @@ def decode(cls: type[M], payload: bytes, version: int = NEWEST) -> M:
     return message
 
 
+def decode_front(cls: type[M], payload: bytes, version: int = NEWEST) -> M:
+    """The message at the front of ``payload``, whatever follows it; raises WrongSize if it is cut off."""
+    return _decode_from(cls, payload, 0, version)[0]
+
+
 def _decode_from(cls: type[M], payload: bytes, at: int, version: int) -> tuple[M, int]:
     """The message that begins at ``at``, and where it ends; raises WrongSize if it goes on beyond."""
     table = layout(cls, version)

@@ -221,6 +221,8 @@ class Platform:
         """Everything about the platform as plain data: what, who, how it does, where to look."""
         return {
             "platform": self.topology.name,
+            "firmware": self.topology.firmware.name,
+            "profile": self.topology.profile.name,
             "run": str(self.run_directory.path),
             "uptime_s": round(self.elapsed_s(), 3),
             "link": "ipc" if self.engine.options.tcp_port is None else "tcp",

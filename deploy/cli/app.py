@@ -28,6 +28,7 @@ COMMANDS = {
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
+    "profiles": "deploy.cli.profiles",
 }
 
 

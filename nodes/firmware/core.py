@@ -12,33 +12,22 @@ from typing import Final
 from bus import frames, shmem, smccc
 from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send, Tick
 from nodes.firmware import profile as profiles
+from nodes.firmware.channel import Bare, Channel, transport
 from nodes.firmware.hardware import Board
 from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
-from nodes.firmware.platform import Agent, Platform
+from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
+from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
-
-
-class Channel:
-    """A doorbell, its page, its agent. ``completion``: the interrupt that tells of an answer, or None."""
-
-    __slots__ = ("agent_id", "completion", "label", "page", "shmem")
-
-    def __init__(self, agent: Agent, page: shmem.Buffer) -> None:
-        self.agent_id = agent.id
-        self.label = str(agent.id)
-        self.shmem = agent.shmem
-        self.completion = agent.a2p_interrupt
-        self.page = page
 
 
 class FirmwareCore:
@@ -61,11 +50,11 @@ class FirmwareCore:
         self.meters = Meters("firmware")
         self.story = Story()
         self._peer = peer
-        self._area_bytes = platform.area_bytes
         self.channels = {agent.smc_id: Channel(agent, memory.map(agent.shmem)) for agent in platform.agent}
         self._by_agent = {channel.agent_id: channel for channel in self.channels.values()}
-        self.permissions = Permissions(platform)
-        self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried)
+        self.permissions = Permissions(platform, profile)
+        queue_max = P2A_QUEUE if profile.p2a_full == "queue" else 0
+        self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried, queue_max=queue_max)
         self.machine = Machine(platform, profile, self.permissions, self.outbox)
         self.board = Board(self.machine)
         others = services(self.machine, self.board)
@@ -77,8 +66,9 @@ class FirmwareCore:
         )
         self.services: tuple[Service, ...] = (base, *others)
         self.ladder = Ladder(self.services, self.machine)
+        self.transport = transport(profile, platform.area_bytes, self._serve, self.meters)
+        self._bare = self.transport if isinstance(self.transport, Bare) else None
         self._calls = self.meters.counter("trapline_scmi_calls_total")
-        self._transport_errors = self.meters.counter("trapline_scmi_transport_errors_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
 
     def deadline_ns(self) -> int | None:
@@ -106,7 +96,7 @@ class FirmwareCore:
             return (Log("warning", f"EL3 takes SMCs only, not {type(event.frame).__name__}"),)
         if isinstance(event, Boot):
             for channel in self.channels.values():
-                shmem.publish(channel.page, shmem.IDLE)
+                self.transport.start(channel)
             self.outbox.boot()
             self.board.boot()
             return (Send(self._peer, frames.Hello(VERSION, 0, 0, "firmware")), *self.outbox.effects())
@@ -119,14 +109,17 @@ class FirmwareCore:
             self._unknown[()] += 1
             return self._return(frame, smccc.NOT_SUPPORTED, b"")
         self.story.add(now_ns, "doorbell", frame.request, x[0])
+        if page and frame.page != channel.shmem:
+            # What EL3 looks at is the channel's own page, and nobody wrote a message there.
+            self.transport.misplaced(channel)
+            return self._return(frame, smccc.SUCCESS, b"")
+        if self._bare is not None:
+            x0, x1, answer = self._bare.message(channel, page, x[1])
+            reply = frames.SmcReturn(VERSION, frame.request, frame.cause, (x0, x1, x[2], x[3]))
+            return Send(self._peer, reply, answer if page else b"")
         if page:
-            if frame.page != channel.shmem:
-                # What EL3 looks at is the channel's own page, and nobody wrote a message there.
-                self._transport_errors[(channel.label,)] += 1
-                return self._return(frame, smccc.SUCCESS, b"")
-            return self._return(frame, smccc.SUCCESS, self._answer(channel, page))
-        snapshot = bytes(channel.page[: self._area_bytes])
-        shmem.publish(channel.page, self._answer(channel, snapshot))
+            return self._return(frame, smccc.SUCCESS, self.transport.exchange(channel, page))
+        self.transport.exchange_shared(channel)
         return self._return(frame, smccc.SUCCESS, b"")
 
     def _return(self, frame: frames.Smc, x0: int, page: bytes) -> Effect:
@@ -134,30 +127,20 @@ class FirmwareCore:
         reply = frames.SmcReturn(VERSION, frame.request, frame.cause, (x0, x[1], x[2], x[3]))
         return Send(self._peer, reply, page)
 
-    def _answer(self, channel: Channel, snapshot: bytes) -> bytes:
-        """The page to leave behind for one doorbell."""
-        try:
-            head, payload = shmem.read_message(snapshot, self._area_bytes)
-        except shmem.PageError:
-            self._transport_errors[(channel.label,)] += 1
-            return shmem.FAILED
-        status, flags, _, _ = shmem.fields(snapshot)
-        if status & (shmem.FREE | shmem.ERROR):
-            # Nobody claimed the channel: a spurious doorbell carries no message.
-            self._transport_errors[(channel.label,)] += 1
-            return shmem.FAILED
+    def _serve(self, channel: Channel, head: int, payload: bytes, flags: int) -> bytes:
+        """The payload that answers one message on a channel."""
         protocol, message, code, reply = self.ladder.answer(channel.agent_id, head, payload)
         self._calls[(channel.label, protocol, message, code.name)] += 1
         if channel.completion is not None and flags & shmem.INTERRUPT:
             self.outbox.complete(channel.completion)
-        return shmem.reply(head, reply)
+        return reply
 
     # ---- the life of an agent -----------------------------------------------------------------
 
     def _drop_configuration(self, caller: int, agent_id: int, also_permissions: bool) -> None:
         """BASE_RESET_AGENT_CONFIGURATION: channel first, then permissions, then each protocol's hook."""
         if agent_id != caller:
-            shmem.publish(self._by_agent[agent_id].page, shmem.IDLE)
+            self.transport.start(self._by_agent[agent_id])
         self.machine.delayed.withdraw(agent_id)
         self.outbox.reset(agent_id)
         self.ladder.reset(agent_id)
@@ -174,6 +157,7 @@ class FirmwareCore:
     def ledger(self, agent_id: int) -> list[Entry]:
         """All that an agent holds: grants, votes, subscriptions, pending replies, negotiated versions."""
         held = [*self.ladder.ledger(agent_id), *self.machine.delayed.ledger(agent_id)]
+        held.extend(self.transport.ledger(self._by_agent[agent_id]))
         waiting = self.outbox.waiting(agent_id)
         if waiting:
             held.append(Entry("channel", "", "", "messages under way to the agent", waiting))

@@ -30,9 +30,10 @@ from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
-from nodes.firmware.platform.rights import Right, View
+from nodes.firmware.platform.rights import Right, VendorProtocol, View
 from nodes.firmware.platform.sensors import Sensor
 from nodes.firmware.platform.voltages import VoltageDomain
+from nodes.firmware.profile import DEFAULT, chosen
 from nodes.limits import AGENTS, AREA_BYTES, RESOURCES
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Right",
     "Sensor",
     "SystemPower",
+    "VendorProtocol",
     "View",
     "VoltageDomain",
     "check",
@@ -98,6 +100,7 @@ class Platform(Described, frozen=True):
     area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
     default_permission: Literal["deny", "allow"] = "deny"
     seed: Id = 0
+    profile: str = DEFAULT.name
     system_power: SystemPower = SystemPower()
     power_domain: tuple[PowerDomain, ...] = ()
     perf_domain: tuple[PerfDomain, ...] = ()
@@ -112,6 +115,7 @@ class Platform(Described, frozen=True):
     device: tuple[Device, ...] = ()
     right: tuple[Right, ...] = ()
     view: tuple[View, ...] = ()
+    vendor_protocol: tuple[VendorProtocol, ...] = ()
 
 
 def check(platform: Platform) -> None:
@@ -124,6 +128,7 @@ def problems(platform: Platform) -> Iterator[str]:
     """Every broken rule, as ``key: rule; how to fix it``."""
     if not platform.agent:
         yield "agent: the platform has no agent; add an [[agent]] for Xen and one for each domain"
+    yield from _profile_problems(platform)
     for table in TABLES:
         rows: Sequence[Any] = getattr(platform, table)
         limit = AGENTS if table == "agent" else RESOURCES
@@ -133,3 +138,10 @@ def problems(platform: Platform) -> Iterator[str]:
         yield from repeated(table, "name", [row.name for row in rows])
     for rule in RULES:
         yield from rule(platform)
+
+
+def _profile_problems(platform: Platform) -> Iterator[str]:
+    try:
+        chosen(platform.profile)
+    except ValueError as error:
+        yield f"profile: {error}; choose one of them"
