@@ -4,6 +4,9 @@ It knows no agents and no messages: services tell it what the votes come to and 
 Time is the machine's, so equal stories give equal states.
 """
 
+from nodes.firmware.hardware.clocks import Clocks
+from nodes.firmware.hardware.perf import Perf
+from nodes.firmware.hardware.voltages import Voltages
 from nodes.firmware.machine import Machine
 
 
@@ -12,6 +15,10 @@ class Board:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        platform = machine.platform
+        self.clocks = Clocks(platform.clock)
+        self.voltages = Voltages(platform.voltage_domain)
+        self.perf = Perf(machine, self.clocks, self.voltages)
 
     def boot(self) -> None:
         """Power is on: begin what happens by itself."""
