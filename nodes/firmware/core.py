@@ -161,6 +161,7 @@ class FirmwareCore:
         if agent_id != caller:
             shmem.publish(self._by_agent[agent_id].page, shmem.IDLE)
         self.machine.delayed.withdraw(agent_id)
+        self.machine.unsubscribe(agent_id)
         self.outbox.reset(agent_id)
         self.ladder.reset(agent_id)
         if also_permissions:

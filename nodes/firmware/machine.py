@@ -14,7 +14,7 @@ from nodes.firmware.permissions import Permissions
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.schedule import Schedule
-from nodes.firmware.subscriptions import NOBODY
+from nodes.firmware.subscriptions import NOBODY, Subscriptions
 from nodes.firmware.views import Views
 
 
@@ -36,6 +36,7 @@ class Machine:
         self.views = Views(platform, permissions)
         self.schedule = Schedule()
         self.delayed = Delayed(self)
+        self.subscriptions: list[Subscriptions] = []
         self.payload_bytes = platform.area_bytes - PAYLOAD_AT
         self.now_ns = 0
         self.head = 0
@@ -59,6 +60,11 @@ class Machine:
             yield
         finally:
             self.cause = before
+
+    def unsubscribe(self, agent: int) -> None:
+        """Take back every subscription of the agent, so that what follows is not told to it."""
+        for one in self.subscriptions:
+            one.withdraw(agent)
 
     def encode(self, agent: int, message: Message, version: int) -> bytes:
         """The bytes of a reply, delayed response or notification, with the ids that the agent knows."""

@@ -11,11 +11,11 @@ from nodes.firmware.service import Service
 __all__ = ["BaseService", "services"]
 
 
-def services(machine: Machine, _board: Board) -> tuple[Service, ...]:
+def services(machine: Machine, board: Board) -> tuple[Service, ...]:
     """Every service but that of Base, in order of id: of what the platform has, what the profile serves."""
     every: tuple[Service, ...] = (
         PowerService(machine),
-        ClockService(machine),
+        ClockService(machine, board),
         ResetService(machine),
     )
     served = machine.profile.protocols
