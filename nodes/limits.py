@@ -16,3 +16,4 @@ RATES = 65_535  # of one clock: what remains of the list is a 16-bit count
 PARENTS = 255  # of one clock: what remains of the list is an 8-bit count
 P2A_QUEUE = 32  # notifications that wait for one agent's page
 DELAYED_PENDING = 64  # asynchronous commands one agent may have under way
+TREE_DEPTH = 16  # parents above one power domain or powercap domain

@@ -4,6 +4,7 @@ It knows no agents and no messages: services tell it what the votes come to and 
 Time is the machine's, so equal stories give equal states.
 """
 
+from nodes.firmware.hardware.power import PowerGrid
 from nodes.firmware.machine import Machine
 
 
@@ -12,6 +13,8 @@ class Board:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        platform = machine.platform
+        self.power = PowerGrid(platform.power_domain)
 
     def boot(self) -> None:
         """Power is on: begin what happens by itself."""

@@ -27,7 +27,7 @@ from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
 from nodes.firmware.platform.perf import PerfDomain
 from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
-from nodes.firmware.platform.power import PowerDomain, SystemPower
+from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
 from nodes.firmware.platform.rights import Right, View
@@ -47,6 +47,7 @@ __all__ = [
     "Platform",
     "PlatformError",
     "PowerDomain",
+    "PowerState",
     "PowercapDomain",
     "RateRange",
     "ResetDomain",
@@ -98,7 +99,7 @@ class Platform(Described, frozen=True):
     area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
     default_permission: Literal["deny", "allow"] = "deny"
     seed: Id = 0
-    system_power: SystemPower = SystemPower()
+    system_power: SystemPower | None = None
     power_domain: tuple[PowerDomain, ...] = ()
     perf_domain: tuple[PerfDomain, ...] = ()
     clock: tuple[Clock, ...] = ()

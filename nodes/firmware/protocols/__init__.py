@@ -11,10 +11,10 @@ from nodes.firmware.service import Service
 __all__ = ["BaseService", "services"]
 
 
-def services(machine: Machine, _board: Board) -> tuple[Service, ...]:
+def services(machine: Machine, board: Board) -> tuple[Service, ...]:
     """Every service but that of Base, in order of id: of what the platform has, what the profile serves."""
     every: tuple[Service, ...] = (
-        PowerService(machine),
+        PowerService(machine, board),
         ClockService(machine),
         ResetService(machine),
     )
