@@ -12,7 +12,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=r"^[ -~]
 Hertz = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Microseconds = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=0xFFFF_FFFF)]
-Sharing = Literal["shared", "exclusive"]
+Sharing = Literal["votes", "exclusive"]
 
 
 class PlatformError(ValueError):

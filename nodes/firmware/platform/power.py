@@ -44,7 +44,7 @@ class PowerDomain(Described, frozen=True):
     transition_us: Id = 0
     notify: bool = True
     notify_requests: bool = True
-    sharing: Sharing = "shared"
+    sharing: Sharing = "votes"
 
     @property
     def words(self) -> tuple[int, ...]:

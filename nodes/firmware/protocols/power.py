@@ -94,7 +94,7 @@ class PowerService(Served):
         return domain.sync_set and not domain.cpu
 
     def _held_by_another(self, agent: int, domain: PowerDomain) -> bool:
-        if domain.sharing == "shared":
+        if domain.sharing == "votes":
             return False
         return any(one != agent and state != power.OFF for one, state in self.votes.of(domain.id).items())
 
