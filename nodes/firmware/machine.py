@@ -3,6 +3,8 @@
 ``core.py`` owns it and sets what belongs to the step under way; services read it and plan with it.
 """
 
+from collections.abc import Callable
+
 from bus.fields import Message, encode
 from bus.shmem import PAYLOAD_AT
 from nodes.firmware.delayed import Delayed
@@ -17,7 +19,8 @@ from nodes.firmware.views import Views
 class Machine:
     """``now_ns``, ``head`` (the header), ``version`` and ``command`` (protocol key, name) are the step's.
 
-    ``payload_bytes`` is what an answer may have, status included.
+    ``payload_bytes`` is what an answer may have, status included. ``restart`` takes every agent's
+    configuration and permissions back to those at boot.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Machine:
         self.command = ("", "")
         self.default_versions: dict[int, int] = {}
         self.negotiated: dict[int, dict[int, int]] = {}
+        self.restart: Callable[[], None] = nothing
 
     def spoken(self, agent: int, protocol_id: int) -> int:
         """The version of a protocol that the agent speaks: what it negotiated, or the platform's."""
@@ -49,3 +53,7 @@ class Machine:
         if self.views.any:
             message = self.views.outward(agent, message)
         return encode(message, version)
+
+
+def nothing() -> None:
+    """What a machine without a core restarts."""
