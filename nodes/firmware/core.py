@@ -27,6 +27,7 @@ from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
+NO_CALLER: Final = -1  # no agent sent it: nobody's page is spared
 
 
 class Channel:
@@ -78,6 +79,7 @@ class FirmwareCore:
         )
         self.services: tuple[Service, ...] = (base, *others)
         self.ladder = Ladder(self.services, self.machine)
+        self.machine.restart = self._restart
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._transport_errors = self.meters.counter("trapline_scmi_transport_errors_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
@@ -169,6 +171,11 @@ class FirmwareCore:
         for service in self.services:
             service.reset(agent_id)
         self.meters.counter("trapline_agent_resets_applied_total")[(str(agent_id),)] += 1
+
+    def _restart(self) -> None:
+        """The board was reset: whatever any agent configured is gone."""
+        for agent in self.platform.agent:
+            self._drop_configuration(NO_CALLER, agent.id, True)
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")

@@ -144,7 +144,8 @@ class Ladder:
         row = rows.get(header.pack(service.table.id, request.message_id)) if known else None
         if row is None or row.handler is None:
             return Status.NOT_FOUND
-        return MessageAttributesReply(service.message_attributes(row.command[1]))
+        word = service.message_attributes(row.command[1])
+        return word if isinstance(word, Status) else MessageAttributesReply(word)
 
     def _negotiate(self, agent: int, service: Service, request: NegotiateVersion) -> Answer:
         table = service.table

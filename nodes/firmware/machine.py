@@ -3,7 +3,7 @@
 ``core.py`` owns it and sets what belongs to the step under way; services read it and plan with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bus.fields import Message, encode
@@ -22,8 +22,8 @@ class Machine:
     """``now_ns``, ``head`` (the header), ``version`` and ``command`` (protocol key, name) are the step's.
 
     ``cause`` is the agent whose message (or delayed command) is being carried out, NOBODY when what happens
-    is the platform's own doing: notifications tell it.
-    ``payload_bytes`` is what an answer may have, status included.
+    is the platform's own doing: notifications tell it. ``payload_bytes`` is what an answer may have, status
+    included. ``restart`` takes every agent's configuration and permissions back to those at boot.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Machine:
         self.cause = NOBODY
         self.default_versions: dict[int, int] = {}
         self.negotiated: dict[int, dict[int, int]] = {}
+        self.restart: Callable[[], None] = nothing
 
     def spoken(self, agent: int, protocol_id: int) -> int:
         """The version of a protocol that the agent speaks: what it negotiated, or the platform's."""
@@ -71,3 +72,7 @@ class Machine:
         if self.views.any:
             message = self.views.outward(agent, message)
         return encode(message, version)
+
+
+def nothing() -> None:
+    """What a machine without a core restarts."""

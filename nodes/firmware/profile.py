@@ -23,7 +23,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     never denied is allowed. ``anyone_grants``: whether any agent may use Base's permission commands.
     ``reset``: what RESET_AGENT_CONFIGURATION drops; ``reset_flags_0``: whether flags 0 does anything;
     ``reset_needs_devices``: whether it is NOT_FOUND on a platform without devices. ``skip_at_end``,
-    ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count.
+    ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count. ``system_power_refusal``: for an
+    agent that may not set the system's power state.
 
     Transport: ``payload_bytes_max`` of a request; ``area``: shared memory with a channel status ("smt") or a
     bare message buffer ("msg"); ``wedges``: a bad doorbell leaves the channel busy for ever;
@@ -49,6 +50,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     reset_needs_devices: bool = False
     skip_at_end: Status = Status.SUCCESS
     skip_beyond: Status = Status.INVALID_PARAMETERS
+    system_power_refusal: Status = Status.DENIED
     payload_bytes_max: int | None = None
     area: Literal["smt", "msg"] = "smt"
     wedges: bool = False

@@ -27,7 +27,7 @@ from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
 from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
 from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
-from nodes.firmware.platform.power import PowerDomain, SystemPower
+from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
 from nodes.firmware.platform.rights import Right, View
@@ -50,6 +50,7 @@ __all__ = [
     "Platform",
     "PlatformError",
     "PowerDomain",
+    "PowerState",
     "PowercapDomain",
     "RateRange",
     "ResetDomain",
@@ -108,7 +109,7 @@ class Platform(Described, frozen=True):
     agent_view: Literal["physical", "own"] = "physical"
     perf_power_unit: Literal["abstract", "mW", "uW"] = "abstract"
     seed: Id = 0
-    system_power: SystemPower = SystemPower()
+    system_power: SystemPower | None = None
     power_domain: tuple[PowerDomain, ...] = ()
     perf_domain: tuple[PerfDomain, ...] = ()
     clock: tuple[Clock, ...] = ()
