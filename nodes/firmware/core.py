@@ -23,11 +23,13 @@ from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
+from nodes.firmware.subscriptions import NOBODY
 from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
+NO_CALLER: Final = -1  # no agent sent it: nobody's page is spared
 
 
 class FirmwareCore:
@@ -68,6 +70,7 @@ class FirmwareCore:
         self.ladder = Ladder(self.services, self.machine)
         self.transport = transport(profile, platform.area_bytes, self._serve, self.meters)
         self._bare = self.transport if isinstance(self.transport, Bare) else None
+        self.machine.restart = self._restart
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
 
@@ -84,6 +87,7 @@ class FirmwareCore:
         return self._cold(event, now_ns)
 
     def _cold(self, event: Event, now_ns: int) -> Sequence[Effect]:
+        self.machine.cause = NOBODY
         if isinstance(event, Tick):
             self.machine.schedule.run(now_ns)
             return self.outbox.effects()
@@ -142,6 +146,7 @@ class FirmwareCore:
         if agent_id != caller:
             self.transport.start(self._by_agent[agent_id])
         self.machine.delayed.withdraw(agent_id)
+        self.machine.unsubscribe(agent_id)
         self.outbox.reset(agent_id)
         self.ladder.reset(agent_id)
         if also_permissions:
@@ -149,6 +154,11 @@ class FirmwareCore:
         for service in self.services:
             service.reset(agent_id)
         self.meters.counter("trapline_agent_resets_applied_total")[(str(agent_id),)] += 1
+
+    def _restart(self) -> None:
+        """The board was reset: whatever any agent configured is gone."""
+        for agent in self.platform.agent:
+            self._drop_configuration(NO_CALLER, agent.id, True)
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")

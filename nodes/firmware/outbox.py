@@ -10,7 +10,7 @@ from typing import Final
 
 from bus import frames, shmem
 from bus.scmi.header import MessageType
-from nodes.contract import Effect, Send
+from nodes.contract import Effect, Log, Send
 from nodes.firmware.platform import Agent
 from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
@@ -96,6 +96,10 @@ class Outbox:
         self._request += 1
         frame = frames.Interrupt(VERSION, self._request, 0, intid, address)
         self._out.append(Send(self._peer, frame, page))
+
+    def log(self, text: str) -> None:
+        """A line for EL3's log."""
+        self._out.append(Log("info", text))
 
     def complete(self, intid: int) -> None:
         """Raise an agent's completion interrupt: its answer is in its page."""

@@ -44,7 +44,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count. ``error_pair``: which word of a
     report in BASE_ERROR_EVENT is the message's header. ``reset_told_to_requester``: whether RESET_ISSUED also
     goes to the agent that asked for the reset. ``wrong_type``: the status for a message that is no
-    command.
+    command. ``system_power_refusal``: for an agent that may not set the system's power state.
 
     Transport: ``payload_bytes_max`` of a request; ``area``: shared memory with a channel status ("smt") or a
     bare message buffer ("msg"); ``wedges``: a bad doorbell leaves the channel busy for ever;
@@ -77,6 +77,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     skip_beyond: Status = Status.INVALID_PARAMETERS
     error_pair: Literal["header_low", "status_low"] = "header_low"
     reset_told_to_requester: bool = False
+    system_power_refusal: Status = Status.DENIED
     payload_bytes_max: int | None = None
     area: Literal["smt", "msg"] = "smt"
     wedges: bool = False
