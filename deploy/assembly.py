@@ -27,18 +27,17 @@ def xen(
 
 def guest(config: GuestConfig, mapped: tuple[tuple[int, int, int], ...], memory: Memory) -> GuestCore:
     """``mapped`` is the domain's stage 2, (guest frame, machine frame, frames): where its page really is."""
-    return GuestCore(config, guest_page(config, mapped, memory), XEN)
+    binding = config.binding
+    if binding is None:
+        return GuestCore(config, None, XEN)
+    p2a = guest_page(binding.p2a.shmem, mapped, memory) if binding.p2a else None
+    return GuestCore(config, guest_page(binding.shmem, mapped, memory), XEN, p2a)
 
 
-def guest_page(
-    config: GuestConfig, mapped: tuple[tuple[int, int, int], ...], memory: Memory
-) -> Buffer | None:
-    """The page behind the guest's shmem address; None without a channel or with nothing mapped there."""
-    if config.binding is None:
-        return None
-    wanted = config.binding.shmem // PAGE_BYTES
+def guest_page(address: int, mapped: tuple[tuple[int, int, int], ...], memory: Memory) -> Buffer | None:
+    """The page behind a guest physical address; None with nothing mapped there."""
+    wanted = address // PAGE_BYTES
     for first, machine, count in mapped:
         if first <= wanted < first + count:
-            address = (machine + wanted - first) * PAGE_BYTES + config.binding.shmem % PAGE_BYTES
-            return memory.map(address)
+            return memory.map((machine + wanted - first) * PAGE_BYTES + address % PAGE_BYTES)
     return None

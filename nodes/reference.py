@@ -4,7 +4,8 @@ It gives Markdown; which page holds what is ``deploy.generate``'s business.
 """
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -87,23 +88,47 @@ def hazards() -> str:
 def platform_keys() -> str:
     """Every key of ``platform.toml``."""
     lines: list[str] = []
-    for title, table in _tables():
-        lines += [f"**{title}**: {_first_line(table)}", "", "| key | type | default |", "| --- | --- | --- |"]
+    for title, table in _tables("", platform.Platform):
+        lines += [f"**{title}**: {_first_line(table)}", ""]
+        lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        hints = get_type_hints(table, include_extras=True)
         for field in msgspec.structs.fields(table):
             default = "required" if field.required else f"`{_spelled(field.default)}`"
-            lines.append(f"| `{field.name}` | {_type(field.type)} | {default} |")
+            meaning = _meaning(hints[field.name])
+            lines.append(f"| `{field.name}` | {_type(field.type)} | {default} | {meaning} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _tables() -> Iterator[tuple[str, type[msgspec.Struct]]]:
-    yield "top level", platform.Platform
-    yield "[[agent]]", platform.Agent
-    yield "[[clock]]", platform.Clock
-    yield "[[clock]] rates = { ... }", platform.RateRange
-    yield "[[power_domain]]", platform.PowerDomain
-    yield "[[reset_domain]]", platform.ResetDomain
-    yield "[[device]]", platform.Device
+def _tables(path: str, table: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """A table and those below it, each with how a file begins it."""
+    yield path or "top level", table
+    for field in msgspec.structs.fields(table):
+        for inner in _structs(field.type):
+            listed = any(get_origin(one) is tuple and inner in get_args(one) for one in _options(field.type))
+            title = f"[[{field.name}]]" if listed and not path else f"[{field.name}]"
+            yield from _tables(f"{path} {field.name} = {{ ... }}" if path else title, inner)
+
+
+def _options(hint: Any) -> list[Any]:
+    """What a type may be: itself, or the members of a union."""
+    return list(get_args(hint)) if isinstance(hint, UnionType) else [hint]
+
+
+def _structs(hint: Any) -> list[type[msgspec.Struct]]:
+    """The tables that a key of this type may hold."""
+    if isinstance(hint, type) and get_origin(hint) is None:
+        return [hint] if issubclass(hint, msgspec.Struct) else []
+    return [found for one in get_args(hint) for found in _structs(one)]
+
+
+def _meaning(hint: Any) -> str:
+    """What a key's annotation says of it, its bounds included."""
+    notes = []
+    for meta in getattr(hint, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.description:
+            notes.append(meta.description)
+    return "; ".join(notes)
 
 
 def _first_line(table: type[msgspec.Struct]) -> str:
@@ -113,6 +138,8 @@ def _first_line(table: type[msgspec.Struct]) -> str:
 def _spelled(value: object) -> str:
     if value is None:
         return "absent"
+    if isinstance(value, msgspec.Struct):
+        return "{}"
     if isinstance(value, tuple):
         return "[]"
     return str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')

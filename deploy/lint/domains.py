@@ -200,4 +200,4 @@ def _mapping_fix(domain: Domain, entry: Secondary | None, channel: Binding) -> s
         guest = f"{channel.shmem >> 32:#x} {channel.shmem & 0xFFFFFFFF:#x}"
         host = f"{entry.shmem >> 32:#x} {entry.shmem & 0xFFFFFFFF:#x}"
         return f"Write xen,reg = <{host} 0x0 0x1000 {guest}>;"
-    return f'Write iomem = [ "{entry.shmem >> 12:x},1@{channel.shmem >> 12:x}" ].'
+    return f'Write "{entry.shmem >> 12:x},1@{channel.shmem >> 12:x}" in iomem.'

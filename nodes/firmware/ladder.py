@@ -157,6 +157,7 @@ class Ladder:
             return self._unknown(agent, head)
         machine = self._machine
         machine.head, machine.version, machine.command = head, row.version, row.command
+        machine.cause = agent
         status = row.judge(agent, row, head, payload)
         protocol, name = row.command
         if isinstance(status, Message):
@@ -166,7 +167,7 @@ class Ladder:
     def _plainly(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
         """The first failing rung from the fourth on, or the handler's answer."""
         if head & TYPE_MASK:
-            return Status.PROTOCOL_ERROR
+            return self._profile.wrong_type
         if row.handler is None:
             return Status.NOT_SUPPORTED
         request: Message | None
@@ -192,7 +193,7 @@ class Ladder:
     def _specially(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
         """As ``_plainly``, for an agent with rights of its own or a view."""
         if head & TYPE_MASK:
-            return Status.PROTOCOL_ERROR
+            return self._profile.wrong_type
         if row.handler is None:
             return Status.NOT_SUPPORTED
         request: Message | None
@@ -232,7 +233,7 @@ class Ladder:
     def _unknown(self, agent: int, head: int) -> tuple[str, str, Status, bytes]:
         protocol = header.protocol_id(head)
         if head & TYPE_MASK:
-            status = Status.PROTOCOL_ERROR
+            status = self._profile.wrong_type
         elif protocol not in self._services:
             status = Status.NOT_SUPPORTED
         elif protocol in self._permissions.denied[agent]:
@@ -247,7 +248,8 @@ class Ladder:
         row = rows.get(header.pack(service.table.id, request.message_id)) if known else None
         if row is None or row.handler is None:
             return Status.NOT_FOUND
-        return MessageAttributesReply(service.message_attributes(row.command[1]))
+        word = service.message_attributes(row.command[1])
+        return word if isinstance(word, Status) else MessageAttributesReply(word)
 
     def _negotiate(self, agent: int, service: Service, request: NegotiateVersion) -> Answer:
         table = service.table

@@ -5,10 +5,11 @@ versions), then its permissions, then each protocol's own hook. What is left aft
 leak: counted, and remembered for whoever looks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from nodes.firmware.channel import Channel, Smt
 from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
@@ -27,21 +28,28 @@ class ResetRecord(msgspec.Struct, frozen=True):
     leaks: tuple[Entry, ...]
 
 
+class Channels(msgspec.Struct, frozen=True):
+    """The agents' channels, and the transport that knows their state."""
+
+    transport: Smt
+    by_agent: Mapping[int, Channel]
+
+
 class Lifecycle:
-    """``idle`` puts an agent's page back to its state at boot. ``last_reset`` is by agent id."""
+    """``last_reset`` is by agent id; ``ledger`` tells all that an agent holds now."""
 
     def __init__(
         self,
         machine: Machine,
         ladder: Ladder,
         services: Sequence[Service],
+        channels: Channels,
         meters: Meters,
-        idle: Callable[[int], None],
     ) -> None:
         self._machine = machine
         self._ladder = ladder
         self._services = services
-        self._idle = idle
+        self._channels = channels
         self._applied = meters.counter("trapline_agent_resets_applied_total")
         self._leaks = meters.counter("trapline_agent_reset_leaks_total")
         self._at_boot: dict[int, frozenset[Entry]] = {}
@@ -70,8 +78,10 @@ class Lifecycle:
     def _drop(self, caller: int, agent: int, also_permissions: bool) -> None:
         machine = self._machine
         if agent != caller:
-            self._idle(agent)  # whoever resets itself waits for the answer in that page
+            # Whoever resets itself waits for the answer in that page.
+            self._channels.transport.start(self._channels.by_agent[agent])
         machine.delayed.withdraw(agent)
+        machine.unsubscribe(agent)
         machine.outbox.reset(agent)
         self._ladder.reset(agent)
         if also_permissions:
@@ -87,6 +97,7 @@ class Lifecycle:
     def ledger(self, agent: int) -> list[Entry]:
         """All that an agent holds: grants, votes, subscriptions, pending replies, negotiated versions."""
         held = [*self._ladder.ledger(agent), *self._machine.delayed.ledger(agent)]
+        held.extend(self._channels.transport.ledger(self._channels.by_agent[agent]))
         waiting = self._machine.outbox.waiting(agent)
         if waiting:
             held.append(Entry("channel", "", "", "messages under way to the agent", waiting))

@@ -10,7 +10,7 @@ from typing import Final
 
 from bus import frames, shmem
 from bus.scmi.header import MessageType
-from nodes.contract import Effect, Send
+from nodes.contract import Effect, Log, Send
 from nodes.firmware.platform import Agent
 from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
@@ -36,11 +36,19 @@ class WayBack:
 class Outbox:
     """``send`` queues a message for an agent, ``effects`` hands out what can go now.
 
-    ``carried``: pages travel in frames. Agents without a way back are not ``reached``.
+    ``carried``: pages travel in frames. Agents without a way back are not ``reached``. ``queue_max``: how
+    many messages may wait behind the one in an agent's page before notifications are dropped.
     """
 
     def __init__(
-        self, agents: tuple[Agent, ...], memory: shmem.Memory, peer: bytes, meters: Meters, *, carried: bool
+        self,
+        agents: tuple[Agent, ...],
+        memory: shmem.Memory,
+        peer: bytes,
+        meters: Meters,
+        *,
+        carried: bool,
+        queue_max: int = P2A_QUEUE,
     ) -> None:
         self._peer = peer
         self._ways: dict[int, WayBack] = {}
@@ -48,6 +56,7 @@ class Outbox:
         self._out: list[Effect] = []
         self._request = 0
         self._carried = carried
+        self._queue_max = queue_max
         self._sent = meters.counter("trapline_p2a_messages_total")
         for agent in agents:
             if agent.p2a_shmem is not None and agent.p2a_interrupt is not None:
@@ -66,7 +75,7 @@ class Outbox:
             return False
         notification = head >> TYPE_AT & 3 == MessageType.NOTIFICATION
         kind = "notification" if notification else "delayed"
-        if notification and len(way.queue) >= P2A_QUEUE:
+        if notification and way.busy and len(way.queue) >= self._queue_max:
             self._sent[(way.label, kind, "dropped")] += 1
             return False
         self._sent[(way.label, kind, "queued")] += 1
@@ -87,6 +96,10 @@ class Outbox:
         self._request += 1
         frame = frames.Interrupt(VERSION, self._request, 0, intid, address)
         self._out.append(Send(self._peer, frame, page))
+
+    def log(self, text: str) -> None:
+        """A line for EL3's log."""
+        self._out.append(Log("info", text))
 
     def complete(self, intid: int) -> None:
         """Raise an agent's completion interrupt: its answer is in its page."""

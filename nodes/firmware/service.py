@@ -36,8 +36,8 @@ class Service(Protocol):
     @property
     def own_ladder(self) -> frozenset[str]: ...
 
-    def message_attributes(self, command: str) -> int:
-        """The word that PROTOCOL_MESSAGE_ATTRIBUTES gives for an implemented command."""
+    def message_attributes(self, command: str) -> int | Status:
+        """The word that PROTOCOL_MESSAGE_ATTRIBUTES gives for an implemented command, or a status instead."""
         ...
 
     def reset(self, agent_id: int) -> None:
@@ -54,5 +54,5 @@ class Served:
 
     own_ladder: frozenset[str] = frozenset()
 
-    def message_attributes(self, _command: str) -> int:
+    def message_attributes(self, _command: str) -> int | Status:
         return 0

@@ -7,20 +7,27 @@ import msgspec
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """A message to send: protocol, message, payload; ``key`` labels it in counts."""
+    """A message to send: protocol, message, payload; ``key`` labels it in counts.
+
+    ``header``: send this word instead, and give the answer back as it is. ``delayed``: the call ends with
+    its delayed response.
+    """
 
     protocol_id: int
     message_id: int
     payload: bytes
     key: str = ""
+    header: int | None = None
+    delayed: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How a call ended.
 
     ``code`` is "" for an answer (``status`` and ``payload`` hold it). Otherwise nothing was answered:
-    smc-refused, undef, too-long, channel-busy, channel-error, bad-response, timeout, no-scmi, queue-full or a
-    code of the bus. ``definite``: it surely did not happen. ``elapsed_ns`` counts from the trap.
+    smc-refused, undef, too-long, channel-busy, channel-error, bad-response, timeout, no-scmi, no-p2a,
+    queue-full, token-in-use, delayed-timeout or a code of the bus. ``definite``: it surely did not happen.
+    ``elapsed_ns`` counts from the trap; ``header`` is the answer's header word.
     """
 
     code: str
@@ -29,7 +36,18 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
     detail: str
     elapsed_ns: int
+    header: int = 0
 
     @property
     def answered(self) -> bool:
         return not self.code
+
+
+class Flight(msgspec.Struct, frozen=True, gc=False):
+    """The SMC in flight. ``ask`` is None for a raw trap; ``console`` is the request to answer, or 0."""
+
+    request: int
+    head: int
+    ask: Ask | None
+    console: int
+    started_ns: int

@@ -20,6 +20,22 @@ class Call(msgspec.Struct, frozen=True, tag="call"):
     payload: bytes
 
 
+class Message(msgspec.Struct, frozen=True, tag="message"):
+    """Send one message with a header word of the caller's own; the guest judges nothing of the answer.
+
+    ``wait_delayed``: answer with the delayed response instead, once a SUCCESS promised one. Without it
+    a delayed response goes to the inbox.
+    """
+
+    header: U32
+    payload: bytes
+    wait_delayed: bool = False
+
+
+class Take(msgspec.Struct, frozen=True, tag="take"):
+    """Take what waits in the inbox, oldest first, as much as fits an answer."""
+
+
 class RawTrap(msgspec.Struct, frozen=True, tag="trap"):
     """Execute one SMC or HVC with these registers, message or not."""
 
@@ -41,11 +57,15 @@ class Poweroff(msgspec.Struct, frozen=True, tag="poweroff"):
     reboot: bool = False
 
 
-Request = Call | RawTrap | Work | Poweroff
+Request = Call | Message | Take | RawTrap | Work | Poweroff
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """How it ended; for a raw trap ``x`` holds x0..x3 after it."""
+    """How it ended; for a raw trap ``x`` holds x0..x3 after it.
+
+    For a Message ``header`` is the answer's header word, and ``payload`` all that follows it: the status
+    too, if there is one. For a Take ``messages`` are (header, payload), and ``status`` counts those left.
+    """
 
     code: str
     definite: bool
@@ -54,6 +74,8 @@ class Answer(msgspec.Struct, frozen=True):
     detail: str
     elapsed_ns: int
     x: tuple[U64, ...] = ()
+    header: U32 = 0
+    messages: tuple[tuple[U32, bytes], ...] = ()
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -1,8 +1,7 @@
-"""The guest core: claims its channel, rings, judges what comes back. One SMC in flight, as on a real vCPU.
+"""The guest core: one call after the other, and who hears how each ended. One SMC in flight, as on a vCPU.
 
-The page is written and read here (it is the guest's memory); in carried mode its bytes travel
-behind the trap, in mapped mode only the registers do. Work comes from ``workload.py`` and, first
-in line, from the console.
+How a call is rung and judged is in ``channel.py``, what the platform says unasked in ``receiving.py``.
+Work comes from ``workload.py`` and, first in line, from the console.
 """
 
 from collections import deque
@@ -13,19 +12,19 @@ import msgspec
 
 from bus import frames, shmem, smccc
 from bus.scmi import header
-from bus.scmi.status import STATUS_BYTES, read
-from bus.smccc import ExceptionClass
 from nodes.contract import Boot, Effect, Event, Halt, Received, Send, Tick
 from nodes.guest import console
 from nodes.guest.binding import Binding
-from nodes.guest.calls import Ask, Outcome
+from nodes.guest.calls import Ask, Flight, Outcome
+from nodes.guest.channel import IDLE_REGISTERS, Channel
+from nodes.guest.receiving import Receiver
 from nodes.guest.workload import Work, linux_like
 from nodes.limits import CALL_TIMEOUT_NS, CONSOLE_CALLS
 from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
-IDLE_REGISTERS = (0, 0, 0, 0, 0, 0, 0)
+NO_WAY_BACK = ("no-p2a", "the guest has no P2A channel; its tree names none, or the page is not mapped")
 BACKOFF_NS = 1_000_000  # between tries of work that could not even ring
 
 
@@ -44,30 +43,26 @@ class GuestConfig(msgspec.Struct, frozen=True):
     timeout_ns: int = CALL_TIMEOUT_NS
 
 
-class Flight(msgspec.Struct, frozen=True, gc=False):
-    """The SMC in flight. ``ask`` is None for a raw trap; ``console`` is the request to answer, or 0."""
-
-    request: int
-    head: int
-    ask: Ask | None
-    console: int
-    started_ns: int
-
-
 class GuestCore:
-    """``peer`` is the link to Xen; ``page`` the guest's view of its shared-memory page."""
+    """``peer`` is the link to Xen; ``page`` and ``p2a_page`` are the guest's view of its shared pages."""
 
-    def __init__(self, config: GuestConfig, page: shmem.Buffer | None, peer: bytes) -> None:
+    def __init__(
+        self,
+        config: GuestConfig,
+        page: shmem.Buffer | None,
+        peer: bytes,
+        p2a_page: shmem.Buffer | None = None,
+    ) -> None:
         self.config = config
         self.meters = Meters("guest")
         self.story = Story()
         self._peer = peer
-        self._page = page
-        binding = config.binding
-        self._registers = (binding.func_id if binding else 0, *IDLE_REGISTERS)
-        hvc = binding is not None and binding.hvc
-        self._ec: frames.TrapClass = ExceptionClass.HVC64.value if hvc else ExceptionClass.SMC64.value
-        self._address = binding.shmem if binding else 0
+        self._channel = Channel(config.binding, page, config.carried)
+        self._polling = self._channel.completion is None
+        way_back = config.binding.p2a if config.binding else None
+        self._receiver: Receiver | None = None
+        if way_back is not None and p2a_page is not None:
+            self._receiver = Receiver(config.name, way_back, p2a_page, config.carried, self.meters)
         self._flight: Flight | None = None
         self._late: set[int] = set()
         self._request = 0
@@ -80,95 +75,86 @@ class GuestCore:
         self.welcome = False
         self._calls = self.meters.counter("trapline_guest_calls_total")
         self._drops = self.meters.counter("trapline_bus_dropped_total")
+        self._received_lines = self.meters.counter("trapline_guest_received_total")
         self._latency = self.meters.histogram("trapline_scmi_call_duration_seconds")
         for outcome in ("answered", "definite_error", "indefinite_error"):
             self._calls[(config.name, outcome)] = 0
 
     def deadline_ns(self) -> int | None:
         """The end of the guest's patience with a call, or the time of its next one."""
+        due_ns = None
         if self._flight is not None:
-            return self._flight.started_ns + self.config.timeout_ns
-        if self._next is not None and self.welcome:
-            return self._next_ns
-        return None
+            due_ns = self._flight.started_ns + self.config.timeout_ns
+        elif self._next is not None and self.welcome:
+            due_ns = self._next_ns
+        receiver = self._receiver
+        if receiver is None or not receiver.pending:
+            return due_ns
+        promised_ns = receiver.due_ns()
+        known = [one for one in (due_ns, promised_ns) if one is not None]
+        return min(known, default=None)
 
     def step(self, event: Event, now_ns: int) -> Sequence[Effect]:
-        """Take one event; effects are the next trap and answers to the console."""
+        """Take one event; effects are the next trap, answers to the console, the ends of interrupts."""
         if type(event) is Received and type(event.frame) is frames.Return:
             flight = self._flight
             if flight is not None and event.frame.request == flight.request:
-                return self._finish(flight, self._judge(flight, event, now_ns), now_ns, event.frame.x)
+                x = event.frame.x
+                if self._polling or x[0] or flight.ask is None:
+                    outcome = self._channel.judge(flight, x[0], event.page, now_ns - flight.started_ns)
+                    return self._finish(flight, outcome, now_ns, x)
+                self._channel.returned(x, event.page)
+                return self._completed(flight, now_ns)
         return self._cold(event, now_ns)
 
     # ---- a call -------------------------------------------------------------------------------
 
     def _ring(self, wanted: Ask, console_request: int, now_ns: int) -> Sequence[Effect]:
         """Claim the channel and ring the doorbell, or end the call at once."""
-        page = self._page
-        if page is None or self.config.binding is None:
-            return self._fail(wanted, console_request, now_ns, "no-scmi", "the guest has no SCMI channel")
-        if len(wanted.payload) > shmem.PAYLOAD_BYTES_MAX:
-            detail = f"{len(wanted.payload)} payload bytes, a page takes {shmem.PAYLOAD_BYTES_MAX}"
-            return self._fail(wanted, console_request, now_ns, "too-long", detail)
-        if not shmem.status_of(page) & shmem.FREE:
-            return self._fail(wanted, console_request, now_ns, "channel-busy", "FREE is not set in the page")
-        self._token = token = self._token + 1 & header.TOKEN_MAX
-        head = header.pack(wanted.protocol_id, wanted.message_id, token)
-        content = shmem.request(head, wanted.payload)
-        page[: len(content)] = content
+        refusal = self._channel.refusal(wanted)
+        if refusal is not None:
+            return self._fail(wanted, console_request, now_ns, refusal)
+        head = wanted.header
+        if head is None:
+            self._token = token = self._token + 1 & header.TOKEN_MAX
+            head = header.pack(wanted.protocol_id, wanted.message_id, token)
+        if wanted.delayed:
+            refusal = self._receiver.refusal(head) if self._receiver is not None else NO_WAY_BACK
+            if refusal is not None:
+                return self._fail(wanted, console_request, now_ns, refusal)
         self._request = request = self._request + 1
-        self._flight = Flight(request, head, wanted, console_request, now_ns)
-        trap = frames.Trap(VERSION, request, request, self._ec, 0, self._registers, self._address)
-        return (Send(self._peer, trap, content if self.config.carried else b""),)
+        self._flight = flight = Flight(request, head, wanted, console_request, now_ns)
+        if wanted.delayed and self._receiver is not None:
+            self._receiver.expect(flight, wanted)
+        return (Send(self._peer, *self._channel.claim(request, head, wanted.payload)),)
 
     def _fail(
-        self, wanted: Ask, console_request: int, now_ns: int, code: str, detail: str
+        self, wanted: Ask, console_request: int, now_ns: int, refusal: tuple[str, str]
     ) -> Sequence[Effect]:
+        code, detail = refusal
         flight = Flight(0, 0, wanted, console_request, now_ns)
-        return self._finish(flight, Outcome(code, True, 0, b"", detail, 0), now_ns, ())
+        return self._end(flight, Outcome(code, True, 0, b"", detail, 0), now_ns, ())
 
-    def _judge(self, flight: Flight, event: Received, now_ns: int) -> Outcome:
-        """What a return means: first x0, then the page (as Linux does, x0 != 0 means: do not look)."""
-        elapsed_ns = now_ns - flight.started_ns
-        x0 = event.frame.x[0]
-        if flight.ask is None:
-            return Outcome("", False, 0, b"", "", elapsed_ns)
-        page = self._page
-        assert page is not None
-        if x0:
-            self._free()
-            return Outcome("smc-refused", True, 0, b"", f"x0 = {smccc.signed(x0)}", elapsed_ns)
-        if 0 < len(event.page) < shmem.PAYLOAD_AT:
-            detail = f"a page of {len(event.page)} bytes came back"
-            return Outcome("bad-response", False, 0, b"", detail, elapsed_ns)
-        if event.page:
-            page[: len(event.page)] = event.page
-        snapshot = event.page or bytes(page)
-        if len(snapshot) < shmem.PAYLOAD_AT:
-            return Outcome("bad-response", False, 0, b"", f"a page of {len(snapshot)} bytes", elapsed_ns)
-        status, _, _, head = shmem.fields(snapshot)
-        if status & shmem.ERROR:
-            return Outcome("channel-error", True, 0, b"", "ERROR is set in the page", elapsed_ns)
-        if not status & shmem.FREE:
-            return Outcome("channel-busy", False, 0, b"", "returned, but FREE is not set", elapsed_ns)
-        if head != flight.head:
-            detail = f"header {head:#010x} answers {flight.head:#010x}"
-            return Outcome("bad-response", False, 0, b"", detail, elapsed_ns)
-        try:
-            _, payload = shmem.read_message(snapshot)
-            code = read(payload)
-        except ValueError as error:
-            return Outcome("bad-response", False, 0, b"", str(error), elapsed_ns)
-        return Outcome("", False, code, payload[STATUS_BYTES:], "", elapsed_ns)
-
-    def _free(self) -> None:
-        """Nobody looks at the channel any more: the next call may have it."""
-        if self._page is not None:
-            self._page[shmem.STATUS_AT : shmem.STATUS_AT + 4] = shmem.FREE.to_bytes(4, "little")
+    def _completed(self, flight: Flight, now_ns: int) -> Sequence[Effect]:
+        """The SMC returned or the completion interrupt came: once it is both, the call is over."""
+        page = self._channel.result()
+        if page is None:
+            return ()
+        outcome = self._channel.judge(flight, 0, page, now_ns - flight.started_ns)
+        return self._finish(flight, outcome, now_ns, self._channel.x or ())
 
     def _finish(self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]) -> Sequence[Effect]:
-        """Count the call, tell whoever asked, go on with what is next."""
+        """The channel is done with a call; one that has to wait for its delayed response is not over."""
         self._flight = None
+        if flight.ask is not None and flight.ask.delayed and self._receiver is not None:
+            ending = self._receiver.immediate(flight, outcome, now_ns)
+            if ending is None:
+                return self._go_on(now_ns)
+            outcome = ending
+        return self._end(flight, outcome, now_ns, x)
+
+    def _end(self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]) -> Sequence[Effect]:
+        """Count the call, tell whoever asked, go on with what is next."""
         if outcome.code:
             ending = "definite_error" if outcome.definite else "indefinite_error"
             self.story.add(now_ns, outcome.code, flight.request, flight.head)
@@ -183,7 +169,8 @@ class GuestCore:
             self._next = self._work.send(outcome)
             pause_ns = self._think_ns if flight.request else max(self._think_ns, BACKOFF_NS)
             self._next_ns = now_ns + pause_ns
-        if flight.request and not self._think_ns and not self._console and self._next is not None:
+        straight_on = not self._think_ns and not self._console and self._flight is None
+        if straight_on and flight.request and self._next is not None:
             wanted, self._next = self._next, None
             return self._ring(wanted, 0, now_ns)
         return self._go_on(now_ns)
@@ -220,9 +207,11 @@ class GuestCore:
             return self._go_on(now_ns)
         if isinstance(frame, frames.Console):
             return self._console_request(frame, now_ns)
+        if isinstance(frame, frames.Interrupt):
+            return self._interrupted(event, now_ns)
         if flight is not None and frame.request == flight.request:
             if flight.ask is not None and _surely_not_done(frame):
-                self._free()
+                self._channel.free()
             if isinstance(frame, frames.Undef):
                 outcome = Outcome("undef", True, 0, b"", "undefined instruction", now_ns - flight.started_ns)
                 return self._finish(flight, outcome, now_ns, ())
@@ -235,25 +224,47 @@ class GuestCore:
             return (Halt(1, f"Xen refuses this link: {frame.detail}"),)
         return self._stray(frame)
 
+    def _interrupted(self, event: Received, now_ns: int) -> Sequence[Effect]:
+        """Take what the line announces and end the interrupt, be it one that nobody waits for."""
+        frame = event.frame
+        receiver = self._receiver
+        if receiver is not None and frame.intid == receiver.interrupt:
+            end, page, ended = receiver.receive(event, now_ns)
+            back = Send(self._peer, end, page)
+            return (back, *self._end(ended.flight, ended.outcome, now_ns, ())) if ended else (back,)
+        end = frames.EndOfInterrupt(VERSION, frame.request, frame.cause, frame.intid, 0)
+        flight = self._flight
+        if frame.intid != self._channel.completion or flight is None or flight.ask is None:
+            self._received_lines[self.config.name, "stray"] += 1
+            if frame.intid == self._channel.completion and flight is None and not self._late:
+                self._channel.late(event.page)
+            return (Send(self._peer, end), *self._go_on(now_ns))
+        self._channel.signalled(event.page)
+        return (Send(self._peer, end), *self._completed(flight, now_ns))
+
     def _stray(self, frame: frames.Frame) -> Sequence[Effect]:
         """An answer after the guest lost patience, or one that nobody asked for."""
         if frame.request in self._late:
             self._late.discard(frame.request)
             if isinstance(frame, frames.Return) or _surely_not_done(frame):
-                self._free()  # the call is over for the caller; the channel is usable again
+                self._channel.late()
         self._drops[("late",)] += 1
         return ()
 
     def _tick(self, now_ns: int) -> Sequence[Effect]:
+        effects: list[Effect] = []
         flight = self._flight
-        if flight is not None:
-            if now_ns < flight.started_ns + self.config.timeout_ns:
-                return ()
-            if flight.ask is not None:
+        if flight is not None and now_ns >= flight.started_ns + self.config.timeout_ns:
+            returned = self._channel.x is not None
+            if flight.ask is not None and not returned:
                 self._late = {flight.request}
-            outcome = Outcome("timeout", False, 0, b"", "no answer in time", now_ns - flight.started_ns)
-            return self._finish(flight, outcome, now_ns, ())
-        return self._go_on(now_ns)
+            detail = "returned, but no completion interrupt came in time" if returned else "no answer in time"
+            outcome = Outcome("timeout", False, 0, b"", detail, now_ns - flight.started_ns)
+            effects.extend(self._finish(flight, outcome, now_ns, ()))
+        if self._receiver is not None:
+            for ended in self._receiver.expired(now_ns):
+                effects.extend(self._end(ended.flight, ended.outcome, now_ns, ()))
+        return (*effects, *self._go_on(now_ns))
 
     def _xen_lost(self, now_ns: int) -> Sequence[Effect]:
         flight = self._flight
@@ -271,6 +282,8 @@ class GuestCore:
             wanted = console.decode_request(frame.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return (self._answer(frame.request, Outcome("bad-console", True, 0, b"", str(error), 0), ()),)
+        if isinstance(wanted, console.Take):
+            return (self._taken(frame.request),)  # it needs no channel
         if len(self._console) >= CONSOLE_CALLS:
             self._drops[("overflow",)] += 1
             full = Outcome("queue-full", True, 0, b"", f"{CONSOLE_CALLS} requests wait already", 0)
@@ -281,17 +294,27 @@ class GuestCore:
     def _serve(self, request: int, wanted: console.Request, now_ns: int) -> Sequence[Effect]:
         if isinstance(wanted, console.Call):
             return self._ring(Ask(wanted.protocol_id, wanted.message_id, wanted.payload), request, now_ns)
+        if isinstance(wanted, console.Message):
+            ask = Ask(
+                header.protocol_id(wanted.header),
+                header.message_id(wanted.header),
+                wanted.payload,
+                "",
+                wanted.header,
+                wanted.wait_delayed,
+            )
+            return self._ring(ask, request, now_ns)
         if isinstance(wanted, console.Work):
+            self._stop_work()
             if wanted.run:
                 self._start_work(wanted.think_ns, now_ns)
-            else:
-                self._work, self._next = None, None
             done = self._answer(request, Outcome("", True, 0, b"", "", 0), ())
             return (done, *self._go_on(now_ns))
         if isinstance(wanted, console.Poweroff):
             function = smccc.PSCI_SYSTEM_RESET if wanted.reboot else smccc.PSCI_SYSTEM_OFF
-            self._work, self._next = None, None
-            return self._trap(request, self._ec, 0, (function, *IDLE_REGISTERS), now_ns)
+            self._stop_work()
+            return self._trap(request, self._channel.ec, 0, (function, *IDLE_REGISTERS), now_ns)
+        assert isinstance(wanted, console.RawTrap)
         return self._trap(request, wanted.ec, wanted.immediate, wanted.x, now_ns)
 
     def _trap(
@@ -300,9 +323,12 @@ class GuestCore:
         """A raw trap: the page goes along as it is, nobody claimed it."""
         self._request += 1
         self._flight = Flight(self._request, 0, None, request, now_ns)
-        page = bytes(self._page[: shmem.PAYLOAD_AT]) if self._page is not None else b""
-        registers = frames.Trap(VERSION, self._request, self._request, ec, immediate, x, self._address)
-        return (Send(self._peer, registers, page if self.config.carried else b""),)
+        return (Send(self._peer, *self._channel.raw(self._request, ec, immediate, x)),)
+
+    def _stop_work(self) -> None:
+        self._work, self._next = None, None
+        if self._receiver is not None:
+            self._receiver.forget_work()
 
     def _start_work(self, think_ns: int, now_ns: int) -> None:
         if self.config.binding is None:
@@ -311,6 +337,14 @@ class GuestCore:
         self._next_ns = now_ns
         self._work = linux_like(self.config.binding)
         self._next = next(self._work)
+
+    def _taken(self, request: int) -> Send:
+        """What waits in the inbox."""
+        if self._receiver is None:
+            return self._answer(request, Outcome(NO_WAY_BACK[0], True, 0, b"", NO_WAY_BACK[1], 0), ())
+        messages, left = self._receiver.take()
+        answer = console.Answer("", True, left, b"", "", 0, messages=messages)
+        return Send(self._peer, frames.ConsoleReply(VERSION, request, 0, console.encode(answer)))
 
     def _answer(self, request: int, outcome: Outcome, x: tuple[int, ...]) -> Send:
         answer = console.Answer(
@@ -321,6 +355,7 @@ class GuestCore:
             outcome.detail,
             outcome.elapsed_ns,
             x,
+            outcome.header,
         )
         return Send(self._peer, frames.ConsoleReply(VERSION, request, 0, console.encode(answer)))
 

@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench import firmware
 from tests.bench.fleet import Fleet
 from tests.bench.linting import lint_seconds
 from tests.bench.startup import idle_guest_mib, ready_seconds
@@ -26,9 +27,11 @@ HERE = Path(__file__).parent
 BUILD = Path("build")
 CONTROL = (0.95, 1.05)
 WORK_US, PAGE_BYTES = 15, 128
+RESET = "agent reset, 1,000 votes and 100 subscriptions, ms"
 LIMITS = {
     "four domains ready, s": 2.0,
     "idle guest, MiB PSS": 16.0,
+    RESET: 5.0,
     "check, slowest board, CPU s": 0.5,
     "check, 75 boards, CPU s": 20.0,
 }
@@ -109,7 +112,9 @@ def measure(rounds: int, seconds: float, folder: Path) -> tuple[list[dict[str, A
     finally:
         for fleet in reversed(fleets.values()):
             fleet.close()
-    return [one.result(), many.result(), growth.result()], last
+    large = Series("EL3's cost per message, 10,000 clocks against 10", 1.2, at_least=False)
+    large.ratios, large.control = firmware.growth(rounds)
+    return [one.result(), many.result(), growth.result(), large.result()], last
 
 
 def show(figures: list[dict[str, Any]], last: dict[str, float], facts: dict[str, float]) -> None:
@@ -140,6 +145,7 @@ def main() -> None:
     asked = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
     facts = {"four domains ready, s": ready_seconds(), "idle guest, MiB PSS": idle_guest_mib()}
+    facts[RESET] = firmware.reset_ms()
     boards = lint_seconds()
     facts |= boards
     if not boards:

@@ -193,7 +193,7 @@ def test_a_guest_that_cannot_be_created_is_told(tmp_path: Path) -> None:
 
 
 def test_a_page_that_is_not_mapped_is_told(tmp_path: Path) -> None:
-    found = gather(changed(tmp_path, {"ivi.cfg": {'iomem = [ "47ff3,1@22001" ]': ""}}))
+    found = gather(changed(tmp_path, {"ivi.cfg": {'"47ff3,1@22001", ': ""}}))
     assert "The page 0x47ff3000 is not mapped into ivi" in told(found, "domain", "ivi")
     assert "ivi has agent 3 (ivi), but its page 0x47ff3000 is not mapped" in told(found)
 

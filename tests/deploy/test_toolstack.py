@@ -67,7 +67,7 @@ def test_create(platform: Platform) -> None:
     info = platform.xl.create(IVI)
     assert (info.name, info.state, info.agent_id, info.incarnation) == ("ivi", "running", 3, 1)
     assert info.devices == IVI.devices
-    assert info.mapped == ((0x22001, 0x47FF3, 1),)
+    assert info.mapped == ((0x22001, 0x47FF3, 1), (0x22002, 0x47FE3, 1))
     assert platform.ledger(3) == {"device 5": 1, "device 6": 1}
     assert platform.running() == {"dom0", "cluster", "ivi"}
     answer = platform.xl.ask("ivi", CLOCK_RATE_GET)
@@ -191,7 +191,7 @@ def test_a_name_goes_before_a_number(platform: Platform) -> None:
 def test_a_refused_reset_keeps_the_domain_dying(platform: Platform) -> None:
     """EL3 turns every other agent's reset down: the domain stays, and a second try ends it."""
     platform.xl.create(IVI)
-    agents = platform.engine.firmware._services[0].agents  # type: ignore[attr-defined]
+    agents = platform.engine.firmware.services[0].agents  # type: ignore[attr-defined]
     trusted, agents[1] = agents[1], msgspec.structs.replace(agents[1], trusted=False)
     fails(lambda: platform.xl.destroy("ivi"), r"DENIED \(-EACCES\); ivi stays dying with its agent")
     assert platform.states()["ivi"] == "dying"

@@ -55,7 +55,10 @@ def test_the_shipped_platform() -> None:
     assert list(topology.partials) == list(topology.bindings) == ["cluster"]
     ivi = topology.guests[0]
     assert (ivi.sci.agent_id, ivi.devices) == (3, ("/soc/i2c@e6508000", "/soc/gpu@fd000000"))
-    assert [(one.start_frame, one.frames, one.guest_frame) for one in ivi.iomem] == [(0x47FF3, 1, 0x22001)]
+    assert [(one.start_frame, one.frames, one.guest_frame) for one in ivi.iomem] == [
+        (0x47FF3, 1, 0x22001),
+        (0x47FE3, 1, 0x22002),
+    ]
     assert ivi.binding is not None
     assert (ivi.binding.func_id, ivi.binding.shmem) == (0x8200_0005, 0x2200_1000)
 

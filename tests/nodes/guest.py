@@ -5,12 +5,15 @@ from typing import Any
 from bus import frames, shmem
 from nodes.contract import Boot, Effect, Event, Halt, Received, Send, Tick
 from nodes.guest import console
-from nodes.guest.binding import Binding, Consumer
+from nodes.guest.binding import Binding, Consumer, WayBack
 from nodes.guest.core import GuestConfig, GuestCore
 
 XEN = b"xen"
 FID, PAGE = 0x8200_0004, 0x2200_1000
+P2A_PAGE, A2P_LINE, P2A_LINE = 0x2200_2000, 111, 112
 BINDING = Binding("/scmi", FID, PAGE, False, (Consumer("/dev", (5,), (2,), (1,)),))
+
+WAY_BACK = WayBack(P2A_PAGE, P2A_LINE)
 
 
 def reply(trap: Send, payload: bytes, *, status: int = shmem.FREE, head: int | None = None) -> bytes:
@@ -22,12 +25,18 @@ def reply(trap: Send, payload: bytes, *, status: int = shmem.FREE, head: int | N
 
 
 class Bench:
-    """``traps`` are the calls not answered yet, ``answers`` what the console was told, by request."""
+    """``traps`` are the calls not answered yet, ``answers`` what the console was told, by request.
+
+    ``ends`` are the interrupts that were ended.
+    """
 
     def __init__(self, *, binding: Binding | None = BINDING, welcome: bool = True, **config: Any) -> None:
         made = GuestConfig("domu", "2", binding, **config)
         self.page = shmem.PrivateMemory().map(0x47FF_2000)
-        self.core = GuestCore(made, self.page if binding else None, XEN)
+        self.p2a = shmem.PrivateMemory().map(0x47FF_5000)
+        way_back = self.p2a if binding and binding.p2a else None
+        self.core = GuestCore(made, self.page if binding else None, XEN, way_back)
+        self.ends: list[Send] = []
         self.traps: list[Send] = []
         self.told: list[frames.ConsoleReply] = []
         self.hellos = 0
@@ -53,6 +62,8 @@ class Bench:
             self.traps.append(effect)
         elif isinstance(effect.frame, frames.ConsoleReply):
             self.told.append(effect.frame)
+        elif isinstance(effect.frame, frames.EndOfInterrupt):
+            self.ends.append(effect)
         else:
             assert isinstance(effect.frame, frames.Hello)
             self.hellos += 1
@@ -63,6 +74,9 @@ class Bench:
     def returned(self, trap: Send, page: bytes = b"", x0: int = 0, after_ns: int = 10) -> None:
         frame = frames.Return(1, trap.frame.request, trap.frame.cause, (x0, 11, 12, 13))
         self.give(frame, page, after_ns)
+
+    def interrupt(self, intid: int, page: bytes = b"", request: int = 0, after_ns: int = 10) -> None:
+        self.give(frames.Interrupt(1, request, 5, intid, P2A_PAGE if page else 0), page, after_ns)
 
     def late(self) -> None:
         """The guest's patience runs out."""

@@ -3,10 +3,10 @@
 import pytest
 
 from nodes.devicetree import TreeError
-from nodes.guest.binding import Binding, Consumer, bind
+from nodes.guest.binding import Binding, Consumer, WayBack, bind
 from tests.nodes.trees import BUS, Described, node, page_node, tree
 
-SHM, CLK, PD, RST, OTHER = 1, 2, 3, 4, 5
+SHM, CLK, PD, RST, OTHER, P2A = 1, 2, 3, 4, 5, 6
 
 
 def guest_tree() -> Described:
@@ -82,3 +82,51 @@ def test_a_reference_to_nowhere_ends_the_list() -> None:
     binding = bind(tree(root))
     assert binding is not None
     assert binding.consumers[0].clocks == (3,)
+
+
+# ---- interrupts and the second page -----------------------------------------------------------
+
+
+def with_interrupts(names: bytes, cells: list[int], shmem: list[int]) -> Binding | None:
+    root = guest_tree()
+    root.children["passthrough"].children["sram@22002000"] = page_node(P2A, 0x2200_2000)
+    scmi_of(root).properties.update({"interrupt-names": names, "interrupts": cells, "shmem": shmem})
+    return bind(tree(root))
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "shmem", "completion", "p2a"),
+    [
+        (b"", [], [SHM], None, None),
+        (b"a2p\0", [0, 79, 4], [SHM], 111, None),
+        (b"a2p\0p2a\0", [0, 79, 4, 0, 80, 4], [SHM, P2A], 111, WayBack(0x2200_2000, 112)),
+        (b"p2a\0", [0, 80, 4], [SHM, P2A], None, WayBack(0x2200_2000, 112)),
+        (b"p2a\0", [1, 9, 4], [SHM, P2A], None, WayBack(0x2200_2000, 25)),
+        (b"", [], [SHM, P2A], None, None),
+        (b"a2p\0", [0, 79, 4], [SHM, 99], 111, None),
+    ],
+    ids=["neither", "completion", "both", "back", "private", "page only", "page that is no page"],
+)
+def test_interrupts(
+    names: bytes, cells: list[int], shmem: list[int], completion: int | None, p2a: WayBack | None
+) -> None:
+    binding = with_interrupts(names, cells, shmem)
+    assert binding is not None
+    assert (binding.shmem, binding.completion, binding.p2a) == (0x2200_1000, completion, p2a)
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "shmem", "told"),
+    [
+        (b"p2a\0", [0, 80, 4], [SHM], "shmem: the 'p2a' interrupt needs a second page"),
+        (b"p2a\0", [0, 80, 4], [SHM, 99], "shmem: refers to no node"),
+        (b"p2a\0", [0, 80, 4], [SHM, SHM], "shmem: both pages are at 0x22001000"),
+        (b"a2p\0p2a\0", [0, 80, 4, 0, 80, 4], [SHM, P2A], "interrupts: 'a2p' and 'p2a' are one line"),
+        (b"a2p\0p2a\0", [0, 80, 4], [SHM, P2A], "interrupt-names: 'p2a' is number 2"),
+        (b"a2p\0", [0, 80], [SHM], "interrupts: 'a2p': 2 cells are no whole entries"),
+        (b"a2p\0", [7, 80, 4], [SHM], "interrupts: 'a2p': <7 80 4> is no interrupt"),
+    ],
+)
+def test_unusable_interrupts(names: bytes, cells: list[int], shmem: list[int], told: str) -> None:
+    with pytest.raises(TreeError, match=told):
+        with_interrupts(names, cells, shmem)

@@ -25,14 +25,15 @@ from nodes.firmware.platform import (
 from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
-from nodes.firmware.platform.perf import PerfDomain
+from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
 from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
-from nodes.firmware.platform.power import PowerDomain, SystemPower
+from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
 from nodes.firmware.platform.rights import Right, VendorProtocol, View
 from nodes.firmware.platform.sensors import Sensor
-from nodes.firmware.platform.voltages import VoltageDomain
+from nodes.firmware.platform.voltages import LevelRange, VoltageDomain
+from nodes.firmware.profile import DEFAULT, chosen
 from nodes.limits import AGENTS, AREA_BYTES, RESOURCES
 
 __all__ = [
@@ -40,6 +41,9 @@ __all__ = [
     "Clock",
     "Described",
     "Device",
+    "FastChannel",
+    "LevelRange",
+    "Opp",
     "PerfDomain",
     "Pin",
     "PinControl",
@@ -48,6 +52,7 @@ __all__ = [
     "Platform",
     "PlatformError",
     "PowerDomain",
+    "PowerState",
     "PowercapDomain",
     "RateRange",
     "ResetDomain",
@@ -90,7 +95,12 @@ RULES: tuple[Callable[[Any], Iterator[str]], ...] = (
 
 
 class Platform(Described, frozen=True):
-    """The whole of ``platform.toml``."""
+    """The whole of ``platform.toml``.
+
+    ``agent_view``: what an agent is told of a shared clock, power, performance or voltage domain: what is
+    physically so, or what it asked for itself. ``perf_power_unit``: the unit of every ``power_cost``; the
+    model's own physics takes an abstract cost for milliwatts.
+    """
 
     name: Name
     agent: tuple[Agent, ...]
@@ -99,8 +109,11 @@ class Platform(Described, frozen=True):
     implementation_version: Id = 1
     area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
     default_permission: Literal["deny", "allow"] = "deny"
+    agent_view: Literal["physical", "own"] = "physical"
+    perf_power_unit: Literal["abstract", "mW", "uW"] = "abstract"
     seed: Id = 0
-    system_power: SystemPower = SystemPower()
+    profile: str = DEFAULT.name
+    system_power: SystemPower | None = None
     power_domain: tuple[PowerDomain, ...] = ()
     perf_domain: tuple[PerfDomain, ...] = ()
     clock: tuple[Clock, ...] = ()
@@ -128,6 +141,7 @@ def problems(platform: Platform) -> Iterator[str]:
     """Every broken rule, as ``key: rule; how to fix it``."""
     if not platform.agent:
         yield "agent: the platform has no agent; add an [[agent]] for Xen and one for each domain"
+    yield from _profile_problems(platform)
     for table in TABLES:
         rows: Sequence[Any] = getattr(platform, table)
         limit = AGENTS if table == "agent" else RESOURCES
@@ -137,3 +151,10 @@ def problems(platform: Platform) -> Iterator[str]:
         yield from repeated(table, "name", [row.name for row in rows])
     for rule in RULES:
         yield from rule(platform)
+
+
+def _profile_problems(platform: Platform) -> Iterator[str]:
+    try:
+        chosen(platform.profile)
+    except ValueError as error:
+        yield f"profile: {error}; choose one of them"

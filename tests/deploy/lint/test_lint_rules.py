@@ -11,8 +11,8 @@ from deploy.lint import check, unusable
 from deploy.lint.rules import RULE_OF_XEN, RULES, TOPICS
 from nodes.xen import binding, hazards
 from nodes.xen.profile import V7, V9
-from tests.deploy.lint.example import Example
-from tests.deploy.lint.examples import EXAMPLES
+from tests.deploy.lint.example import GUEST, IVI, Example
+from tests.deploy.lint.examples import EXAMPLES, IN_CFG, IN_TREE
 from tests.deploy.lint.platform import Platform
 
 ENTRY = "0x82000005 &scmi_shm_3 3"
@@ -99,6 +99,17 @@ def test_what_is_merged_over_the_tree_keeps_its_place(platform: Platform) -> Non
     assert (Path(other.file).name, other.line, other.column) == ("more.dts", 3, 2)
 
 
+def test_a_guest_with_a_way_back_is_clean(platform: Platform) -> None:
+    for name, changes in ((GUEST, IN_TREE), (IVI, IN_CFG)):
+        for old, new in changes:
+            platform.edit(name, old, new)
+    assert platform.check() == []
+    platform.edit(IVI, "111, 112", "112")
+    (found,) = platform.check()
+    assert (found.rule, found.fix) == ("interrupt-not-routed", "Write irqs = [ 111, 112 ].")
+    assert "waits for interrupt 111 ('a2p')" in found.message
+
+
 def test_a_guest_that_is_not_given_may_have_the_device(platform: Platform) -> None:
     inputs = platform.inputs()
     assert check(msgspec.structs.replace(inputs, xl=inputs.xl[:1])) == []
@@ -116,8 +127,8 @@ def test_a_long_list_of_clashes_is_told_once_for_each_entry(platform: Platform) 
 def test_fixing_what_is_said_makes_it_clean(platform: Platform) -> None:
     platform.edit("ivi.cfg", "47ff3,1@22001", "47ff4,1@22009")
     (found,) = [one for one in platform.check() if one.rule == "guest-shmem-unmapped"]
-    assert 'iomem = [ "47ff3,1@22001" ]' in found.fix
-    platform.edit("ivi.cfg", 'iomem = [ "47ff4,1@22009" ]', 'iomem = [ "47ff3,1@22001" ]')
+    assert '"47ff3,1@22001" in iomem' in found.fix
+    platform.edit("ivi.cfg", "47ff4,1@22009", "47ff3,1@22001")
     assert platform.check() == []
 
 
@@ -226,7 +237,7 @@ def test_a_domain_that_is_refused_its_agent_is_not_blamed_for_its_page(platform:
 def test_anothers_page_is_told_once_with_what_to_write(platform: Platform) -> None:
     platform.edit("ivi.cfg", "47ff3,1@", "47ff4,1@")
     (found,) = platform.check()
-    assert (found.rule, found.fix) == ("foreign-page", 'Write iomem = [ "47ff3,1@22001" ].')
+    assert (found.rule, found.fix) == ("foreign-page", 'Write "47ff3,1@22001" in iomem.')
 
 
 def test_bytes_for_frames_are_told_as_that(platform: Platform) -> None:
