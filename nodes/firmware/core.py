@@ -22,6 +22,7 @@ from nodes.firmware.platform import Agent, Platform
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
+from nodes.firmware.subscriptions import NOBODY
 from nodes.metrics import Meters
 from nodes.story import Story
 
@@ -96,6 +97,7 @@ class FirmwareCore:
         return self._cold(event, now_ns)
 
     def _cold(self, event: Event, now_ns: int) -> Sequence[Effect]:
+        self.machine.cause = NOBODY
         if isinstance(event, Tick):
             self.machine.schedule.run(now_ns)
             return self.outbox.effects()

@@ -64,7 +64,8 @@ class Delayed:
         def due() -> None:
             mine.pop(number, None)
             allowed = machine.permissions.may(agent, resource, changes=True)
-            answer = finish() if allowed else Status.DENIED
+            with machine.caused_by(agent):
+                answer = finish() if allowed else Status.DENIED
             if not silent:
                 self._send(agent, head | DELAYED, answer, version)
 

@@ -100,6 +100,7 @@ class Ladder:
             return self._unknown(head)
         machine = self._machine
         machine.head, machine.version, machine.command = head, row.version, row.command
+        machine.cause = agent
         status: Status | Message = self._refusal(agent, row, head, payload)
         protocol, name = row.command
         if isinstance(status, Message):

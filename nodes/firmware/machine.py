@@ -3,7 +3,8 @@
 ``core.py`` owns it and sets what belongs to the step under way; services read it and plan with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from bus.fields import Message, encode
 from bus.shmem import PAYLOAD_AT
@@ -13,12 +14,15 @@ from nodes.firmware.permissions import Permissions
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.schedule import Schedule
+from nodes.firmware.subscriptions import NOBODY
 from nodes.firmware.views import Views
 
 
 class Machine:
     """``now_ns``, ``head`` (the header), ``version`` and ``command`` (protocol key, name) are the step's.
 
+    ``cause`` is the agent whose message (or delayed command) is being carried out, NOBODY when what happens
+    is the platform's own doing: notifications tell it.
     ``payload_bytes`` is what an answer may have, status included. ``restart`` takes every agent's
     configuration and permissions back to those at boot.
     """
@@ -38,6 +42,7 @@ class Machine:
         self.head = 0
         self.version = 0
         self.command = ("", "")
+        self.cause = NOBODY
         self.default_versions: dict[int, int] = {}
         self.negotiated: dict[int, dict[int, int]] = {}
         self.restart: Callable[[], None] = nothing
@@ -47,6 +52,15 @@ class Machine:
         return self.negotiated.get(agent, self.default_versions).get(
             protocol_id, self.default_versions[protocol_id]
         )
+
+    @contextmanager
+    def caused_by(self, agent: int) -> Iterator[None]:
+        """What happens inside is told as caused by ``agent``."""
+        before, self.cause = self.cause, agent
+        try:
+            yield
+        finally:
+            self.cause = before
 
     def encode(self, agent: int, message: Message, version: int) -> bytes:
         """The bytes of a reply, delayed response or notification, with the ids that the agent knows."""

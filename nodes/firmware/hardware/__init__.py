@@ -4,7 +4,10 @@ It knows no agents and no messages: services tell it what the votes come to and 
 Time is the machine's, so equal stories give equal states.
 """
 
+from nodes.firmware.hardware.clocks import Clocks
+from nodes.firmware.hardware.perf import Perf
 from nodes.firmware.hardware.power import PowerGrid
+from nodes.firmware.hardware.voltages import Voltages
 from nodes.firmware.machine import Machine
 
 
@@ -14,7 +17,16 @@ class Board:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         platform = machine.platform
+        self.clocks = Clocks(platform.clock)
+        self.voltages = Voltages(platform.voltage_domain)
+        self.perf = Perf(machine, self.clocks, self.voltages)
         self.power = PowerGrid(platform.power_domain)
+        self.power.on_change.append(self._powered)
+        for domain in platform.power_domain:
+            self._powered(domain.id)
+
+    def _powered(self, power_domain: int) -> None:
+        self.perf.powered(power_domain, self.power.on(power_domain))
 
     def boot(self) -> None:
         """Power is on: begin what happens by itself."""

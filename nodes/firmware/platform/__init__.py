@@ -25,14 +25,14 @@ from nodes.firmware.platform import (
 from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
-from nodes.firmware.platform.perf import PerfDomain
+from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
 from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
 from nodes.firmware.platform.rights import Right, View
 from nodes.firmware.platform.sensors import Sensor
-from nodes.firmware.platform.voltages import VoltageDomain
+from nodes.firmware.platform.voltages import LevelRange, VoltageDomain
 from nodes.limits import AGENTS, AREA_BYTES, RESOURCES
 
 __all__ = [
@@ -40,6 +40,9 @@ __all__ = [
     "Clock",
     "Described",
     "Device",
+    "FastChannel",
+    "LevelRange",
+    "Opp",
     "PerfDomain",
     "Pin",
     "PinFunction",
@@ -89,7 +92,12 @@ RULES: tuple[Callable[[Any], Iterator[str]], ...] = (
 
 
 class Platform(Described, frozen=True):
-    """The whole of ``platform.toml``."""
+    """The whole of ``platform.toml``.
+
+    ``agent_view``: what an agent is told of a shared clock, power, performance or voltage domain: what is
+    physically so, or what it asked for itself. ``perf_power_unit``: the unit of every ``power_cost``; the
+    model's own physics takes an abstract cost for milliwatts.
+    """
 
     name: Name
     agent: tuple[Agent, ...]
@@ -98,6 +106,8 @@ class Platform(Described, frozen=True):
     implementation_version: Id = 1
     area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
     default_permission: Literal["deny", "allow"] = "deny"
+    agent_view: Literal["physical", "own"] = "physical"
+    perf_power_unit: Literal["abstract", "mW", "uW"] = "abstract"
     seed: Id = 0
     system_power: SystemPower | None = None
     power_domain: tuple[PowerDomain, ...] = ()

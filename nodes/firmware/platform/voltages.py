@@ -1,18 +1,65 @@
-"""The voltage domains."""
+"""The voltage domains: levels in signed microvolts, on or off."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from nodes.firmware.platform.described import Described, Id, Name
+import msgspec
+
+from nodes.firmware.platform.described import Described, Id, Microseconds, Name
+from nodes.limits import LEVELS
+
+Microvolts = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+ModeId = Annotated[int, msgspec.Meta(ge=0, le=7)]
+
+
+class LevelRange(Described, frozen=True):
+    """Evenly spaced levels, in microvolts (a VOLTAGE_DESCRIBE_LEVELS triplet)."""
+
+    min: Microvolts
+    max: Microvolts
+    step: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class VoltageDomain(Described, frozen=True):
-    """A voltage domain."""
+    """A voltage domain. ``levels`` in microvolts, ascending, or a range; ``level`` and ``config`` at boot.
+
+    Without ``levels`` the domain is fixed at ``level``. ``modes``: the implementation-defined modes that
+    VOLTAGE_CONFIG_SET takes beside off and on. ``set_us``: how long a change of level takes when it is asked
+    for asynchronously (``async_set``). ``sharing`` exclusive: the first agent that changes it has it until
+    it turns it off or is reset.
+    """
 
     id: Id
     name: Name
+    levels: tuple[Microvolts, ...] | LevelRange = ()
+    level: Microvolts = 0
+    config: Literal["on", "off"] = "off"
+    modes: tuple[ModeId, ...] = ()
+    set_us: Microseconds = 0
+    async_set: bool = False
+    sharing: Literal["votes", "exclusive"] = "votes"
 
 
-def problems(_platform: Any) -> Iterator[str]:
+def problems(platform: Any) -> Iterator[str]:
     """What is wrong with them."""
-    yield from ()
+    for at, domain in enumerate(platform.voltage_domain):
+        levels = domain.levels
+        place = f"voltage_domain[{at}]"
+        if isinstance(levels, LevelRange):
+            if levels.min > levels.max:
+                yield f"{place}.levels: min {levels.min} is above max {levels.max}; swap them"
+        else:
+            if len(levels) > LEVELS:
+                yield f"{place}.levels: {len(levels)} levels, the limit is {LEVELS}; give a range"
+            if list(levels) != sorted(set(levels)):
+                yield f"{place}.levels: give them in ascending order, each once"
+        if not reachable(domain, domain.level):
+            yield f"{place}.level: {domain.level} uV is not one of its levels; choose one that is"
+
+
+def reachable(domain: VoltageDomain, level: int) -> bool:
+    """Whether the domain can be set to ``level``, in microvolts."""
+    levels = domain.levels
+    if isinstance(levels, LevelRange):
+        return levels.min <= level <= levels.max and not (level - levels.min) % levels.step
+    return level in levels if levels else level == domain.level
