@@ -69,7 +69,7 @@ class Ladder:
         self._default: dict[int, Row] = {}
         for service in services:
             table = service.table
-            version = machine.profile.versions.get(table.id, table.version)
+            version = machine.profile.versions.get(table.id, service.offers or table.version)
             machine.default_versions[table.id] = version
             self._default.update(self._rows(service, version))
         self._negotiated: dict[int, dict[int, Row]] = {}

@@ -7,6 +7,8 @@ Time is the machine's, so equal stories give equal states.
 from nodes.firmware.hardware.clocks import Clocks
 from nodes.firmware.hardware.perf import Perf
 from nodes.firmware.hardware.power import PowerGrid
+from nodes.firmware.hardware.powercap import PowerCaps
+from nodes.firmware.hardware.sensors import Sensors
 from nodes.firmware.hardware.voltages import Voltages
 from nodes.firmware.machine import Machine
 
@@ -24,9 +26,13 @@ class Board:
         self.power.on_change.append(self._powered)
         for domain in platform.power_domain:
             self._powered(domain.id)
+        self.powercap = PowerCaps(self)
+        self.sensors = Sensors(self)
 
     def _powered(self, power_domain: int) -> None:
         self.perf.powered(power_domain, self.power.on(power_domain))
 
     def boot(self) -> None:
         """Power is on: begin what happens by itself."""
+        self.powercap.boot()
+        self.sensors.boot()

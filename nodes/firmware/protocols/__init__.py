@@ -5,7 +5,9 @@ from nodes.firmware.machine import Machine
 from nodes.firmware.protocols.base import BaseService
 from nodes.firmware.protocols.clock import ClockService
 from nodes.firmware.protocols.power import PowerService
+from nodes.firmware.protocols.powercap import PowercapService
 from nodes.firmware.protocols.reset import ResetService
+from nodes.firmware.protocols.sensor import SensorService
 from nodes.firmware.protocols.system import SystemService
 from nodes.firmware.service import Service
 
@@ -17,7 +19,9 @@ def services(machine: Machine, board: Board) -> tuple[Service, ...]:
     every: tuple[Service, ...] = (
         PowerService(machine, board),
         ClockService(machine),
+        SensorService(machine, board),
         ResetService(machine),
+        PowercapService(machine, board),
     )
     served = machine.profile.protocols
     present = [one for one in every if any(one.resources.values())]
