@@ -7,6 +7,7 @@ from nodes.firmware.protocols.clock import ClockService
 from nodes.firmware.protocols.power import PowerService
 from nodes.firmware.protocols.reset import ResetService
 from nodes.firmware.protocols.system import SystemService
+from nodes.firmware.protocols.voltage import VoltageService
 from nodes.firmware.service import Service
 
 __all__ = ["BaseService", "services"]
@@ -18,6 +19,7 @@ def services(machine: Machine, board: Board) -> tuple[Service, ...]:
         PowerService(machine, board),
         ClockService(machine, board),
         ResetService(machine),
+        VoltageService(machine, board),
     )
     served = machine.profile.protocols
     present = [one for one in every if any(one.resources.values())]
