@@ -4,6 +4,7 @@ from nodes.firmware.hardware import Board
 from nodes.firmware.machine import Machine
 from nodes.firmware.protocols.base import BaseService
 from nodes.firmware.protocols.clock import ClockService
+from nodes.firmware.protocols.perf import PerfService
 from nodes.firmware.protocols.power import PowerService
 from nodes.firmware.protocols.reset import ResetService
 from nodes.firmware.protocols.system import SystemService
@@ -17,6 +18,7 @@ def services(machine: Machine, board: Board) -> tuple[Service, ...]:
     """Every service but that of Base, in order of id: of what the platform has, what the profile serves."""
     every: tuple[Service, ...] = (
         PowerService(machine, board),
+        PerfService(machine, board),
         ClockService(machine, board),
         ResetService(machine),
         VoltageService(machine, board),
