@@ -14,7 +14,7 @@ from nodes.firmware.permissions import Permissions
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.schedule import Schedule
-from nodes.firmware.subscriptions import NOBODY
+from nodes.firmware.subscriptions import NOBODY, Subscriptions
 from nodes.firmware.views import Views
 
 
@@ -22,9 +22,8 @@ class Machine:
     """``now_ns``, ``head`` (the header), ``version`` and ``command`` (protocol key, name) are the step's.
 
     ``cause`` is the agent whose message (or delayed command) is being carried out, NOBODY when what happens
-    is the platform's own doing: notifications tell it.
-    ``payload_bytes`` is what an answer may have, status included. ``restart`` takes every agent's
-    configuration and permissions back to those at boot.
+    is the platform's own doing: notifications tell it. ``payload_bytes`` is what an answer may have, status
+    included. ``restart`` takes every agent's configuration and permissions back to those at boot.
     """
 
     def __init__(
@@ -37,6 +36,7 @@ class Machine:
         self.views = Views(platform, permissions)
         self.schedule = Schedule()
         self.delayed = Delayed(self)
+        self.subscriptions: list[Subscriptions] = []
         self.payload_bytes = platform.area_bytes - PAYLOAD_AT
         self.now_ns = 0
         self.head = 0
@@ -61,6 +61,11 @@ class Machine:
             yield
         finally:
             self.cause = before
+
+    def unsubscribe(self, agent: int) -> None:
+        """Take back every subscription of the agent, so that what follows is not told to it."""
+        for one in self.subscriptions:
+            one.withdraw(agent)
 
     def encode(self, agent: int, message: Message, version: int) -> bytes:
         """The bytes of a reply, delayed response or notification, with the ids that the agent knows."""

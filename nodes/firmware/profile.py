@@ -30,6 +30,10 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     bare message buffer ("msg"); ``wedges``: a bad doorbell leaves the channel busy for ever;
     ``header_reads``: how often the header is read from guest memory; ``spurious``: a doorbell while FREE is
     set; ``bad_length_status``: whether a bad length is answered with PROTOCOL_ERROR beside the ERROR bit.
+
+    Protocols: ``level_set_while_off``: whether a voltage level is taken while its domain is off (then it is
+    supplied once it is on), or else with which status it is refused; ``limits_both_zero``: what
+    PERFORMANCE_LIMITS_SET says to two zeros, which leave both limits as they are.
     """
 
     name: str
@@ -57,6 +61,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     header_reads: Literal[1, 2] = 1
     spurious: Literal["error", "ignored"] = "error"
     bad_length_status: bool = False
+    level_set_while_off: Status = Status.SUCCESS
+    limits_both_zero: Status = Status.OUT_OF_RANGE
 
 
 SPEC_STRICT = FirmwareProfile("spec-strict", "the specification, read strictly")

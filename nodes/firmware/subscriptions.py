@@ -31,6 +31,7 @@ class Subscriptions:
         self._by_resource: dict[int, dict[int, int]] = {}
         self._by_agent: dict[int, dict[int, int]] = {}
         self._head = header.pack(table.id, notification.id, 0, MessageType.NOTIFICATION)
+        machine.subscriptions.append(self)
 
     def set(self, agent: int, resource_id: int, enable: int, detail: int = 1) -> Status:
         """Subscribe or not; NOT_SUPPORTED for an agent that nothing can be sent to."""

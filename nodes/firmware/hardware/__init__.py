@@ -19,20 +19,20 @@ class Board:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         platform = machine.platform
+        self.power = PowerGrid(platform.power_domain)
         self.clocks = Clocks(platform.clock)
         self.voltages = Voltages(platform.voltage_domain)
         self.perf = Perf(machine, self.clocks, self.voltages)
-        self.power = PowerGrid(platform.power_domain)
-        self.power.on_change.append(self._powered)
+        self.power.on_change.append(self._power_changed)
         for domain in platform.power_domain:
-            self._powered(domain.id)
+            self._power_changed(domain.id)
         self.powercap = PowerCaps(self)
         self.sensors = Sensors(self)
-
-    def _powered(self, power_domain: int) -> None:
-        self.perf.powered(power_domain, self.power.on(power_domain))
 
     def boot(self) -> None:
         """Power is on: begin what happens by itself."""
         self.powercap.boot()
         self.sensors.boot()
+
+    def _power_changed(self, domain_id: int) -> None:
+        self.perf.powered(domain_id, self.power.on(domain_id))

@@ -62,7 +62,7 @@ class PowercapDomain(Described, frozen=True):
     Its power is that of its ``perf_domains``, of the domains below it, and ``base_uw`` that is always drawn.
     ``unit`` of what agents are told; an abstract one is ``unit_uw`` microwatts. A range with one value is not
     configurable. ``cai`` and ``levels`` show from version 0x30000 on; without ``cai``, caps count over the
-    ``pai``. ``async_set`` takes ``set_us``. ``every_measurement``: thresholds 0 and 0 ask for all measurements.
+    ``pai``. ``async_set`` takes ``set_us``. ``every_measurement``: thresholds 0 and 0 ask for all of them.
     """
 
     id: Id
@@ -111,7 +111,7 @@ def problems(platform: Any) -> Iterator[str]:
         yield from unknown(f"{place}.perf_domains", domain.perf_domains, "perf_domain", known)
         for one in domain.perf_domains:
             if one in owner:
-                yield f"{place}.perf_domains: {one} is in {owner[one]} already; list it once, parents have it too"
+                yield f"{place}.perf_domains: {one} is in {owner[one]} already; list it in one"
             owner.setdefault(one, place)
         yield from _range_problems(f"{place}.cap", domain.cap, domain.cap.boot)
         yield from _range_problems(f"{place}.pai", domain.pai, domain.pai.boot)

@@ -178,7 +178,7 @@ def problems(platform: Any) -> Iterator[str]:
         if (sensor.source is None) == (not sensor.axes):
             yield f"{place}: a sensor has a source or axes; give one of the two"
         if len(sensor.axes) > most:
-            yield f"{place}.axes: {len(sensor.axes)}, a message takes {most}; leave some out or raise area_bytes"
+            yield f"{place}.axes: {len(sensor.axes)}, a message takes {most}; raise area_bytes"
         if sensor.axes and sensor.trip_points:
             yield f"{place}.trip_points: a sensor with axes has none; leave them out"
         if sensor.read_us and not sensor.async_read:
