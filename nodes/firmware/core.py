@@ -29,7 +29,7 @@ from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
-NO_CALLER: Final = -1  # no agent sent it: nobody's page is spared
+NO_AGENT: Final = -1  # as the caller of a reset: nobody's page is spared
 
 
 class FirmwareCore:
@@ -158,7 +158,7 @@ class FirmwareCore:
     def _restart(self) -> None:
         """The board was reset: whatever any agent configured is gone."""
         for agent in self.platform.agent:
-            self._drop_configuration(NO_CALLER, agent.id, True)
+            self._drop_configuration(NO_AGENT, agent.id, True)
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")
