@@ -57,6 +57,7 @@ class Smt:
     """``exchange`` turns a private copy of the page into the page to leave behind.
 
     ``serve`` takes (channel, header, payload, channel flags) and gives the response's payload.
+    ``on_bad_length`` is told of a message whose length cannot be, by its header.
     """
 
     def __init__(self, profile: FirmwareProfile, area_bytes: int, serve: Serve, meters: Meters) -> None:
@@ -64,6 +65,7 @@ class Smt:
         self._area_bytes = area_bytes
         self._serve = serve
         self._errors = meters.counter("trapline_scmi_transport_errors_total")
+        self.on_bad_length: Callable[[Channel, int], None] = lambda channel, head: None
 
     def start(self, channel: Channel) -> None:
         """Start of day, or the channel's agent is reset: the page is free."""
@@ -80,6 +82,8 @@ class Smt:
             if fits and not status & UNAVAILABLE:
                 answer = self._serve(channel, head, page[shmem.PAYLOAD_AT : end], flags)
                 return shmem.reply(head, answer)
+            if not status & UNAVAILABLE:
+                self.on_bad_length(channel, head)
         self._errors[(channel.label,)] += 1
         return shmem.FAILED
 
@@ -162,6 +166,8 @@ class Quirky(Smt):
         return page[: shmem.STATUS_AT] + _WORD.pack(status) + page[shmem.STATUS_AT + 4 :]
 
     def _bad_length(self, channel: Channel, page: bytes, head: int) -> bytes:
+        if not shmem.status_of(page) & UNAVAILABLE:
+            self.on_bad_length(channel, head)
         failed = self._failed(channel, page)
         if not self._profile.bad_length_status:
             return failed

@@ -105,12 +105,14 @@ class Outbox:
         """Raise an agent's completion interrupt: its answer is in its page."""
         self._raise(intid, 0, b"")
 
-    def ended(self, intid: int, page: bytes) -> None:
-        """The agent is done with an interrupt; in carried mode its page came along."""
-        way = self._by_intid.get(intid)
+    def ended(self, frame: frames.EndOfInterrupt, page: bytes) -> None:
+        """The agent is done with an interrupt; in carried mode its page came along, if it is that page."""
+        way = self._by_intid.get(frame.intid)
         if way is None or not way.busy:
             return
-        if page:
+        if self._carried:
+            if frame.page != way.address:
+                return  # what EL3 looks at is the agent's own page, and that is as it was
             way.page[: len(page)] = page
         if shmem.status_of(way.page) & shmem.FREE:
             way.busy = False

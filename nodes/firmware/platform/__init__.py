@@ -26,7 +26,7 @@ from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
 from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
-from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
+from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
@@ -46,6 +46,7 @@ __all__ = [
     "Opp",
     "PerfDomain",
     "Pin",
+    "PinControl",
     "PinFunction",
     "PinGroup",
     "Platform",
@@ -123,6 +124,7 @@ class Platform(Described, frozen=True):
     pin: tuple[Pin, ...] = ()
     pin_group: tuple[PinGroup, ...] = ()
     pin_function: tuple[PinFunction, ...] = ()
+    pin_control: PinControl = PinControl()
     device: tuple[Device, ...] = ()
     right: tuple[Right, ...] = ()
     view: tuple[View, ...] = ()
