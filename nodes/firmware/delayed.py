@@ -1,6 +1,7 @@
 """Commands that end later: accepted now, done and answered by a delayed response when their time has come.
 
-How many one agent may have pending is limited (BUSY beyond). An agent's reset takes them back undone.
+How many one agent may have pending, or done and not fetched yet, is limited (BUSY beyond). An agent's reset
+takes them back undone.
 """
 
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Delayed:
         if not silent and not machine.outbox.reaches(agent):
             return Status.NOT_SUPPORTED
         mine = self._pending.setdefault(agent, {})
-        if len(mine) >= DELAYED_PENDING:
+        if len(mine) + machine.outbox.waiting(agent) >= DELAYED_PENDING:
             return Status.BUSY
         self._number = number = self._number + 1
         head, version = machine.head, machine.version
