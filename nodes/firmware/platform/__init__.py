@@ -26,11 +26,11 @@ from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
 from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
-from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
+from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
 from nodes.firmware.platform.powercaps import Averaging, CapChannel, CapLevel, CapRange, PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
-from nodes.firmware.platform.rights import Right, View
+from nodes.firmware.platform.rights import Right, VendorProtocol, View
 from nodes.firmware.platform.sensors import (
     Axis,
     Constant,
@@ -44,6 +44,7 @@ from nodes.firmware.platform.sensors import (
     Wave,
 )
 from nodes.firmware.platform.voltages import LevelRange, VoltageDomain
+from nodes.firmware.profile import DEFAULT, chosen
 from nodes.limits import AGENTS, AREA_BYTES, RESOURCES
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "Opp",
     "PerfDomain",
     "Pin",
+    "PinControl",
     "PinFunction",
     "PinGroup",
     "Platform",
@@ -80,6 +82,7 @@ __all__ = [
     "Steps",
     "SystemPower",
     "Temperature",
+    "VendorProtocol",
     "View",
     "VoltageDomain",
     "Wave",
@@ -135,6 +138,7 @@ class Platform(Described, frozen=True):
     perf_power_unit: Literal["abstract", "mW", "uW"] = "abstract"
     powercap_version: Literal[0x10000, 0x20000, 0x30000] = 0x20000
     seed: Id = 0
+    profile: str = DEFAULT.name
     system_power: SystemPower | None = None
     power_domain: tuple[PowerDomain, ...] = ()
     perf_domain: tuple[PerfDomain, ...] = ()
@@ -146,9 +150,11 @@ class Platform(Described, frozen=True):
     pin: tuple[Pin, ...] = ()
     pin_group: tuple[PinGroup, ...] = ()
     pin_function: tuple[PinFunction, ...] = ()
+    pin_control: PinControl = PinControl()
     device: tuple[Device, ...] = ()
     right: tuple[Right, ...] = ()
     view: tuple[View, ...] = ()
+    vendor_protocol: tuple[VendorProtocol, ...] = ()
 
 
 def check(platform: Platform) -> None:
@@ -161,6 +167,7 @@ def problems(platform: Platform) -> Iterator[str]:
     """Every broken rule, as ``key: rule; how to fix it``."""
     if not platform.agent:
         yield "agent: the platform has no agent; add an [[agent]] for Xen and one for each domain"
+    yield from _profile_problems(platform)
     for table in TABLES:
         rows: Sequence[Any] = getattr(platform, table)
         limit = AGENTS if table == "agent" else RESOURCES
@@ -170,3 +177,10 @@ def problems(platform: Platform) -> Iterator[str]:
         yield from repeated(table, "name", [row.name for row in rows])
     for rule in RULES:
         yield from rule(platform)
+
+
+def _profile_problems(platform: Platform) -> Iterator[str]:
+    try:
+        chosen(platform.profile)
+    except ValueError as error:
+        yield f"profile: {error}; choose one of them"

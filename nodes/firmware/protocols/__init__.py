@@ -5,6 +5,7 @@ from nodes.firmware.machine import Machine
 from nodes.firmware.protocols.base import BaseService
 from nodes.firmware.protocols.clock import ClockService
 from nodes.firmware.protocols.perf import PerfService
+from nodes.firmware.protocols.pinctrl import PinctrlService
 from nodes.firmware.protocols.power import PowerService
 from nodes.firmware.protocols.powercap import PowercapService
 from nodes.firmware.protocols.reset import ResetService
@@ -23,9 +24,10 @@ def services(machine: Machine, board: Board) -> tuple[Service, ...]:
         PerfService(machine, board),
         ClockService(machine, board),
         SensorService(machine, board),
-        ResetService(machine),
+        ResetService(machine, board),
         VoltageService(machine, board),
         PowercapService(machine, board),
+        PinctrlService(machine, board),
     )
     served = machine.profile.protocols
     present = [one for one in every if any(one.resources.values())]
