@@ -56,8 +56,8 @@ Serve = Callable[[Channel, int, bytes, int], bytes]
 class Smt:
     """``exchange`` turns a private copy of the page into the page to leave behind.
 
-    ``serve`` takes (channel, header, payload, channel flags) and gives the response's payload. ``told`` is
-    called with the channel and the header word of a message whose length cannot be and that got no answer.
+    ``serve`` takes (channel, header, payload, channel flags) and gives the response's payload.
+    ``on_bad_length`` is told of a message whose length cannot be, by its header.
     """
 
     def __init__(self, profile: FirmwareProfile, area_bytes: int, serve: Serve, meters: Meters) -> None:
@@ -65,7 +65,7 @@ class Smt:
         self._area_bytes = area_bytes
         self._serve = serve
         self._errors = meters.counter("trapline_scmi_transport_errors_total")
-        self.told: Callable[[Channel, int], None] = ignore
+        self.on_bad_length: Callable[[Channel, int], None] = lambda channel, head: None
 
     def start(self, channel: Channel) -> None:
         """Start of day, or the channel's agent is reset: the page is free."""
@@ -82,8 +82,8 @@ class Smt:
             if fits and not status & UNAVAILABLE:
                 answer = self._serve(channel, head, page[shmem.PAYLOAD_AT : end], flags)
                 return shmem.reply(head, answer)
-            if not fits and not status & UNAVAILABLE:
-                self.told(channel, head)
+            if not status & UNAVAILABLE:
+                self.on_bad_length(channel, head)
         self._errors[(channel.label,)] += 1
         return shmem.FAILED
 
@@ -168,7 +168,8 @@ class Quirky(Smt):
     def _bad_length(self, channel: Channel, page: bytes, head: int) -> bytes:
         failed = self._failed(channel, page)
         if not self._profile.bad_length_status:
-            self.told(channel, head)
+            if not shmem.status_of(page) & UNAVAILABLE:
+                self.on_bad_length(channel, head)
             return failed
         answer = bytearray(shmem.reply(head, Status.PROTOCOL_ERROR.word))
         answer[shmem.STATUS_AT : shmem.STATUS_AT + 4] = _WORD.pack(UNAVAILABLE)
@@ -210,10 +211,6 @@ class Bare(Smt):
         if not page:
             channel.page[: len(answer)] = answer
         return smccc.SUCCESS, len(answer), answer
-
-
-def ignore(_channel: Channel, _head: int) -> None:
-    """Nobody is to be told."""
 
 
 QUIRKS: Final = (

@@ -17,7 +17,7 @@ from nodes.firmware.channel import Bare, Channel, transport
 from nodes.firmware.hardware import Board
 from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
-from nodes.firmware.lifecycle import Channels, Lifecycle, ResetRecord
+from nodes.firmware.lifecycle import Lifecycle, ResetRecord
 from nodes.firmware.machine import Machine
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
@@ -31,7 +31,7 @@ from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
-NO_CALLER: Final = -1  # no agent sent it: nobody's page is spared
+NO_AGENT: Final = -1  # as the caller of a reset: nobody's page is spared
 
 
 class FirmwareCore:
@@ -73,10 +73,16 @@ class FirmwareCore:
         self.services: tuple[Service, ...] = (self.base, *others)
         self.ladder = Ladder(self.services, self.machine)
         self.transport = transport(profile, platform.area_bytes, self._serve, self.meters)
-        self.transport.told = self._bad_length
+        self.transport.on_bad_length = self._bad_length
         self._bare = self.transport if isinstance(self.transport, Bare) else None
-        channels = Channels(self.transport, self._by_agent)
-        self.lifecycle = Lifecycle(self.machine, self.ladder, self.services, channels, self.meters)
+        self.lifecycle = Lifecycle(
+            self.machine,
+            self.ladder,
+            self.services,
+            self.meters,
+            idle=lambda agent_id: self.transport.start(self._by_agent[agent_id]),
+            channel=lambda agent_id: self.transport.ledger(self._by_agent[agent_id]),
+        )
         self.lifecycle.boot()
         self.machine.restart = self._restart
         self._calls = self.meters.counter("trapline_scmi_calls_total")
@@ -101,7 +107,7 @@ class FirmwareCore:
             return self.outbox.effects()
         if isinstance(event, Received):
             if isinstance(event.frame, frames.EndOfInterrupt):
-                self.outbox.ended(event.frame.intid, event.page)
+                self.outbox.ended(event.frame, event.page)
                 return self.outbox.effects()
             if isinstance(event.frame, frames.Welcome):
                 return ()
@@ -148,6 +154,7 @@ class FirmwareCore:
         return reply
 
     def _bad_length(self, channel: Channel, head: int) -> None:
+        """No answer could carry the refusal: whoever asked to be told of errors is."""
         self.base.transport_error(channel.agent_id, head, Status.PROTOCOL_ERROR)
 
     # ---- the life of an agent -----------------------------------------------------------------
@@ -158,7 +165,7 @@ class FirmwareCore:
     def _restart(self) -> None:
         """The board was reset: whatever any agent configured is gone."""
         for agent in self.platform.agent:
-            self._drop_configuration(NO_CALLER, agent.id, True)
+            self._drop_configuration(NO_AGENT, agent.id, True)
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")

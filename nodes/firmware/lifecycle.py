@@ -5,11 +5,10 @@ versions), then its permissions, then each protocol's own hook. What is left aft
 leak: counted, and remembered for whoever looks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from nodes.firmware.channel import Channel, Smt
 from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
@@ -28,28 +27,27 @@ class ResetRecord(msgspec.Struct, frozen=True):
     leaks: tuple[Entry, ...]
 
 
-class Channels(msgspec.Struct, frozen=True):
-    """The agents' channels, and the transport that knows their state."""
-
-    transport: Smt
-    by_agent: Mapping[int, Channel]
-
-
 class Lifecycle:
-    """``last_reset`` is by agent id; ``ledger`` tells all that an agent holds now."""
+    """``idle`` puts an agent's page back to its state at boot, ``channel`` tells what its channel holds.
+
+    ``last_reset`` is by agent id.
+    """
 
     def __init__(
         self,
         machine: Machine,
         ladder: Ladder,
         services: Sequence[Service],
-        channels: Channels,
         meters: Meters,
+        *,
+        idle: Callable[[int], None],
+        channel: Callable[[int], list[Entry]],
     ) -> None:
         self._machine = machine
         self._ladder = ladder
         self._services = services
-        self._channels = channels
+        self._idle = idle
+        self._channel = channel
         self._applied = meters.counter("trapline_agent_resets_applied_total")
         self._leaks = meters.counter("trapline_agent_reset_leaks_total")
         self._at_boot: dict[int, frozenset[Entry]] = {}
@@ -78,8 +76,7 @@ class Lifecycle:
     def _drop(self, caller: int, agent: int, also_permissions: bool) -> None:
         machine = self._machine
         if agent != caller:
-            # Whoever resets itself waits for the answer in that page.
-            self._channels.transport.start(self._channels.by_agent[agent])
+            self._idle(agent)  # whoever resets itself waits for the answer in that page
         machine.delayed.withdraw(agent)
         machine.unsubscribe(agent)
         machine.outbox.reset(agent)
@@ -96,8 +93,7 @@ class Lifecycle:
 
     def ledger(self, agent: int) -> list[Entry]:
         """All that an agent holds: grants, votes, subscriptions, pending replies, negotiated versions."""
-        held = [*self._ladder.ledger(agent), *self._machine.delayed.ledger(agent)]
-        held.extend(self._channels.transport.ledger(self._channels.by_agent[agent]))
+        held = [*self._channel(agent), *self._ladder.ledger(agent), *self._machine.delayed.ledger(agent)]
         waiting = self._machine.outbox.waiting(agent)
         if waiting:
             held.append(Entry("channel", "", "", "messages under way to the agent", waiting))

@@ -19,7 +19,6 @@ from nodes.firmware.platform.kinds import DEVICE_KEYS, PROTOCOL_OF
 from nodes.firmware.profile import DEFAULT, FirmwareProfile
 from nodes.firmware.rights import EVERY_COMMAND, Command, Resource, Rights
 
-
 BASE: Final = 0x10  # cannot be taken away
 
 
@@ -170,7 +169,7 @@ class Permissions:
             tell(agent_id)
 
     def may(self, agent_id: int, resource: Resource, changes: bool, command: Command = EVERY_COMMAND) -> bool:
-        """Whether the agent may read (or, if ``changes``, alter) the resource, perhaps by one command."""
+        """Whether the agent may read (or, if ``changes``, alter) the resource, by one command if named."""
         rights = self._rights.get(agent_id)
         if rights is None and not self._shut[agent_id]:
             if resource in self.allowed[agent_id]:

@@ -54,6 +54,10 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     ``checksum``: whether the area must hold a checksum; ``token_gaps``: what becomes of a token that does not
     follow the last one; ``p2a_full``: what becomes of a notification that finds the agent's page taken.
 
+    Protocols: ``level_set_while_off``: whether a voltage level is taken while its domain is off (then it is
+    supplied once it is on), or else with which status it is refused; ``limits_both_zero``: what
+    PERFORMANCE_LIMITS_SET says to two zeros, which leave both limits as they are.
+
     ``facts`` says for each field that differs what it stands for; ``options`` are the firmware's own.
     """
 
@@ -89,6 +93,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     checksum: bool = False
     token_gaps: Literal["accepted", "refused"] = "accepted"
     p2a_full: Literal["queue", "drop"] = "queue"
+    level_set_while_off: Status = Status.SUCCESS
+    limits_both_zero: Status = Status.OUT_OF_RANGE
     facts: Mapping[str, str] = {}
     options: Mapping[str, Option] = {}
 

@@ -123,6 +123,7 @@ def test_a_domain_that_comes_back_starts_with_none(board: Board) -> None:
     assert len(interrupts(board, guest)) == 1
     assert board.rc(frames.DestroyDomain(guest.domid)) == 0
     raise_line(board)
+    board.el3.settled()
     again = with_line(board, "again")
     assert interrupts(board, again) == []
     raise_line(board, request=5)

@@ -1,7 +1,8 @@
 """EL3's power domains: the shallowest state that anyone wants wins, so a domain is on while one wants it on.
 
 A domain that nobody has a wish for is as at boot. POWER_STATE_GET shows the physical state: a parent is on
-while a child needs it, whatever was wished for the parent itself.
+while a child needs it, whatever was wished for the parent itself. With ``agent_view = "own"`` it shows an
+agent's own wish where it has one.
 """
 
 from bus.scmi import power
@@ -17,7 +18,7 @@ from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform import PowerDomain
 from nodes.firmware.service import Answer, Handler, Served
-from nodes.firmware.subscriptions import NOBODY, Subscriptions
+from nodes.firmware.subscriptions import Subscriptions
 from nodes.firmware.votes import Votes
 
 KIND = "power_domain"
@@ -37,7 +38,6 @@ class PowerService(Served):
         self.votes = Votes()
         self._machine = machine
         self._grid = board.power
-        self._cause = NOBODY
         self._changed = Subscriptions(machine, self.table, POWER_STATE_CHANGED, KIND)
         self._requested = Subscriptions(machine, self.table, POWER_STATE_CHANGE_REQUESTED, KIND)
         board.power.on_change.append(self._tell)
@@ -109,24 +109,23 @@ class PowerService(Served):
 
     def _wish(self, agent: int, domain_id: int, state: int) -> None:
         self.votes.cast(agent, domain_id, state)
-        self._settle(domain_id, agent)
+        self._settle(domain_id)
 
-    def _settle(self, domain_id: int, cause: int) -> None:
+    def _settle(self, domain_id: int) -> None:
         wishes = self.votes.of(domain_id)
         depth = self.domains[domain_id].words.index
-        self._cause = cause
         self._grid.demand(domain_id, min(wishes.values(), key=depth) if wishes else None)
-        self._cause = NOBODY
 
     def _tell(self, domain_id: int) -> None:
-        self._changed.tell(domain_id, StateChanged(self._cause, domain_id, self.state(domain_id)))
+        self._changed.tell(domain_id, StateChanged(self._machine.cause, domain_id, self.state(domain_id)))
 
     def state(self, domain_id: int) -> int:
         """The real state of a domain."""
         return self._grid.state(domain_id)
 
-    def state_get(self, _agent: int, request: power.StateGet) -> Answer:
-        return power.StateGetReply(self.state(request.domain_id))
+    def state_get(self, agent: int, request: power.StateGet) -> Answer:
+        own = self.votes.held_by(agent) if self._machine.platform.agent_view == "own" else {}
+        return power.StateGetReply(own.get(request.domain_id, self.state(request.domain_id)))
 
     def state_notify(self, agent: int, request: power.StateNotify) -> Answer:
         if not self.domains[request.domain_id].notify:
@@ -145,7 +144,7 @@ class PowerService(Served):
         self._changed.withdraw(agent_id)
         self._requested.withdraw(agent_id)
         for domain_id in self.votes.withdraw(agent_id):
-            self._settle(domain_id, NOBODY)
+            self._settle(domain_id)
 
     def ledger(self, agent_id: int) -> list[Entry]:
         held = self.votes.held_by(agent_id)
