@@ -12,14 +12,11 @@ What was not granted is refused; ``default_permission = "allow"`` (or a profile)
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Final
 
 from nodes.firmware.platform import Agent, Device, Platform
 from nodes.firmware.platform.kinds import DEVICE_KEYS, PROTOCOL_OF
 from nodes.firmware.profile import DEFAULT, FirmwareProfile
 from nodes.firmware.rights import EVERY_COMMAND, Command, Resource, Rights
-
-BASE: Final = 0x10  # cannot be taken away
 
 
 def resources_of(device: Device) -> list[Resource]:
@@ -162,7 +159,7 @@ class Permissions:
         for _, protocol in held.protocols_denied:
             kinds = [kind for kind, its in self.protocol_of.items() if its == protocol]
             kept = any(held.usable[kind] or (rights and rights.opens_kind(kind)) for kind in kinds)
-            if not kept and protocol not in self._public and protocol != BASE:
+            if kinds and not kept and protocol not in self._public:
                 gone.add(protocol)
         self.denied[agent_id] = self._shut[agent_id] | gone
         for tell in self.on_change:
