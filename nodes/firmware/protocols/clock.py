@@ -113,8 +113,8 @@ class ClockService(Served):
     def name_get(self, _agent: int, request: clock.ClockNameGet) -> Answer:
         return clock.ClockNameGetReply(0, self.clocks[request.clock_id].name)
 
-    def possible_parents_get(self, _agent: int, request: clock.PossibleParentsGet) -> Answer:
-        parents = self.clocks[request.clock_id].parents
+    def possible_parents_get(self, agent: int, request: clock.PossibleParentsGet) -> Answer:
+        parents = tuple(self.machine.views.listed(agent, "clock", self.clocks[request.clock_id].parents))
         if not parents:
             return Status.NOT_SUPPORTED
         page = parents[request.skip_parents : request.skip_parents + self._parents_fit]
