@@ -26,6 +26,9 @@ from nodes.limits import CLOCK_ASYNC
 NOTIFYING, EXTENDED = 0x2_0000, 0x3_0000  # the versions that brought notifications, and all the rest
 EXTENDED_MAX = {clock.DUTY_CYCLE: 100, clock.PHASE: 359}
 EXTENDED_NAMES = {clock.DUTY_CYCLE: "duty_cycle", clock.PHASE: "phase"}
+SETTERS = tuple(
+    (clock.PROTOCOL.key, f"CLOCK_{what}_SET") for what in ("CONFIG", "PARENT", "RATE")
+)  # what a clock's permissions are about
 
 
 class ClockService(Served):
@@ -129,8 +132,9 @@ class ClockService(Served):
 
     def _rights(self, agent: int, one: Clock) -> tuple[bool, bool, bool]:
         """Whether the agent may change state, parent and rate."""
-        allowed = self.machine.permissions.may(agent, ("clock", one.id), changes=True)
-        return allowed and one.state_control, allowed and one.parent_control, allowed and one.rate_control
+        may, resource = self.machine.permissions.may, ("clock", one.id)
+        state, parent, rate = (may(agent, resource, changes=True, command=sets) for sets in SETTERS)
+        return state and one.state_control, parent and one.parent_control, rate and one.rate_control
 
     # ---- rate ---------------------------------------------------------------------------------
 
