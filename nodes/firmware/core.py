@@ -11,6 +11,7 @@ from typing import Final
 
 from bus import frames, shmem, smccc
 from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send, Tick
+from nodes.firmware import console
 from nodes.firmware import profile as profiles
 from nodes.firmware.channel import Bare, Channel, transport
 from nodes.firmware.hardware import Board
@@ -66,6 +67,7 @@ class FirmwareCore:
         )
         self.services: tuple[Service, ...] = (base, *others)
         self.ladder = Ladder(self.services, self.machine)
+        self.last_reset: dict[int, console.Reset] = {}
         self.transport = transport(profile, platform.area_bytes, self._serve, self.meters)
         self._bare = self.transport if isinstance(self.transport, Bare) else None
         self._calls = self.meters.counter("trapline_scmi_calls_total")
@@ -91,6 +93,10 @@ class FirmwareCore:
             if isinstance(event.frame, frames.EndOfInterrupt):
                 self.outbox.ended(event.frame.intid, event.page)
                 return self.outbox.effects()
+            if isinstance(event.frame, frames.Console):
+                body = console.answer(self, event.frame.body, now_ns)
+                reply = frames.ConsoleReply(VERSION, event.frame.request, event.frame.cause, body)
+                return (Send(self._peer, reply),)
             if isinstance(event.frame, frames.Welcome):
                 return ()
             return (Log("warning", f"EL3 takes SMCs only, not {type(event.frame).__name__}"),)
