@@ -29,6 +29,7 @@ COMMANDS = {
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
     "profiles": "deploy.cli.profiles",
+    "interop": "deploy.cli.interop",
 }
 
 
