@@ -6,10 +6,11 @@ page. Nothing here knows who trapped: whoever rings a channel's doorbell is its 
 do later (delayed responses, the hardware's own life) is in the machine's schedule.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bus import frames, shmem, smccc
+from bus.scmi.status import Status
 from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send, Tick
 from nodes.firmware import console
 from nodes.firmware import profile as profiles
@@ -17,6 +18,7 @@ from nodes.firmware.channel import Bare, Channel, transport
 from nodes.firmware.hardware import Board
 from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
+from nodes.firmware.lifecycle import Lifecycle, ResetRecord
 from nodes.firmware.machine import Machine
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
@@ -34,7 +36,8 @@ VERSION: Final = frames.PROTOCOL_VERSION
 class FirmwareCore:
     """``step`` takes Boot, SMCs, ends of interrupts, Ticks. ``ledger(agent_id)`` tells all an agent holds.
 
-    ``peer`` is the link to Xen; ``memory`` is where the channels' pages are.
+    ``peer`` is the link to Xen; ``memory`` is where the channels' pages are; ``vendor`` makes the services of
+    plug-ins' protocols, which are served as all the others are.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class FirmwareCore:
         profile: FirmwareProfile = profiles.DEFAULT,
         *,
         carried: bool = True,
+        vendor: Sequence[Callable[[Machine], Service]] = (),
     ) -> None:
         self.platform = platform
         self.profile = profile
@@ -58,18 +62,22 @@ class FirmwareCore:
         self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried, queue_max=queue_max)
         self.machine = Machine(platform, profile, self.permissions, self.outbox)
         self.board = Board(self.machine)
-        others = services(self.machine, self.board)
-        base = BaseService(
+        others = (*services(self.machine, self.board), *(make(self.machine) for make in vendor))
+        self.base = BaseService(
             self.machine,
-            tuple(service.table.id for service in others),
+            others,
             self._drop_configuration,
             self._permission_changed,
         )
-        self.services: tuple[Service, ...] = (base, *others)
+        self.services: tuple[Service, ...] = (self.base, *others)
         self.ladder = Ladder(self.services, self.machine)
-        self.last_reset: dict[int, console.Reset] = {}
+        self.lifecycle = Lifecycle(
+            self.machine, self.ladder, self.services, self.meters, self._idle, channel=self._channel_ledger
+        )
         self.transport = transport(profile, platform.area_bytes, self._serve, self.meters)
+        self.transport.on_bad_length = self._tell_of_bad_length
         self._bare = self.transport if isinstance(self.transport, Bare) else None
+        self.lifecycle.boot()
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
 
@@ -141,32 +149,29 @@ class FirmwareCore:
             self.outbox.complete(channel.completion)
         return reply
 
+    def _tell_of_bad_length(self, channel: Channel, head: int) -> None:
+        self.base.transport_error(channel.agent_id, head, Status.PROTOCOL_ERROR)
+
     # ---- the life of an agent -----------------------------------------------------------------
 
     def _drop_configuration(self, caller: int, agent_id: int, also_permissions: bool) -> None:
-        """BASE_RESET_AGENT_CONFIGURATION: channel first, then permissions, then each protocol's hook."""
-        if agent_id != caller:
-            self.transport.start(self._by_agent[agent_id])
-        self.machine.delayed.withdraw(agent_id)
-        self.outbox.reset(agent_id)
-        self.ladder.reset(agent_id)
-        if also_permissions:
-            self.permissions.restore(agent_id)
-        for service in self.services:
-            service.reset(agent_id)
-        self.meters.counter("trapline_agent_resets_applied_total")[(str(agent_id),)] += 1
+        self.lifecycle.reset(caller, agent_id, also_permissions)
+
+    def _idle(self, agent_id: int) -> None:
+        self.transport.start(self._by_agent[agent_id])
+
+    def _channel_ledger(self, agent_id: int) -> list[Entry]:
+        return self.transport.ledger(self._by_agent[agent_id])
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")
         self.meters.counter("trapline_device_permission_changes_total")[key] += 1
 
     def ledger(self, agent_id: int) -> list[Entry]:
-        """All that an agent holds: grants, votes, subscriptions, pending replies, negotiated versions."""
-        held = [*self.ladder.ledger(agent_id), *self.machine.delayed.ledger(agent_id)]
-        held.extend(self.transport.ledger(self._by_agent[agent_id]))
-        waiting = self.outbox.waiting(agent_id)
-        if waiting:
-            held.append(Entry("channel", "", "", "messages under way to the agent", waiting))
-        for service in self.services:
-            held.extend(service.ledger(agent_id))
-        return held
+        """All that an agent holds."""
+        return self.lifecycle.ledger(agent_id)
+
+    @property
+    def last_reset(self) -> dict[int, ResetRecord]:
+        """Each agent's last reset, by agent id."""
+        return self.lifecycle.last_reset

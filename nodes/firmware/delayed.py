@@ -59,17 +59,17 @@ class Delayed:
             return Status.BUSY
         self._number = number = self._number + 1
         head, version = machine.head, machine.version
-        key, what = machine.command
+        command = machine.command
 
         def due() -> None:
             mine.pop(number, None)
-            allowed = machine.permissions.may(agent, resource, changes=True)
+            allowed = machine.permissions.may(agent, resource, changes=True, command=command)
             answer = finish() if allowed else Status.DENIED
             if not silent:
                 self._send(agent, head | DELAYED, answer, version)
 
         timer = machine.schedule.at(machine.now_ns + delay_us * 1000, due)
-        mine[number] = Pending(key, what, resource, head, timer)
+        mine[number] = Pending(*command, resource, head, timer)
         return Status.SUCCESS
 
     def _send(self, agent: int, head: int, answer: Message | Status, version: int) -> None:

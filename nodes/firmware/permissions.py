@@ -166,7 +166,7 @@ class Permissions:
             tell(agent_id)
 
     def may(self, agent_id: int, resource: Resource, changes: bool, command: Command = EVERY_COMMAND) -> bool:
-        """Whether the agent may read (or, if ``changes``, alter) the resource; of one command if it is named."""
+        """Whether the agent may read (or, if ``changes``, alter) the resource, by one command if named."""
         rights = self._rights.get(agent_id)
         if rights is None and not self._shut[agent_id]:
             if resource in self.allowed[agent_id]:

@@ -4,6 +4,8 @@ It knows no agents and no messages: services tell it what the votes come to and 
 Time is the machine's, so equal stories give equal states.
 """
 
+from nodes.firmware.hardware.pins import Pins
+from nodes.firmware.hardware.resets import Resets
 from nodes.firmware.machine import Machine
 
 
@@ -12,6 +14,9 @@ class Board:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        platform = machine.platform
+        self.resets = Resets(platform.reset_domain)
+        self.pins = Pins(platform.pin, platform.pin_group, platform.pin_function)
 
     def boot(self) -> None:
         """Power is on: begin what happens by itself."""

@@ -26,7 +26,7 @@ from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
 from nodes.firmware.platform.perf import PerfDomain
-from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
+from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
@@ -43,6 +43,7 @@ __all__ = [
     "Device",
     "PerfDomain",
     "Pin",
+    "PinControl",
     "PinFunction",
     "PinGroup",
     "Platform",
@@ -112,6 +113,7 @@ class Platform(Described, frozen=True):
     pin: tuple[Pin, ...] = ()
     pin_group: tuple[PinGroup, ...] = ()
     pin_function: tuple[PinFunction, ...] = ()
+    pin_control: PinControl = PinControl()
     device: tuple[Device, ...] = ()
     right: tuple[Right, ...] = ()
     view: tuple[View, ...] = ()

@@ -4,6 +4,7 @@ from nodes.firmware.hardware import Board
 from nodes.firmware.machine import Machine
 from nodes.firmware.protocols.base import BaseService
 from nodes.firmware.protocols.clock import ClockService
+from nodes.firmware.protocols.pinctrl import PinctrlService
 from nodes.firmware.protocols.power import PowerService
 from nodes.firmware.protocols.reset import ResetService
 from nodes.firmware.service import Service
@@ -11,12 +12,13 @@ from nodes.firmware.service import Service
 __all__ = ["BaseService", "services"]
 
 
-def services(machine: Machine, _board: Board) -> tuple[Service, ...]:
+def services(machine: Machine, board: Board) -> tuple[Service, ...]:
     """Every service but that of Base, in order of id: of what the platform has, what the profile serves."""
     every: tuple[Service, ...] = (
         PowerService(machine),
         ClockService(machine),
-        ResetService(machine),
+        ResetService(machine, board),
+        PinctrlService(machine, board),
     )
     served = machine.profile.protocols
     return tuple(
