@@ -23,7 +23,6 @@ def services(machine: Machine, board: Board) -> tuple[Service, ...]:
         ClockService(machine, board),
         ResetService(machine, board),
         PinctrlService(machine, board),
-        ResetService(machine),
         VoltageService(machine, board),
     )
     served = machine.profile.protocols
