@@ -20,6 +20,8 @@ from deploy.xl.cfg import parse as parse_cfg
 from deploy.xl.sci import ArmSci, IomemRange, SciType, parse_arm_sci, parse_iomem
 from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Platform, PlatformError, check
+from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
+from nodes.firmware.profile import FirmwareProfile, chosen
 from nodes.guest.binding import Binding, bind
 from nodes.limits import DOMAIN_FRAMES
 from nodes.xen import binding, dom0, dom0less
@@ -60,7 +62,7 @@ class Topology(msgspec.Struct, frozen=True):
     """All that a platform is started from. ``bindings`` are the boot domains', by node name.
 
     ``profile`` is the version of Xen's driver, ``strict`` refuses what that driver does wrong, and
-    ``xen_cmdline`` is appended to Xen's command line.
+    ``xen_cmdline`` is appended to Xen's command line. ``firmware`` is the kind of EL3.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Topology(msgspec.Struct, frozen=True):
     profile: Profile = DEFAULT
     strict: bool = False
     xen_cmdline: str = ""
+    firmware: FirmwareProfile = STRICT_FIRMWARE
 
 
 class XenOptions(msgspec.Struct, frozen=True):
@@ -139,7 +142,23 @@ def load(
         xen.profile,
         xen.strict,
         xen.xen_cmdline,
+        firmware_profile(described.profile),
     )
+
+
+def firmware_profile(text: str) -> FirmwareProfile:
+    """The firmware that NAME or NAME+OPTION... means; raises UserError saying what there is."""
+    try:
+        return chosen(text)
+    except ValueError as error:
+        raise UserError(f"{error}; choose one of them") from None
+
+
+def with_firmware(topology: Topology, text: str | None) -> Topology:
+    """The same platform with the firmware that was asked for; None: with the one its file names."""
+    if text is None:
+        return topology
+    return msgspec.structs.replace(topology, firmware=firmware_profile(text))
 
 
 def _check_mediator(host: Tree, profile: Profile) -> None:

@@ -24,9 +24,11 @@ COMMANDS = {
     "xl": "deploy.cli.xl",
     "call": "deploy.cli.call",
     "trap": "deploy.cli.trap",
+    "attach": "deploy.cli.attach",
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
+    "profiles": "deploy.cli.profiles",
 }
 
 

@@ -106,7 +106,9 @@ class LocalEngine:
                     memory.create(agent.p2a_shmem)
         self._start_xen()
         self._connect()
-        self._spawn(FIRMWARE, node.FirmwareSpec(self.topology.platform), self._firmware_token)
+        self._spawn(
+            FIRMWARE, node.FirmwareSpec(self.topology.platform, self.topology.firmware), self._firmware_token
+        )
         self.port, self._stop_serving = serve(self.meters, SUPERVISOR, poll_s=0.05)
         self._announce()
         self.run.write(

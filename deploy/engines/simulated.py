@@ -61,7 +61,7 @@ class SimulatedEngine:
             command_line=topology.xen_cmdline,
         )
         self.xen = assembly.xen(config, PrivateMemory(), self._identities, (FIRMWARE, TOOLSTACK))
-        self.firmware = assembly.firmware(topology.platform, PrivateMemory())
+        self.firmware = assembly.firmware(topology.platform, PrivateMemory(), topology.firmware)
         self._add("xen", XEN, self.xen)
         self._add("firmware", FIRMWARE, self.firmware)
 

@@ -1,6 +1,7 @@
 """Commands that end later: accepted now, done and answered by a delayed response when their time has come.
 
-How many one agent may have pending is limited (BUSY beyond). An agent's reset takes them back undone.
+How many one agent may have pending, or done and not fetched yet, is limited (BUSY beyond). An agent's reset
+takes them back undone.
 """
 
 from collections.abc import Callable
@@ -55,22 +56,22 @@ class Delayed:
         if not silent and not machine.outbox.reaches(agent):
             return Status.NOT_SUPPORTED
         mine = self._pending.setdefault(agent, {})
-        if len(mine) >= DELAYED_PENDING:
+        if len(mine) + machine.outbox.waiting(agent) >= DELAYED_PENDING:
             return Status.BUSY
         self._number = number = self._number + 1
         head, version = machine.head, machine.version
-        key, what = machine.command
+        command = machine.command
 
         def due() -> None:
             mine.pop(number, None)
-            allowed = machine.permissions.may(agent, resource, changes=True)
+            allowed = machine.permissions.may(agent, resource, changes=True, command=command)
             with machine.caused_by(agent):
                 answer = finish() if allowed else Status.DENIED
             if not silent:
                 self._send(agent, head | DELAYED, answer, version)
 
         timer = machine.schedule.at(machine.now_ns + delay_us * 1000, due)
-        mine[number] = Pending(key, what, resource, head, timer)
+        mine[number] = Pending(*command, resource, head, timer)
         return Status.SUCCESS
 
     def _send(self, agent: int, head: int, answer: Message | Status, version: int) -> None:

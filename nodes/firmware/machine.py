@@ -33,7 +33,7 @@ class Machine:
         self.profile = profile
         self.permissions = permissions
         self.outbox = outbox
-        self.views = Views(platform, permissions)
+        self.views = Views(platform, permissions, profile)
         self.schedule = Schedule()
         self.delayed = Delayed(self)
         self.subscriptions: list[Subscriptions] = []

@@ -5,7 +5,7 @@ was passed, and gives back a reply message (SUCCESS) or another status. What it 
 timers, the version spoken) is in the ``Machine``; what is physically true is in ``hardware``.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from bus.fields import Message
@@ -31,7 +31,7 @@ class Service(Protocol):
     def handlers(self) -> Mapping[str, Handler]: ...
 
     @property
-    def resources(self) -> Mapping[str, Container[int]]: ...
+    def resources(self) -> Mapping[str, Collection[int]]: ...
 
     @property
     def own_ladder(self) -> frozenset[str]: ...

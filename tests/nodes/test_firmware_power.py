@@ -226,8 +226,8 @@ def test_a_reset_frees_everything_and_tells_the_others(bench: Bench) -> None:
     reset(bench, TWO)
     assert bench.held(TWO) == {}
     assert [(one.agent, one.body) for one in told(bench)] == [
-        (THREE, power.StateChanged(0, GPU, OFF)),
-        (THREE, power.StateChanged(0, SOC, OFF)),
+        (THREE, power.StateChanged(MANAGER, GPU, OFF)),
+        (THREE, power.StateChanged(MANAGER, SOC, OFF)),
     ]
 
 

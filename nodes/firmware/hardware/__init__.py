@@ -6,7 +6,9 @@ Time is the machine's, so equal stories give equal states.
 
 from nodes.firmware.hardware.clocks import Clocks
 from nodes.firmware.hardware.perf import Perf
+from nodes.firmware.hardware.pins import Pins
 from nodes.firmware.hardware.power import PowerGrid
+from nodes.firmware.hardware.resets import Resets
 from nodes.firmware.hardware.voltages import Voltages
 from nodes.firmware.machine import Machine
 
@@ -17,6 +19,8 @@ class Board:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         platform = machine.platform
+        self.resets = Resets(platform.reset_domain)
+        self.pins = Pins(platform.pin, platform.pin_group, platform.pin_function)
         self.power = PowerGrid(platform.power_domain)
         self.clocks = Clocks(platform.clock)
         self.voltages = Voltages(platform.voltage_domain)

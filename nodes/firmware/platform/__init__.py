@@ -26,13 +26,14 @@ from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
 from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
-from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
+from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
 from nodes.firmware.platform.powercaps import PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
-from nodes.firmware.platform.rights import Right, View
+from nodes.firmware.platform.rights import Right, VendorProtocol, View
 from nodes.firmware.platform.sensors import Sensor
 from nodes.firmware.platform.voltages import LevelRange, VoltageDomain
+from nodes.firmware.profile import DEFAULT, chosen
 from nodes.limits import AGENTS, AREA_BYTES, RESOURCES
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Opp",
     "PerfDomain",
     "Pin",
+    "PinControl",
     "PinFunction",
     "PinGroup",
     "Platform",
@@ -57,6 +59,7 @@ __all__ = [
     "Right",
     "Sensor",
     "SystemPower",
+    "VendorProtocol",
     "View",
     "VoltageDomain",
     "check",
@@ -109,6 +112,7 @@ class Platform(Described, frozen=True):
     agent_view: Literal["physical", "own"] = "physical"
     perf_power_unit: Literal["abstract", "mW", "uW"] = "abstract"
     seed: Id = 0
+    profile: str = DEFAULT.name
     system_power: SystemPower | None = None
     power_domain: tuple[PowerDomain, ...] = ()
     perf_domain: tuple[PerfDomain, ...] = ()
@@ -120,9 +124,11 @@ class Platform(Described, frozen=True):
     pin: tuple[Pin, ...] = ()
     pin_group: tuple[PinGroup, ...] = ()
     pin_function: tuple[PinFunction, ...] = ()
+    pin_control: PinControl = PinControl()
     device: tuple[Device, ...] = ()
     right: tuple[Right, ...] = ()
     view: tuple[View, ...] = ()
+    vendor_protocol: tuple[VendorProtocol, ...] = ()
 
 
 def check(platform: Platform) -> None:
@@ -135,6 +141,7 @@ def problems(platform: Platform) -> Iterator[str]:
     """Every broken rule, as ``key: rule; how to fix it``."""
     if not platform.agent:
         yield "agent: the platform has no agent; add an [[agent]] for Xen and one for each domain"
+    yield from _profile_problems(platform)
     for table in TABLES:
         rows: Sequence[Any] = getattr(platform, table)
         limit = AGENTS if table == "agent" else RESOURCES
@@ -144,3 +151,10 @@ def problems(platform: Platform) -> Iterator[str]:
         yield from repeated(table, "name", [row.name for row in rows])
     for rule in RULES:
         yield from rule(platform)
+
+
+def _profile_problems(platform: Platform) -> Iterator[str]:
+    try:
+        chosen(platform.profile)
+    except ValueError as error:
+        yield f"profile: {error}; choose one of them"

@@ -19,7 +19,8 @@ class Agent(Described, frozen=True):
 
     ``p2a_shmem`` and ``p2a_interrupt``: the page and the interrupt (GIC INTID) by which the platform sends
     notifications and delayed responses; without them the agent gets neither, as with Linux' SMC transport.
-    ``a2p_interrupt`` is raised when an answer is ready, for agents that ask for it.
+    ``a2p_interrupt`` is raised when an answer is ready, for agents that ask for it. ``protocols`` are those
+    that it may use at all ("clock", "power"...), absent: every one; Base cannot be taken away.
     """
 
     id: Id
@@ -30,10 +31,14 @@ class Agent(Described, frozen=True):
     p2a_shmem: Address | None = None
     p2a_interrupt: IntId | None = None
     a2p_interrupt: IntId | None = None
+    protocols: tuple[str, ...] | None = None
 
 
 class Device(Described, frozen=True):
-    """A group of resources that is granted as a whole (BASE_SET_DEVICE_PERMISSIONS)."""
+    """A group of resources that is granted as a whole (BASE_SET_DEVICE_PERMISSIONS).
+
+    ``vendor_resources`` are those of plug-ins' protocols, by kind.
+    """
 
     id: Id
     name: Name
@@ -46,6 +51,8 @@ class Device(Described, frozen=True):
     powercap_domains: tuple[Id, ...] = ()
     pins: tuple[Id, ...] = ()
     pin_groups: tuple[Id, ...] = ()
+    pin_functions: tuple[Id, ...] = ()
+    vendor_resources: Mapping[str, tuple[Id, ...]] = {}
 
 
 def problems(platform: Any) -> Iterator[str]:

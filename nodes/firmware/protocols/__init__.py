@@ -5,6 +5,7 @@ from nodes.firmware.machine import Machine
 from nodes.firmware.protocols.base import BaseService
 from nodes.firmware.protocols.clock import ClockService
 from nodes.firmware.protocols.perf import PerfService
+from nodes.firmware.protocols.pinctrl import PinctrlService
 from nodes.firmware.protocols.power import PowerService
 from nodes.firmware.protocols.reset import ResetService
 from nodes.firmware.protocols.system import SystemService
@@ -20,8 +21,9 @@ def services(machine: Machine, board: Board) -> tuple[Service, ...]:
         PowerService(machine, board),
         PerfService(machine, board),
         ClockService(machine, board),
-        ResetService(machine),
+        ResetService(machine, board),
         VoltageService(machine, board),
+        PinctrlService(machine, board),
     )
     served = machine.profile.protocols
     present = [one for one in every if any(one.resources.values())]

@@ -17,7 +17,7 @@ from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform import PowerDomain
 from nodes.firmware.service import Answer, Handler, Served
-from nodes.firmware.subscriptions import NOBODY, Subscriptions
+from nodes.firmware.subscriptions import Subscriptions
 from nodes.firmware.votes import Votes
 
 KIND = "power_domain"
@@ -37,7 +37,6 @@ class PowerService(Served):
         self.votes = Votes()
         self._machine = machine
         self._grid = board.power
-        self._cause = NOBODY
         self._changed = Subscriptions(machine, self.table, POWER_STATE_CHANGED, KIND)
         self._requested = Subscriptions(machine, self.table, POWER_STATE_CHANGE_REQUESTED, KIND)
         board.power.on_change.append(self._tell)
@@ -109,17 +108,15 @@ class PowerService(Served):
 
     def _wish(self, agent: int, domain_id: int, state: int) -> None:
         self.votes.cast(agent, domain_id, state)
-        self._settle(domain_id, agent)
+        self._settle(domain_id)
 
-    def _settle(self, domain_id: int, cause: int) -> None:
+    def _settle(self, domain_id: int) -> None:
         wishes = self.votes.of(domain_id)
         depth = self.domains[domain_id].words.index
-        self._cause = cause
         self._grid.demand(domain_id, min(wishes.values(), key=depth) if wishes else None)
-        self._cause = NOBODY
 
     def _tell(self, domain_id: int) -> None:
-        self._changed.tell(domain_id, StateChanged(self._cause, domain_id, self.state(domain_id)))
+        self._changed.tell(domain_id, StateChanged(self._machine.cause, domain_id, self.state(domain_id)))
 
     def state(self, domain_id: int) -> int:
         """The real state of a domain."""
@@ -145,7 +142,7 @@ class PowerService(Served):
         self._changed.withdraw(agent_id)
         self._requested.withdraw(agent_id)
         for domain_id in self.votes.withdraw(agent_id):
-            self._settle(domain_id, NOBODY)
+            self._settle(domain_id)
 
     def ledger(self, agent_id: int) -> list[Entry]:
         held = self.votes.held_by(agent_id)

@@ -114,7 +114,8 @@ class SystemService(Served):
         machine.outbox.log(f"system power: {NAMES[done.state]} by agent {done.agent}")
         self.state = SUSPENDED if done.state == SUSPENDED else RUNNING
         if done.state < RUNNING:
-            machine.restart()
+            with machine.caused_by(done.agent):
+                machine.restart()
 
     def state_get(self, agent: int, _request: object) -> Answer:
         return system.StateGetReply(self.state) if agent in self._may else Status.NOT_SUPPORTED
