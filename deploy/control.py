@@ -74,6 +74,12 @@ class Trap(msgspec.Struct, frozen=True, tag="trap"):
     x: Registers
 
 
+class Ledger(msgspec.Struct, frozen=True, tag="ledger"):
+    """What an agent holds; ``who`` is its number, its name, or that of its domain."""
+
+    who: str
+
+
 class Kill(msgspec.Struct, frozen=True, tag="kill"):
     """Send a signal (KILL, STOP or CONT) to the process of a node."""
 
@@ -85,7 +91,7 @@ class Down(msgspec.Struct, frozen=True, tag="down"):
     pass
 
 
-Request = Status | Create | Destroy | Reboot | Call | Message | Take | Trap | Kill | Down
+Request = Status | Create | Destroy | Reboot | Call | Message | Take | Trap | Ledger | Kill | Down
 
 
 class Reply(msgspec.Struct, frozen=True):

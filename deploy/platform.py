@@ -17,6 +17,7 @@ from bus.frames import Lifecycle
 from deploy import control
 from deploy.engines.local import LocalEngine, Options
 from deploy.errors import UserError
+from deploy.holdings import holdings
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
 from deploy.toolstack import Toolstack, ToolstackError, Work
@@ -194,6 +195,9 @@ class Platform:
             self._known(request.name)
             trap = console.RawTrap(request.ec, request.immediate, request.x)
             return _plain(self.toolstack.ask(request.name, trap))
+        if isinstance(request, control.Ledger):
+            domains = self.toolstack.list()
+            return _plain(holdings(self.toolstack.ask_firmware, domains, request.who))
         if isinstance(request, control.Kill):
             return self._kill(request)
         self.stopping = True

@@ -23,3 +23,7 @@ PARENTS = 255  # of one clock: what remains of the list is an 8-bit count
 P2A_QUEUE = 32  # notifications that wait for one agent's page
 DELAYED_PENDING = 64  # asynchronous commands one agent may have under way
 TREE_DEPTH = 16  # parents above one power domain or powercap domain
+CLIENT_TRIES = 3  # of one call of the typed client
+LIST_ITEMS = 65_535  # of one list that a client reads: indices are 16-bit counts
+LIST_PAGES = 65_536  # ... of one entry each
+DISCOVERED = 256  # resources of one protocol that a guest looks at when it starts

@@ -21,6 +21,7 @@ class Tables:
         self.protocols = tuple(protocols)
         self._by_id = {one.id: one for one in self.protocols}
         self._by_key = {one.key: one for one in self.protocols}
+        self._owners = {id(row): one for one in self.protocols for row in one.commands}
         for one in self.protocols:
             for other in (self._by_id[one.id], self._by_key[one.key]):
                 if other is not one:
@@ -48,6 +49,10 @@ class Tables:
 
     def by_key(self, key: str) -> Protocol | None:
         return self._by_key.get(key)
+
+    def protocol_of(self, command: AnyCommand) -> Protocol | None:
+        """The protocol whose own row this very ``command`` is; None for those that all have."""
+        return self._owners.get(id(command))
 
     def command(self, head: int) -> AnyCommand | None:
         """The table row that the header of a command, its response or its delayed response names."""

@@ -44,13 +44,21 @@ class Delayed:
         self._number = 0
 
     def start(
-        self, agent: int, resource: tuple[str, int], delay_us: int, finish: Finish, *, silent: bool = False
+        self,
+        agent: int,
+        resource: tuple[str, int],
+        delay_us: int,
+        finish: Finish,
+        *,
+        silent: bool = False,
+        changes: bool = True,
     ) -> Status:
         """Do ``finish`` after ``delay_us`` and send what it gives: SUCCESS (accepted), BUSY or NOT_SUPPORTED.
 
         For the message being handled now. ``silent``: the caller wants no delayed response. An agent that
         nothing can be sent to gets NOT_SUPPORTED, unless it is silent. If the agent has lost the right to
-        the resource by then, nothing is done and the response says DENIED.
+        the resource by then (to change it, or to read it without ``changes``), nothing is done and the
+        response says DENIED.
         """
         machine = self._machine
         if not silent and not machine.outbox.reaches(agent):
@@ -64,7 +72,7 @@ class Delayed:
 
         def due() -> None:
             mine.pop(number, None)
-            allowed = machine.permissions.may(agent, resource, changes=True, command=command)
+            allowed = machine.permissions.may(agent, resource, changes=changes, command=command)
             with machine.caused_by(agent):
                 answer = finish() if allowed else Status.DENIED
             if not silent:

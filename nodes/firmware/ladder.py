@@ -93,7 +93,7 @@ class Ladder:
             table = service.table
             machine.permissions.declare(table.id, table.key, service.resources)
             machine.views.declare(service.resources)
-            version = machine.profile.versions.get(table.id, table.version)
+            version = machine.profile.versions.get(table.id, service.offers or table.version)
             machine.default_versions[table.id] = version
             self._default.update(self._rows(service, version, special=False))
         self._own: dict[int, Rows] = {}

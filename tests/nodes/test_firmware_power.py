@@ -92,6 +92,14 @@ def test_a_state_that_the_domain_does_not_have(bench: Bench, state: int) -> None
     assert bench.held(TWO) == {}
 
 
+def test_an_agent_may_be_shown_its_own_wish() -> None:
+    bench = Bench(platform(power_domain=DOMAINS, agent_view="own"))
+    assert put(bench, THREE, SHADERS, ON) is OK
+    assert put(bench, TWO, GPU, OFF) is OK
+    assert states(bench) == [ON, OFF, ON]
+    assert bench.core.board.power.on(GPU)
+
+
 # ---- how, and who -----------------------------------------------------------------------------
 
 

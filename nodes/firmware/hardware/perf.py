@@ -32,6 +32,12 @@ class _Domain:
         self.level = spec.boot_index
         self.powered = True
 
+    @property
+    def wanted(self) -> int:
+        """The place that agents want, within their limits."""
+        asked = self.spec.boot_index if self.asked is None else self.asked
+        return max(self.low, min(asked, self.high))
+
     def settle(self) -> tuple[bool, bool]:
         """Make limits and level what they should be; whether each changed."""
         high = self.high if self.cap is None else min(self.high, self.cap)
@@ -47,7 +53,7 @@ class Perf:
     """``domains`` by id.
 
     ``on_change`` is called after each change of level or power, ``on_level`` of the level, ``on_limits`` of
-    the limits in force.
+    the limits in force, ``on_demand`` when the agents' wishes were told again.
     """
 
     def __init__(self, machine: Machine, clocks: Clocks, voltages: Voltages) -> None:
@@ -57,6 +63,7 @@ class Perf:
         self.on_change: list[Listener] = []
         self.on_level: list[Listener] = []
         self.on_limits: list[Listener] = []
+        self.on_demand: list[Listener] = []
         self._clocks, self._voltages = clocks, voltages
         self._microwatts = MICROWATTS[machine.platform.perf_power_unit]
         self._domains = {one.id: _Domain(one) for one in domains}
@@ -79,11 +86,21 @@ class Perf:
         domain = self._domains[domain_id]
         return domain.spec.opp[domain.level].power_cost * self._microwatts if domain.powered else 0
 
+    def wanted(self, domain_id: int) -> int:
+        """The place that the agents' wishes come to, before the platform's own cap."""
+        return self._domains[domain_id].wanted
+
+    def uw_at(self, domain_id: int, place: int) -> int:
+        """What the domain would draw at a place, as things are, in microwatts."""
+        domain = self._domains[domain_id]
+        return domain.spec.opp[place].power_cost * self._microwatts if domain.powered else 0
+
     def ask(self, domain_id: int, level: int | None, low: int, high: int) -> None:
         """What the agents' wishes come to: a level (None: as at boot) and limits, all as places."""
         domain = self._domains[domain_id]
         domain.asked, domain.low, domain.high = level, low, high
         self._settle(domain)
+        self._tell(self.on_demand, domain)
 
     def limit(self, domain_id: int, level: int | None) -> None:
         """The platform's own cap on the level, as a place; None lifts it. The platform is its cause."""

@@ -7,7 +7,9 @@ from nodes.firmware.protocols.clock import ClockService
 from nodes.firmware.protocols.perf import PerfService
 from nodes.firmware.protocols.pinctrl import PinctrlService
 from nodes.firmware.protocols.power import PowerService
+from nodes.firmware.protocols.powercap import PowercapService
 from nodes.firmware.protocols.reset import ResetService
+from nodes.firmware.protocols.sensor import SensorService
 from nodes.firmware.protocols.system import SystemService
 from nodes.firmware.protocols.voltage import VoltageService
 from nodes.firmware.service import Service
@@ -21,8 +23,10 @@ def services(machine: Machine, board: Board) -> tuple[Service, ...]:
         PowerService(machine, board),
         PerfService(machine, board),
         ClockService(machine, board),
+        SensorService(machine, board),
         ResetService(machine, board),
         VoltageService(machine, board),
+        PowercapService(machine, board),
         PinctrlService(machine, board),
     )
     served = machine.profile.protocols

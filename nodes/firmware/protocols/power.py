@@ -1,7 +1,8 @@
 """EL3's power domains: the shallowest state that anyone wants wins, so a domain is on while one wants it on.
 
 A domain that nobody has a wish for is as at boot. POWER_STATE_GET shows the physical state: a parent is on
-while a child needs it, whatever was wished for the parent itself.
+while a child needs it, whatever was wished for the parent itself. With ``agent_view = "own"`` it shows an
+agent's own wish where it has one.
 """
 
 from bus.scmi import power
@@ -122,8 +123,9 @@ class PowerService(Served):
         """The real state of a domain."""
         return self._grid.state(domain_id)
 
-    def state_get(self, _agent: int, request: power.StateGet) -> Answer:
-        return power.StateGetReply(self.state(request.domain_id))
+    def state_get(self, agent: int, request: power.StateGet) -> Answer:
+        own = self.votes.held_by(agent) if self._machine.platform.agent_view == "own" else {}
+        return power.StateGetReply(own.get(request.domain_id, self.state(request.domain_id)))
 
     def state_notify(self, agent: int, request: power.StateNotify) -> Answer:
         if not self.domains[request.domain_id].notify:
