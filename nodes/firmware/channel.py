@@ -168,10 +168,10 @@ class Quirky(Smt):
         return page[: shmem.STATUS_AT] + _WORD.pack(status) + page[shmem.STATUS_AT + 4 :]
 
     def _bad_length(self, channel: Channel, page: bytes, head: int) -> bytes:
-        if not shmem.status_of(page) & UNAVAILABLE:
-            self.on_bad_length(channel, head)
         failed = self._failed(channel, page)
         if not self._profile.bad_length_status:
+            if not shmem.status_of(page) & UNAVAILABLE:
+                self.on_bad_length(channel, head)
             return failed
         answer = bytearray(shmem.reply(head, Status.PROTOCOL_ERROR.word))
         answer[shmem.STATUS_AT : shmem.STATUS_AT + 4] = _WORD.pack(UNAVAILABLE)
