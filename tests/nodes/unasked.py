@@ -67,7 +67,9 @@ def told(bench: Bench) -> list[Told]:
         for effect in effects:
             if isinstance(effect, Send) and isinstance(effect.frame, frames.Interrupt):
                 said.append(_read(bench, effect))
-                done = frames.EndOfInterrupt(1, 0, 0, effect.frame.intid, effect.frame.page)
+                done = frames.EndOfInterrupt(
+                    1, effect.frame.request, 0, effect.frame.intid, effect.frame.page
+                )
                 bench.raised.extend(bench.core.step(Received(XEN, done, shmem.IDLE), bench.now_ns))
     return said
 
