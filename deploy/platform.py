@@ -184,6 +184,13 @@ class Platform:
             self._known(request.name)
             call = console.Call(request.protocol_id, request.message_id, request.payload)
             return _plain(self.toolstack.ask(request.name, call))
+        if isinstance(request, control.Message):
+            self._known(request.name)
+            message = console.Message(request.header, request.payload, request.wait_delayed)
+            return _plain(self.toolstack.ask(request.name, message))
+        if isinstance(request, control.Take):
+            self._known(request.name)
+            return _plain(self.toolstack.ask(request.name, console.Take()))
         if isinstance(request, control.Trap):
             self._known(request.name)
             trap = console.RawTrap(request.ec, request.immediate, request.x)

@@ -24,6 +24,7 @@ COMMANDS = {
     "xl": "deploy.cli.xl",
     "call": "deploy.cli.call",
     "trap": "deploy.cli.trap",
+    "attach": "deploy.cli.attach",
     "ledger": "deploy.cli.ledger",
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",

@@ -5,7 +5,19 @@ the mediator itself runs by (``nodes.xen.binding``, ``nodes.xen.hazards``). ``ru
 rules, RULES.md is made from it. How findings are printed is in ``report_*.py``.
 """
 
-from deploy.lint import building, devices, dom0, domains, firmware, forwarder, host, names, references, source
+from deploy.lint import (
+    building,
+    devices,
+    dom0,
+    domains,
+    firmware,
+    forwarder,
+    host,
+    interrupts,
+    names,
+    references,
+    source,
+)
 from deploy.lint.finding import Finding, Spot
 from deploy.lint.locate import Texts, located
 from deploy.lint.material import Inputs, Material, read
@@ -19,6 +31,7 @@ JUDGES = (
     dom0.judge,
     domains.judge,
     devices.judge,
+    interrupts.judge,
     building.judge,
     references.judge,
     names.judge,

@@ -15,6 +15,7 @@ from deploy.topology import RESERVED, check_name
 from deploy.xl.cfg import DomainConfig
 from deploy.xl.sci import SciType, parse_arm_sci, parse_iomem
 from nodes.devicetree import Node, Tree
+from nodes.interrupts import spis
 from nodes.xen import dom0less
 from nodes.xen.channel import SCMI_SMC_MA
 from nodes.xen.errno import XenError
@@ -54,7 +55,8 @@ class Domain(msgspec.Struct, frozen=True):
 
     ``agent_given``: the configuration says which agent, it is not the parser's 0. ``spot``: the domain;
     ``agent_spot``: where its agent is chosen; ``without_iommu``: where it is created without the use
-    of one; ``tree_named``: it has a tree, be it one that cannot be read.
+    of one; ``tree_named``: it has a tree, be it one that cannot be read; ``lines``: the interrupts that are
+    routed to it.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Domain(msgspec.Struct, frozen=True):
     without_iommu: Spot | None
     tree: Tree | None
     tree_named: bool
+    lines: tuple[tuple[int, Spot], ...] = ()
 
     @property
     def agent(self) -> int | None:
@@ -104,6 +107,7 @@ def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list
         None if cfg.iommu() else in_cfg(cfg, "passthrough"),
         tree,
         cfg.device_tree is not None,
+        tuple((line, in_cfg(cfg, "irqs", str(line))) for line in cfg.irqs),
     )
 
 
@@ -185,8 +189,11 @@ def from_node(
         found.append(finding("sci-config", at(node, prop), message))
     mappings: list[Mapping] = []
     devices: list[Given] = []
+    lines: list[tuple[int, Spot]] = []
     for inner in dom0less.passed(partial):
         mappings += _mappings(inner, found)
+        if partial and inner.available():
+            lines += [(line, at(inner, "interrupts")) for line in spis(partial, inner)]
         path = inner.string(dom0less.PATH)
         if path is not None:
             devices.append(Given(path, at(inner, dom0less.PATH), dom0less.FORCE in inner.properties))
@@ -203,6 +210,7 @@ def from_node(
         None,
         partial,
         named,
+        tuple(lines),
     )
 
 

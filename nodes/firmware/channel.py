@@ -170,6 +170,8 @@ class Quirky(Smt):
     def _bad_length(self, channel: Channel, page: bytes, head: int) -> bytes:
         failed = self._failed(channel, page)
         if not self._profile.bad_length_status:
+            if not shmem.status_of(page) & UNAVAILABLE:
+                self.on_bad_length(channel, head)
             return failed
         answer = bytearray(shmem.reply(head, Status.PROTOCOL_ERROR.word))
         answer[shmem.STATUS_AT : shmem.STATUS_AT + 4] = _WORD.pack(UNAVAILABLE)

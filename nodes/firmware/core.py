@@ -26,11 +26,13 @@ from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
+from nodes.firmware.subscriptions import NOBODY
 from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
+NO_AGENT: Final = -1  # as the caller of a reset: nobody's page is spared
 
 
 class FirmwareCore:
@@ -71,13 +73,19 @@ class FirmwareCore:
         )
         self.services: tuple[Service, ...] = (self.base, *others)
         self.ladder = Ladder(self.services, self.machine)
-        self.lifecycle = Lifecycle(
-            self.machine, self.ladder, self.services, self.meters, self._idle, channel=self._channel_ledger
-        )
         self.transport = transport(profile, platform.area_bytes, self._serve, self.meters)
-        self.transport.on_bad_length = self._tell_of_bad_length
+        self.transport.on_bad_length = self._bad_length
         self._bare = self.transport if isinstance(self.transport, Bare) else None
+        self.lifecycle = Lifecycle(
+            self.machine,
+            self.ladder,
+            self.services,
+            self.meters,
+            idle=lambda agent_id: self.transport.start(self._by_agent[agent_id]),
+            channel=lambda agent_id: self.transport.ledger(self._by_agent[agent_id]),
+        )
         self.lifecycle.boot()
+        self.machine.restart = self._restart
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
 
@@ -94,12 +102,13 @@ class FirmwareCore:
         return self._cold(event, now_ns)
 
     def _cold(self, event: Event, now_ns: int) -> Sequence[Effect]:
+        self.machine.cause = NOBODY
         if isinstance(event, Tick):
             self.machine.schedule.run(now_ns)
             return self.outbox.effects()
         if isinstance(event, Received):
             if isinstance(event.frame, frames.EndOfInterrupt):
-                self.outbox.ended(event.frame.intid, event.page)
+                self.outbox.ended(event.frame, event.page)
                 return self.outbox.effects()
             if isinstance(event.frame, frames.Console):
                 body = console.answer(self, event.frame.body, now_ns)
@@ -149,7 +158,8 @@ class FirmwareCore:
             self.outbox.complete(channel.completion)
         return reply
 
-    def _tell_of_bad_length(self, channel: Channel, head: int) -> None:
+    def _bad_length(self, channel: Channel, head: int) -> None:
+        """No answer could carry the refusal: whoever asked to be told of errors is."""
         self.base.transport_error(channel.agent_id, head, Status.PROTOCOL_ERROR)
 
     # ---- the life of an agent -----------------------------------------------------------------
@@ -157,11 +167,10 @@ class FirmwareCore:
     def _drop_configuration(self, caller: int, agent_id: int, also_permissions: bool) -> None:
         self.lifecycle.reset(caller, agent_id, also_permissions)
 
-    def _idle(self, agent_id: int) -> None:
-        self.transport.start(self._by_agent[agent_id])
-
-    def _channel_ledger(self, agent_id: int) -> list[Entry]:
-        return self.transport.ledger(self._by_agent[agent_id])
+    def _restart(self) -> None:
+        """The board was reset: whatever any agent configured is gone."""
+        for agent in self.platform.agent:
+            self._drop_configuration(NO_AGENT, agent.id, True)
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")

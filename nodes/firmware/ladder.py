@@ -93,7 +93,7 @@ class Ladder:
             table = service.table
             machine.permissions.declare(table.id, table.key, service.resources)
             machine.views.declare(service.resources)
-            version = machine.profile.versions.get(table.id, table.version)
+            version = machine.profile.versions.get(table.id, service.offers or table.version)
             machine.default_versions[table.id] = version
             self._default.update(self._rows(service, version, special=False))
         self._own: dict[int, Rows] = {}
@@ -157,6 +157,7 @@ class Ladder:
             return self._unknown(agent, head)
         machine = self._machine
         machine.head, machine.version, machine.command = head, row.version, row.command
+        machine.cause = agent
         status = row.judge(agent, row, head, payload)
         protocol, name = row.command
         if isinstance(status, Message):
@@ -247,7 +248,8 @@ class Ladder:
         row = rows.get(header.pack(service.table.id, request.message_id)) if known else None
         if row is None or row.handler is None:
             return Status.NOT_FOUND
-        return MessageAttributesReply(service.message_attributes(row.command[1]))
+        word = service.message_attributes(row.command[1])
+        return word if isinstance(word, Status) else MessageAttributesReply(word)
 
     def _negotiate(self, agent: int, service: Service, request: NegotiateVersion) -> Answer:
         table = service.table

@@ -28,7 +28,7 @@ class ResetRecord(msgspec.Struct, frozen=True):
 
 
 class Lifecycle:
-    """``idle`` puts an agent's page back to its state at boot; ``channel`` tells what it cannot put back.
+    """``idle`` puts an agent's page back to its state at boot, ``channel`` tells what its channel holds.
 
     ``last_reset`` is by agent id.
     """
@@ -39,15 +39,15 @@ class Lifecycle:
         ladder: Ladder,
         services: Sequence[Service],
         meters: Meters,
-        idle: Callable[[int], None],
         *,
+        idle: Callable[[int], None],
         channel: Callable[[int], list[Entry]],
     ) -> None:
-        self._channel = channel
         self._machine = machine
         self._ladder = ladder
         self._services = services
         self._idle = idle
+        self._channel = channel
         self._applied = meters.counter("trapline_agent_resets_applied_total")
         self._leaks = meters.counter("trapline_agent_reset_leaks_total")
         self._at_boot: dict[int, frozenset[Entry]] = {}
@@ -78,6 +78,7 @@ class Lifecycle:
         if agent != caller:
             self._idle(agent)  # whoever resets itself waits for the answer in that page
         machine.delayed.withdraw(agent)
+        machine.unsubscribe(agent)
         machine.outbox.reset(agent)
         self._ladder.reset(agent)
         if also_permissions:
@@ -92,7 +93,7 @@ class Lifecycle:
 
     def ledger(self, agent: int) -> list[Entry]:
         """All that an agent holds: grants, votes, subscriptions, pending replies, negotiated versions."""
-        held = [*self._ladder.ledger(agent), *self._machine.delayed.ledger(agent), *self._channel(agent)]
+        held = [*self._channel(agent), *self._ladder.ledger(agent), *self._machine.delayed.ledger(agent)]
         waiting = self._machine.outbox.waiting(agent)
         if waiting:
             held.append(Entry("channel", "", "", "messages under way to the agent", waiting))

@@ -44,7 +44,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count. ``error_pair``: which word of a
     report in BASE_ERROR_EVENT is the message's header. ``reset_told_to_requester``: whether RESET_ISSUED also
     goes to the agent that asked for the reset. ``wrong_type``: the status for a message that is no
-    command.
+    command. ``system_power_refusal``: for an agent that may not set the system's power state.
 
     Transport: ``payload_bytes_max`` of a request; ``area``: shared memory with a channel status ("smt") or a
     bare message buffer ("msg"); ``wedges``: a bad doorbell leaves the channel busy for ever;
@@ -53,6 +53,10 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     ``failure``: the page after a refused doorbell, emptied or as it was found, but for the channel status;
     ``checksum``: whether the area must hold a checksum; ``token_gaps``: what becomes of a token that does not
     follow the last one; ``p2a_full``: what becomes of a notification that finds the agent's page taken.
+
+    Protocols: ``level_set_while_off``: whether a voltage level is taken while its domain is off (then it is
+    supplied once it is on), or else with which status it is refused; ``limits_both_zero``: what
+    PERFORMANCE_LIMITS_SET says to two zeros, which leave both limits as they are.
 
     ``facts`` says for each field that differs what it stands for; ``options`` are the firmware's own.
     """
@@ -77,6 +81,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     skip_beyond: Status = Status.INVALID_PARAMETERS
     error_pair: Literal["header_low", "status_low"] = "header_low"
     reset_told_to_requester: bool = False
+    system_power_refusal: Status = Status.DENIED
     payload_bytes_max: int | None = None
     area: Literal["smt", "msg"] = "smt"
     wedges: bool = False
@@ -88,6 +93,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     checksum: bool = False
     token_gaps: Literal["accepted", "refused"] = "accepted"
     p2a_full: Literal["queue", "drop"] = "queue"
+    level_set_while_off: Status = Status.SUCCESS
+    limits_both_zero: Status = Status.OUT_OF_RANGE
     facts: Mapping[str, str] = {}
     options: Mapping[str, Option] = {}
 

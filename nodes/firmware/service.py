@@ -36,8 +36,13 @@ class Service(Protocol):
     @property
     def own_ladder(self) -> frozenset[str]: ...
 
-    def message_attributes(self, command: str) -> int:
-        """The word that PROTOCOL_MESSAGE_ATTRIBUTES gives for an implemented command."""
+    @property
+    def offers(self) -> int:
+        """The version that is spoken by default; 0 for the newest with a layout."""
+        ...
+
+    def message_attributes(self, command: str) -> int | Status:
+        """The word that PROTOCOL_MESSAGE_ATTRIBUTES gives for an implemented command, or a status instead."""
         ...
 
     def reset(self, agent_id: int) -> None:
@@ -53,6 +58,7 @@ class Served:
     """What most services share: nothing special about messages, no command with a ladder of its own."""
 
     own_ladder: frozenset[str] = frozenset()
+    offers: int = 0
 
-    def message_attributes(self, _command: str) -> int:
+    def message_attributes(self, _command: str) -> int | Status:
         return 0

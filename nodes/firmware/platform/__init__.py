@@ -24,23 +24,44 @@ from nodes.firmware.platform import (
 )
 from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
-from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
-from nodes.firmware.platform.perf import PerfDomain
+from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated, says
+from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
 from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
-from nodes.firmware.platform.power import PowerDomain, SystemPower
-from nodes.firmware.platform.powercaps import PowercapDomain
+from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
+from nodes.firmware.platform.powercaps import Averaging, CapChannel, CapLevel, CapRange, PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
 from nodes.firmware.platform.rights import Right, VendorProtocol, View
-from nodes.firmware.platform.sensors import Sensor
-from nodes.firmware.platform.voltages import VoltageDomain
+from nodes.firmware.platform.sensors import (
+    Axis,
+    Constant,
+    IntervalRange,
+    Power,
+    Rail,
+    Rate,
+    Sensor,
+    Steps,
+    Temperature,
+    Wave,
+)
+from nodes.firmware.platform.voltages import LevelRange, VoltageDomain
 from nodes.firmware.profile import DEFAULT, chosen
 from nodes.limits import AGENTS, AREA_BYTES, RESOURCES
 
 __all__ = [
     "Agent",
+    "Averaging",
+    "Axis",
+    "CapChannel",
+    "CapLevel",
+    "CapRange",
     "Clock",
+    "Constant",
     "Described",
     "Device",
+    "FastChannel",
+    "IntervalRange",
+    "LevelRange",
+    "Opp",
     "PerfDomain",
     "Pin",
     "PinControl",
@@ -48,16 +69,23 @@ __all__ = [
     "PinGroup",
     "Platform",
     "PlatformError",
+    "Power",
     "PowerDomain",
+    "PowerState",
     "PowercapDomain",
+    "Rail",
+    "Rate",
     "RateRange",
     "ResetDomain",
     "Right",
     "Sensor",
+    "Steps",
     "SystemPower",
+    "Temperature",
     "VendorProtocol",
     "View",
     "VoltageDomain",
+    "Wave",
     "check",
     "problems",
 ]
@@ -100,9 +128,21 @@ class Platform(Described, frozen=True):
     implementation_version: Id = 1
     area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
     default_permission: Literal["deny", "allow"] = "deny"
+    agent_view: Annotated[
+        Literal["physical", "own"],
+        says("what an agent reads of a shared clock or domain: what is so, or what it asked for itself"),
+    ] = "physical"
+    perf_power_unit: Annotated[
+        Literal["abstract", "mW", "uW"],
+        says("of every `power_cost`; the model's own physics takes an abstract cost for milliwatts"),
+    ] = "abstract"
+    powercap_version: Annotated[
+        Literal[0x10000, 0x20000, 0x30000],
+        says("the newest version that Powercap speaks; 0x30000 is not final"),
+    ] = 0x20000
     seed: Id = 0
     profile: str = DEFAULT.name
-    system_power: SystemPower = SystemPower()
+    system_power: SystemPower | None = None
     power_domain: tuple[PowerDomain, ...] = ()
     perf_domain: tuple[PerfDomain, ...] = ()
     clock: tuple[Clock, ...] = ()

@@ -90,8 +90,8 @@ def _right_problems(place: str, right: Right, vendor: bool) -> Iterator[str]:
         yield f"{place}: it is about nothing; name commands, or a kind and ids"
     for name in right.commands:
         key, _, message = name.partition(".")
-        if key == "base":
-            yield f"{place}.commands: {name} belongs to everybody; `trusted` says who may change rights"
+        if key == "base" and right.allow:
+            yield f"{place}.commands: {name} is everybody's but for what `trusted` opens; leave it out"
         elif key not in BY_KEY:
             if not vendor:
                 yield f"{place}.commands: there is no protocol {key!r}; choose from {', '.join(BY_KEY)}"
