@@ -30,6 +30,8 @@ TITLES: Final[Mapping[str, str]] = {
     "reset_needs_devices": "reset needs devices",
     "skip_at_end": "LIST_PROTOCOLS at the end",
     "skip_beyond": "LIST_PROTOCOLS beyond it",
+    "error_pair": "pair in BASE_ERROR_EVENT",
+    "reset_told_to_requester": "requester hears RESET_ISSUED",
     "payload_bytes_max": "request's limit",
     "area": "shared memory",
     "wedges": "a bad doorbell wedges",
@@ -60,6 +62,8 @@ WORDS: Final[Mapping[tuple[str, object], str]] = {
     ("spurious", "error"): "ERROR",
     ("failure", "blank"): "emptied",
     ("failure", "as-found"): "as it was found",
+    ("error_pair", "header_low"): "header first",
+    ("error_pair", "status_low"): "status first",
     ("p2a_full", "queue"): "queued",
     ("p2a_full", "drop"): "dropped",
 }
