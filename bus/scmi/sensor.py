@@ -307,7 +307,7 @@ SENSOR_LIST_UPDATE_INTERVALS = Command(
     ListUpdateIntervals,
     ListUpdateIntervalsReply,
     since=0x20000,
-    errors=_UNKNOWN,
+    errors={**_UNKNOWN, Status.NOT_SUPPORTED: "sensor has no update intervals"},
 )
 SENSOR_CONFIG_GET = Command(
     0x9,
