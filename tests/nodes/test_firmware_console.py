@@ -5,15 +5,15 @@ import pytest
 
 from bus import frames
 from bus.links import XEN
-from bus.scmi import base, clock
+from bus.scmi import base, clock, reset
 from bus.scmi.status import Status
 from nodes.contract import Received, Send
 from nodes.firmware import console
-from nodes.firmware.console import ENTRIES_MAX, Agents, Answer, Ledger, Request
+from nodes.firmware.console import ENTRIES_MAX, Agents, Answer, Inject, Ledger, Request
 from nodes.firmware.ledger import Entry
-from nodes.firmware.platform import Agent, Clock, Device, Platform
+from nodes.firmware.platform import Agent, Clock, Device, Platform, Sensor
 from nodes.firmware.profile import PROFILES
-from tests.nodes.el3 import FID, MANAGER, SHMEM, TWO, Bench
+from tests.nodes.el3 import FID, MANAGER, PLATFORM, SHMEM, TWO, Bench
 
 REPLY_BYTES_MAX = 16384  # of frames.ConsoleReply
 
@@ -95,3 +95,35 @@ def test_a_long_ledger_comes_in_pieces_that_fit_a_frame() -> None:
 )
 def test_what_cannot_be_answered(body: Request | bytes, complaint: str) -> None:
     assert ask(Bench(), body).error.startswith(complaint)
+
+
+def test_a_broken_reset_line_and_a_mended_one() -> None:
+    bench = Bench()
+    assert bench.status(MANAGER, "reset", "RESET", pulse(1)) is Status.SUCCESS
+    assert ask(bench, Inject("reset", 1)).error == ""
+    assert bench.status(MANAGER, "reset", "RESET", pulse(1)) is Status.HARDWARE_ERROR
+    assert bench.status(MANAGER, "reset", "RESET", pulse(2)) is Status.SUCCESS
+    assert ask(bench, Inject("reset", 1, broken=False)).error == ""
+    assert bench.status(MANAGER, "reset", "RESET", pulse(1)) is Status.SUCCESS
+
+
+def pulse(domain: int) -> reset.Reset:
+    return reset.Reset(domain, 1, 0)
+
+
+def test_a_broken_sensor_and_a_mended_one() -> None:
+    bench = Bench(msgspec.structs.replace(PLATFORM, sensor=(Sensor(4, "soc"),)))
+    for broken in (True, False):
+        assert ask(bench, Inject("sensor", 4, broken)).error == ""
+        assert bench.core.board.sensors.failed(4) is broken
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        (Inject("reset", 9), "there is no reset 9; there are 1, 2"),
+        (Inject("sensor", 1), "there is no sensor 1; there are none"),
+    ],
+)
+def test_what_cannot_be_broken(request_: Inject, complaint: str) -> None:
+    assert ask(Bench(), request_).error == complaint
