@@ -26,9 +26,6 @@ from nodes.limits import CLOCK_ASYNC
 NOTIFYING, EXTENDED = 0x2_0000, 0x3_0000  # the versions that brought notifications, and all the rest
 EXTENDED_MAX = {clock.DUTY_CYCLE: 100, clock.PHASE: 359}
 EXTENDED_NAMES = {clock.DUTY_CYCLE: "duty_cycle", clock.PHASE: "phase"}
-SETTERS = tuple(
-    (clock.PROTOCOL.key, f"CLOCK_{what}_SET") for what in ("CONFIG", "PARENT", "RATE")
-)  # what a clock's permissions are about
 
 
 class ClockService(Served):
@@ -117,9 +114,10 @@ class ClockService(Served):
         return clock.ClockNameGetReply(0, self.clocks[request.clock_id].name)
 
     def possible_parents_get(self, agent: int, request: clock.PossibleParentsGet) -> Answer:
-        parents = tuple(self.machine.views.listed(agent, "clock", self.clocks[request.clock_id].parents))
+        parents = self.clocks[request.clock_id].parents
         if not parents:
             return Status.NOT_SUPPORTED
+        parents = tuple(self.machine.views.listed(agent, "clock", parents))
         page = parents[request.skip_parents : request.skip_parents + self._parents_fit]
         remaining = max(0, len(parents) - request.skip_parents - len(page))
         bits = clock.NUM_PARENTS.pack(remaining=remaining, returned=len(page))
@@ -132,9 +130,12 @@ class ClockService(Served):
 
     def _rights(self, agent: int, one: Clock) -> tuple[bool, bool, bool]:
         """Whether the agent may change state, parent and rate."""
-        may, resource = self.machine.permissions.may, ("clock", one.id)
-        state, parent, rate = (may(agent, resource, changes=True, command=sets) for sets in SETTERS)
-        return state and one.state_control, parent and one.parent_control, rate and one.rate_control
+        may = self.machine.permissions.may
+        return (
+            one.state_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_CONFIG_SET")),
+            one.parent_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_PARENT_SET")),
+            one.rate_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_RATE_SET")),
+        )
 
     # ---- rate ---------------------------------------------------------------------------------
 

@@ -24,7 +24,6 @@ from nodes.firmware.subscriptions import Subscriptions
 from nodes.firmware.votes import Votes
 
 KIND = "perf_domain"
-SETTERS = tuple((perf.PROTOCOL.key, f"PERFORMANCE_{what}_SET") for what in ("LIMITS", "LEVEL"))
 FAST, NAMED, INDEXED = 0x2_0000, 0x3_0000, 0x4_0000  # the versions that brought fast channels, names, indices
 LENIENT = 0x3_0000  # from here on zeros leave limits as they are, and an index too big is OUT_OF_RANGE
 
@@ -88,14 +87,13 @@ class PerfService(Served):
     def attributes(self, agent: int, request: perf.DomainAttributes) -> Answer:
         domain = self.domains[request.domain_id]
         version = self.machine.version
-        limits, level = (
-            self.machine.permissions.may(agent, (KIND, domain.id), changes=True, command=sets)
-            for sets in SETTERS
-        )
+        may = self.machine.permissions.may
         notifies = domain.notifications and self.machine.outbox.reaches(agent)
         bits = perf.DOMAIN.pack(
-            can_set_limits=limits and domain.set_limits,
-            can_set_level=level and domain.set_level,
+            can_set_limits=domain.set_limits
+            and may(agent, (KIND, domain.id), True, ("perf", "PERFORMANCE_LIMITS_SET")),
+            can_set_level=domain.set_level
+            and may(agent, (KIND, domain.id), True, ("perf", "PERFORMANCE_LEVEL_SET")),
             limits_notify=notifies,
             level_notify=notifies,
             fastchannels=version >= FAST and bool(domain.fastchannel),
