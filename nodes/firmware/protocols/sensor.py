@@ -3,6 +3,8 @@
 A sensor that nobody configured is as at boot. Trip points are each agent's own.
 """
 
+from collections.abc import Sequence
+
 from bus.scmi import sensor
 from bus.scmi.protocol import fits
 from bus.scmi.status import STATUS_BYTES, Status
@@ -66,18 +68,28 @@ class SensorService(Served):
 
     def description_get(self, agent: int, request: sensor.DescriptionGet) -> Answer:
         index, version = request.desc_index, self._machine.version
-        if index >= len(self._in_order):
+        in_order = self._listed(agent)
+        if index >= len(in_order):
             return Status.INVALID_PARAMETERS
         reached = self._reached(agent)
         candidates = [
             words.descriptor(one, version, reached=reached, interval_us=self.interval_us(one.id))
-            for one in self._in_order[index : index + self._room // 28]
+            for one in in_order[index : index + self._room // 28]
         ]
         found = candidates[: words.page(candidates, self._room, version, DESCRIPTORS_MAX)]
-        remaining = len(self._in_order) - index - len(found)
+        remaining = len(in_order) - index - len(found)
         return sensor.DescriptionGetReply(
             sensor.NUM_SENSORS.pack(remaining=remaining, returned=len(found)), tuple(found)
         )
+
+    def _listed(self, agent: int) -> Sequence[Sensor]:
+        """The sensors in the order of the agent's numbers."""
+        views = self._machine.views
+        if not views.special(agent):
+            return self._in_order
+        return [
+            self.sensors[one] for one in views.listed(agent, "sensor", [one.id for one in self._in_order])
+        ]
 
     def axis_description_get(self, _agent: int, request: sensor.AxisDescriptionGet) -> Answer:
         one, index, version = self.sensors[request.sensor_id], request.axis_desc_index, self._machine.version
