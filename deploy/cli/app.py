@@ -26,6 +26,7 @@ COMMANDS = {
     "trap": "deploy.cli.trap",
     "attach": "deploy.cli.attach",
     "ledger": "deploy.cli.ledger",
+    "inject": "deploy.cli.inject",
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",

@@ -35,13 +35,14 @@ COLUMNS_MAX = 100
 @click.option("--html", type=FILE, metavar="FILE", help="Also write the grid with all details as a page.")
 @json_option
 def interop(firmware: tuple[str, ...], profile: tuple[str, ...], html: Path | None, as_json: bool) -> None:
-    """Play hand-over, wedge and teardown for every firmware under every Xen.
+    """Play the end of domains for every firmware under every Xen.
 
     \b
     boot       Xen's probe, Dom0's first call, a guest with a device
     hand-over  a domain dies, another one gets its agent and channel
     wedge      one doorbell without a message, one message too long
     teardown   a domain is destroyed with votes held
+    bare       a domain is destroyed, EL3 has no table of devices
 
     \b
     works      every step went as the design says

@@ -46,7 +46,7 @@ def ledger(ctx: click.Context, /, who: str, name: str, run_dir: Path | None, as_
 
 def as_data(held: Holdings) -> dict[str, Any]:
     """The holdings for scripts, with the verdict."""
-    data: dict[str, Any] = msgspec.to_builtins(held)
+    data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(held))
     if held.reset is not None:
         data["reset"]["verdict"] = held.reset.verdict
     return data
@@ -76,8 +76,8 @@ def _entries(entries: Sequence[Entry]) -> Table:
 def _show_reset(out: Console, reset: LastReset) -> None:
     counts = f"{len(reset.before)} held before, {len(reset.after)} after"
     style = "bold red" if reset.leaks else "bold green"
-    out.print(Text.assemble("last reset ", (f"{reset.age_s:.1f} s ago", "bold"), f": {counts}, "), end="")
-    out.print(Text(reset.verdict, style=style))
+    age = f"{reset.age_s:.1f} s ago"
+    out.print(Text.assemble("last reset ", (age, "bold"), f": {counts}, ", (reset.verdict, style)))
     if not reset.before and not reset.after:
         return
     rows = [[Text(one.kind), Text(one.protocol or "-"), *_fate(one, reset)] for one in reset.before]

@@ -11,7 +11,7 @@ from nodes.xen.profile import Profile
 
 
 class Note(msgspec.Struct, frozen=True):
-    """Why some cells are not "works": the same first step, with the same words, in these of them."""
+    """Why some cells are not "works": the same step, with the same words, in these of them."""
 
     step: str
     expected: str
@@ -34,12 +34,11 @@ class Grid(msgspec.Struct, frozen=True):
         return next(one for one in self.outcomes if (one.firmware, one.xen, one.scenario) == wanted)
 
     def notes(self) -> list[Note]:
-        """The first step that differs of every cell, equal ones together."""
+        """The first step that differs of every cell, and the one that breaks it; equal ones together."""
         found: dict[tuple[str, str, str, str], list[Outcome]] = {}
         for one in self.outcomes:
-            if one.first is not None:
-                first = one.first
-                found.setdefault((first.step, first.expected, first.got, first.reason), []).append(one)
+            for told in one.told:
+                found.setdefault((told.step, told.expected, told.got, told.reason), []).append(one)
         return [
             Note(
                 *key,

@@ -24,7 +24,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "reset": ("missing", "reset"),
     "votes": ("reset_flags_0", "reset"),
     "permissions": ("reset_flags_0",),
-    "no devices": ("reset_needs_devices",),
+    "destroy": ("reset_needs_devices",),
 }
 AFTER_DEATH: Final = ("clean", "fresh", "reset", "votes", "permissions")
 SILENT: Final = "mainline's forwarder has no hook for a domain's end: EL3 is told nothing"

@@ -1,7 +1,7 @@
-"""What an operator may ask of EL3 through Xen's console relay, as msgpack: what an agent holds, and held.
+"""What an operator may ask of EL3 through Xen's console relay, as msgpack: ledgers, and broken hardware.
 
-Both ends use these tables: the firmware core and the toolstack. Xen never reads them. Nothing here changes
-anything. A ledger may be longer than one answer takes: it is asked for in pieces.
+Both ends use these tables: the firmware core and the toolstack. Xen never reads them. A ledger may be longer
+than one answer takes: it is asked for in pieces.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 import msgspec
 
 from bus.frames import U32, U64
+from nodes.firmware.hardware import Board
 from nodes.firmware.ledger import Entry
 from nodes.firmware.platform import Platform
 
@@ -31,7 +32,15 @@ class Agents(msgspec.Struct, frozen=True, tag="agents"):
     skip: U32 = 0
 
 
-Request = Ledger | Agents
+class Inject(msgspec.Struct, frozen=True, tag="inject"):
+    """Break a sensor (it gives no value) or a reset line (it does not move), or mend it."""
+
+    what: Literal["sensor", "reset"]
+    id: U32
+    broken: bool = True
+
+
+Request = Ledger | Agents | Inject
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -81,6 +90,9 @@ class Asked(Protocol):
     def profile(self) -> Any: ...
 
     @property
+    def board(self) -> Board: ...
+
+    @property
     def last_reset(self) -> Mapping[int, Reset]: ...
 
     def ledger(self, agent_id: int) -> list[Entry]: ...
@@ -94,7 +106,22 @@ def answer(core: Asked, body: bytes, now_ns: int) -> bytes:
         return _encode(Answer(f"not a request: {error}"))
     if isinstance(request, Agents):
         return _encode(_agents(core, request, now_ns))
+    if isinstance(request, Inject):
+        return _encode(_inject(core, request, now_ns))
     return _encode(_ledger(core, request, now_ns))
+
+
+def _inject(core: Asked, request: Inject, now_ns: int) -> Answer:
+    board = core.board
+    known = board.sensors.sensors if request.what == "sensor" else board.resets.domains
+    if request.id not in known:
+        there = ", ".join(map(str, sorted(known)[:8])) or "none"
+        return Answer(f"there is no {request.what} {request.id}; there are {there}")
+    if request.what == "sensor":
+        board.sensors.fail(request.id, request.broken)
+    else:
+        board.resets.fail(request.id, request.broken)
+    return Answer(now_ns=now_ns, firmware=core.profile.name)
 
 
 def _agents(core: Asked, request: Agents, now_ns: int) -> Answer:

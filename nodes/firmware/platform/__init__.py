@@ -24,7 +24,7 @@ from nodes.firmware.platform import (
 )
 from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
-from nodes.firmware.platform.described import Described, Id, Name, PlatformError, means, repeated
+from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated, says
 from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
 from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
@@ -130,15 +130,15 @@ class Platform(Described, frozen=True):
     default_permission: Literal["deny", "allow"] = "deny"
     agent_view: Annotated[
         Literal["physical", "own"],
-        means("what an agent reads of a shared clock or domain: what is so, or what it asked for itself"),
+        says("what an agent reads of a shared clock or domain: what is so, or what it asked for itself"),
     ] = "physical"
     perf_power_unit: Annotated[
         Literal["abstract", "mW", "uW"],
-        means("of every `power_cost`; the model's own physics takes an abstract cost for milliwatts"),
+        says("of every `power_cost`; the model's own physics takes an abstract cost for milliwatts"),
     ] = "abstract"
     powercap_version: Annotated[
         Literal[0x10000, 0x20000, 0x30000],
-        means("the newest version that Powercap speaks; 0x30000 is not final"),
+        says("the newest version that Powercap speaks; 0x30000 is not final"),
     ] = 0x20000
     seed: Id = 0
     profile: str = DEFAULT.name

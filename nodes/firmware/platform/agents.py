@@ -7,7 +7,7 @@ import msgspec
 
 from bus import smccc
 from bus.shmem import PAGE_BYTES
-from nodes.firmware.platform.described import Described, Id, Name, means, repeated, unknown
+from nodes.firmware.platform.described import Described, Id, Name, repeated, says, unknown
 from nodes.firmware.platform.kinds import DEVICE_KEYS
 
 Address = Annotated[int, msgspec.Meta(ge=0)]
@@ -21,16 +21,16 @@ class Agent(Described, frozen=True):
 
     id: Id
     name: Name
-    smc_id: Annotated[Id, means("the function id of its doorbell")]
-    shmem: Annotated[Address, means("the machine address of its page")]
-    trusted: Annotated[bool, means("it may use the permission and reset commands of Base")] = False
-    p2a_shmem: Annotated[Address | None, means("the page of what is sent to it unasked")] = None
-    p2a_interrupt: Annotated[IntId | None, means("the interrupt (GIC INTID) that tells of it")] = None
+    smc_id: Annotated[Id, says("the function id of its doorbell")]
+    shmem: Annotated[Address, says("the machine address of its page")]
+    trusted: Annotated[bool, says("it may use the permission and reset commands of Base")] = False
+    p2a_shmem: Annotated[Address | None, says("the page of what is sent to it unasked")] = None
+    p2a_interrupt: Annotated[IntId | None, says("the interrupt (GIC INTID) that tells of it")] = None
     a2p_interrupt: Annotated[
-        IntId | None, means("is raised when an answer is ready, for an agent that asks for it")
+        IntId | None, says("is raised when an answer is ready, for an agent that asks for it")
     ] = None
     protocols: Annotated[
-        tuple[str, ...] | None, means("those that it may use at all, beside base; absent: every one")
+        tuple[str, ...] | None, says("those that it may use at all, beside base; absent: every one")
     ] = None
 
 
@@ -50,7 +50,7 @@ class Device(Described, frozen=True):
     pin_groups: tuple[Id, ...] = ()
     pin_functions: tuple[Id, ...] = ()
     vendor_resources: Annotated[
-        Mapping[str, tuple[Id, ...]], means("resources of plug-ins' protocols, by kind")
+        Mapping[str, tuple[Id, ...]], says("resources of plug-ins' protocols, by kind")
     ] = {}
 
 

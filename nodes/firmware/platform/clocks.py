@@ -13,7 +13,7 @@ from nodes.firmware.platform.described import (
     Name,
     Positive,
     Sharing,
-    means,
+    says,
 )
 from nodes.limits import PARENTS, RATES
 
@@ -39,24 +39,24 @@ class Clock(Described, frozen=True):
     id: Id
     name: Name
     rates: Annotated[
-        tuple[Hertz, ...] | RateRange, means("in Hz, ascending, or a range; absent: it follows its parent")
+        tuple[Hertz, ...] | RateRange, says("in Hz, ascending, or a range; absent: it follows its parent")
     ] = ()
-    rate: Annotated[Hertz, means("at boot, one of the rates")] = 0
-    enabled: Annotated[bool, means("at boot")] = False
-    parents: Annotated[tuple[Id, ...], means("ids of clocks; the first one is selected at boot")] = ()
-    enable_delay_us: Annotated[Microseconds, means("as CLOCK_ATTRIBUTES tells it")] = 0
-    multiply: Annotated[Positive, means("of a parent's rate")] = 1
-    divide: Annotated[Positive, means("of a parent's rate")] = 1
-    async_set: Annotated[bool, means("whether CLOCK_RATE_SET may be asynchronous")] = False
-    set_us: Annotated[Microseconds, means("how long an asynchronous change of rate takes")] = 0
-    notifications: Annotated[bool, means("whether changes and requests can be subscribed to")] = True
-    state_control: Annotated[bool, means("false: no agent may turn it on or off, or set it up")] = True
-    parent_control: Annotated[bool, means("false: no agent may select its parent")] = True
-    rate_control: Annotated[bool, means("false: no agent may set its rate")] = True
-    duty_cycle: Annotated[Percent | None, means("percent at boot; absent: it has no such setting")] = None
-    phase: Annotated[Degrees | None, means("degrees at boot; absent: it has no such setting")] = None
+    rate: Annotated[Hertz, says("at boot, one of the rates")] = 0
+    enabled: Annotated[bool, says("at boot")] = False
+    parents: Annotated[tuple[Id, ...], says("ids of clocks; the first one is selected at boot")] = ()
+    enable_delay_us: Annotated[Microseconds, says("as CLOCK_ATTRIBUTES tells it")] = 0
+    multiply: Annotated[Positive, says("of a parent's rate")] = 1
+    divide: Annotated[Positive, says("of a parent's rate")] = 1
+    async_set: Annotated[bool, says("whether CLOCK_RATE_SET may be asynchronous")] = False
+    set_us: Annotated[Microseconds, says("how long an asynchronous change of rate takes")] = 0
+    notifications: Annotated[bool, says("whether changes and requests can be subscribed to")] = True
+    state_control: Annotated[bool, says("false: no agent may turn it on or off, or set it up")] = True
+    parent_control: Annotated[bool, says("false: no agent may select its parent")] = True
+    rate_control: Annotated[bool, says("false: no agent may set its rate")] = True
+    duty_cycle: Annotated[Percent | None, says("percent at boot; absent: it has no such setting")] = None
+    phase: Annotated[Degrees | None, says("degrees at boot; absent: it has no such setting")] = None
     sharing: Annotated[
-        Sharing, means("exclusive: the first agent that changes it has it until it disables it or is reset")
+        Sharing, says("exclusive: the first agent that changes it has it until it disables it or is reset")
     ] = "votes"
 
     @property

@@ -15,9 +15,9 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=0xFFFF_FFFF)]
 Sharing = Literal["votes", "exclusive"]
 
 
-def means(text: str) -> msgspec.Meta:
-    """What a key means, for the reference of ``platform.toml``."""
-    return msgspec.Meta(description=text)
+def says(meaning: str) -> msgspec.Meta:
+    """What a key means, for the reference of platform.toml."""
+    return msgspec.Meta(description=meaning)
 
 
 class PlatformError(ValueError):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from nodes.firmware.platform.clocks import Clock, can_be
-from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, means
+from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, says
 from nodes.firmware.platform.voltages import Microvolts, VoltageDomain, reachable
 from nodes.limits import LEVELS
 
@@ -21,11 +21,11 @@ REGISTER_BYTES = {"LIMITS_SET": 8, "LIMITS_GET": 8, "LEVEL_SET": 4, "LEVEL_GET":
 class Opp(Described, frozen=True):
     """An operating point."""
 
-    level: Annotated[Positive, means("its number for agents")]
-    power_cost: Annotated[Id, means("in the unit of `perf_power_unit`")] = 0
-    frequency_khz: Annotated[Id, means("told as indicative, and what the domain's clock is driven with")] = 0
-    voltage_uv: Annotated[Microvolts | None, means("what the domain's voltage domain is driven with")] = None
-    latency_us: Annotated[Latency, means("the longest time that it takes to get there, as told")] = 0
+    level: Annotated[Positive, says("its number for agents")]
+    power_cost: Annotated[Id, says("in the unit of `perf_power_unit`")] = 0
+    frequency_khz: Annotated[Id, says("told as indicative, and what the domain's clock is driven with")] = 0
+    voltage_uv: Annotated[Microvolts | None, says("what the domain's voltage domain is driven with")] = None
+    latency_us: Annotated[Latency, says("the longest time that it takes to get there, as told")] = 0
 
 
 class FastChannel(Described, frozen=True):
@@ -34,13 +34,13 @@ class FastChannel(Described, frozen=True):
     It is described to agents, and that is all: the register is in memory that nobody maps.
     """
 
-    message: Annotated[Literal["LIMITS_SET", "LIMITS_GET", "LEVEL_SET", "LEVEL_GET"], means("the command")]
-    address: Annotated[Address, means("of the register; nothing in the model is there")]
-    rate_limit_us: Annotated[RateLimit, means("least time between two requests, as told")] = 0
-    doorbell: Annotated[Address | None, means("address of the doorbell register; absent: none")] = None
-    doorbell_bits: Annotated[Literal[8, 16, 32, 64], means("its width")] = 32
-    doorbell_set: Annotated[Word, means("bits that ring it")] = 1
-    doorbell_preserve: Annotated[Word, means("bits to leave as they are")] = 0
+    message: Annotated[Literal["LIMITS_SET", "LIMITS_GET", "LEVEL_SET", "LEVEL_GET"], says("the command")]
+    address: Annotated[Address, says("of the register; nothing in the model is there")]
+    rate_limit_us: Annotated[RateLimit, says("least time between two requests, as told")] = 0
+    doorbell: Annotated[Address | None, says("address of the doorbell register; absent: none")] = None
+    doorbell_bits: Annotated[Literal[8, 16, 32, 64], says("its width")] = 32
+    doorbell_set: Annotated[Word, says("bits that ring it")] = 1
+    doorbell_preserve: Annotated[Word, says("bits to leave as they are")] = 0
 
 
 class PerfDomain(Described, frozen=True):
@@ -51,19 +51,19 @@ class PerfDomain(Described, frozen=True):
 
     id: Id
     name: Name
-    opp: Annotated[tuple[Opp, ...], means("its operating points, levels ascending; at least one")] = ()
-    level: Annotated[Positive | None, means("at boot; absent: the sustained one")] = None
-    sustained: Annotated[Positive | None, means("the level it can keep up; absent: the highest")] = None
-    clock: Annotated[Id | None, means("the clock it drives")] = None
-    voltage_domain: Annotated[Id | None, means("the voltage domain it drives")] = None
-    power_domain: Annotated[Id | None, means("while that is off it drives and draws nothing")] = None
-    rate_limit_us: Annotated[RateLimit, means("least time between two requests, as told")] = 0
-    set_level: Annotated[bool, means("false: no agent may set its level")] = True
-    set_limits: Annotated[bool, means("false: no agent may set its limits")] = True
-    level_indexing: Annotated[bool, means("whether levels are named by their place in `opp`, from 0")] = False
-    notifications: Annotated[bool, means("whether changes of level and limits can be subscribed to")] = True
+    opp: Annotated[tuple[Opp, ...], says("its operating points, levels ascending; at least one")] = ()
+    level: Annotated[Positive | None, says("at boot; absent: the sustained one")] = None
+    sustained: Annotated[Positive | None, says("the level it can keep up; absent: the highest")] = None
+    clock: Annotated[Id | None, says("the clock it drives")] = None
+    voltage_domain: Annotated[Id | None, says("the voltage domain it drives")] = None
+    power_domain: Annotated[Id | None, says("while that is off it drives and draws nothing")] = None
+    rate_limit_us: Annotated[RateLimit, says("least time between two requests, as told")] = 0
+    set_level: Annotated[bool, says("false: no agent may set its level")] = True
+    set_limits: Annotated[bool, says("false: no agent may set its limits")] = True
+    level_indexing: Annotated[bool, says("whether levels are named by their place in `opp`, from 0")] = False
+    notifications: Annotated[bool, says("whether changes of level and limits can be subscribed to")] = True
     fastchannel: tuple[FastChannel, ...] = ()
-    sharing: Annotated[Sharing, means("exclusive: the first agent that sets it has it until it is reset")] = (
+    sharing: Annotated[Sharing, says("exclusive: the first agent that sets it has it until it is reset")] = (
         "votes"
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bus.scmi.pinctrl import CONFIG_TYPE
-from nodes.firmware.platform.described import Described, Id, Name, means, unknown
+from nodes.firmware.platform.described import Described, Id, Name, says, unknown
 
 NAMED = {name.lower(): number for name, number in CONFIG_TYPE.items() if not name.startswith("OEM_")}
 PinId = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
@@ -19,12 +19,12 @@ class Pin(Described, frozen=True):
     name: Name
     configs: Annotated[
         Mapping[str, tuple[Id, ...]],
-        means(
+        says(
             "its settings, each with the legal values, that at boot first (bias_pull_up = [0, 1]); "
             "an empty list is any value, 0 at boot; oem_192 to oem_255 are the vendor's"
         ),
     ] = {}
-    function: Annotated[PinId | None, means("its function at boot; absent: none")] = None
+    function: Annotated[PinId | None, says("its function at boot; absent: none")] = None
 
 
 class PinGroup(Described, frozen=True):
@@ -40,16 +40,16 @@ class PinFunction(Described, frozen=True):
 
     id: PinId
     name: Name
-    groups: Annotated[tuple[PinId, ...], means("the groups that can be given it")] = ()
-    pins: Annotated[tuple[PinId, ...], means("the pins that can be given it, if it is pin_only")] = ()
-    pin_only: Annotated[bool, means("it is given to single pins")] = False
-    gpio: Annotated[bool, means("it makes GPIOs")] = False
+    groups: Annotated[tuple[PinId, ...], says("the groups that can be given it")] = ()
+    pins: Annotated[tuple[PinId, ...], says("the pins that can be given it, if it is pin_only")] = ()
+    pin_only: Annotated[bool, says("it is given to single pins")] = False
+    gpio: Annotated[bool, says("it makes GPIOs")] = False
 
 
 class PinControl(Described, frozen=True):
     """What else pin control has."""
 
-    set_permissions: Annotated[bool, means("PINCTRL_SET_PERMISSIONS, whose layout is not certain")] = False
+    set_permissions: Annotated[bool, says("PINCTRL_SET_PERMISSIONS, whose layout is not certain")] = False
 
 
 def config_number(name: str) -> int | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Id, Microseconds, Name, means
+from nodes.firmware.platform.described import Described, Id, Microseconds, Name, says
 
 ImplementationState = Annotated[int, msgspec.Meta(ge=0, le=0x7FFF_FFFF)]
 
@@ -15,21 +15,19 @@ class ResetDomain(Described, frozen=True):
 
     id: Id
     name: Name
-    latency_us: Annotated[Microseconds | None, means("how long a reset takes; absent: not known")] = None
-    autonomous: Annotated[bool, means("it can assert and release by itself")] = True
-    explicit: Annotated[bool, means("agents can assert and release its line")] = True
-    async_reset: Annotated[bool, means("autonomous resets can be asked for asynchronously")] = False
-    reset_notify: Annotated[bool, means("RESET_ISSUED is sent")] = False
-    asserted: Annotated[bool, means("its line is held at boot")] = False
+    latency_us: Annotated[Microseconds | None, says("how long a reset takes; absent: not known")] = None
+    autonomous: Annotated[bool, says("it can assert and release by itself")] = True
+    explicit: Annotated[bool, says("agents can assert and release its line")] = True
+    async_reset: Annotated[bool, says("autonomous resets can be asked for asynchronously")] = False
+    reset_notify: Annotated[bool, says("RESET_ISSUED is sent")] = False
+    asserted: Annotated[bool, says("its line is held at boot")] = False
     states: Annotated[
         tuple[ImplementationState, ...],
-        means("the implementation's own resets, beside the cold one (bit 31 set)"),
+        says("the implementation's own resets, beside the cold one (bit 31 set)"),
     ] = ()
     sharing: Annotated[
         Literal["refused", "anyone", "exclusive"],
-        means(
-            "when several agents may use it: nobody resets it, everybody, or only the first who asserts it"
-        ),
+        says("when several agents may use it: nobody resets it, everybody, or only the first who asserts it"),
     ] = "refused"
 
 

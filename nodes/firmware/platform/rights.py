@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from bus.scmi import BY_KEY
-from nodes.firmware.platform.described import Described, Id, Name, PlatformError, means, unknown
+from nodes.firmware.platform.described import Described, Id, Name, PlatformError, says, unknown
 from nodes.firmware.platform.kinds import KINDS_OF, PROTOCOL_OF
 
 CommandName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]+\.[A-Z0-9_]+$")]
@@ -17,12 +17,12 @@ class Right(Described, frozen=True):
     """A right of one agent, beside what its devices give; the permission commands do not change it."""
 
     agent: Id
-    allow: Annotated[bool, means("allow or deny")]
+    allow: Annotated[bool, says("allow or deny")]
     commands: Annotated[
-        tuple[CommandName, ...], means('"clock.CLOCK_RATE_SET"; none: all that name such a resource')
+        tuple[CommandName, ...], says('"clock.CLOCK_RATE_SET"; none: all that name such a resource')
     ] = ()
-    kind: Annotated[str, means("of resources: clock, power_domain, pin_group...")] = ""
-    ids: Annotated[tuple[Id, ...], means("which of them; none: all")] = ()
+    kind: Annotated[str, says("of resources: clock, power_domain, pin_group...")] = ""
+    ids: Annotated[tuple[Id, ...], says("which of them; none: all")] = ()
 
 
 class View(Described, frozen=True):
@@ -31,15 +31,15 @@ class View(Described, frozen=True):
     """
 
     agent: Id
-    kind: Annotated[str, means("of resources: clock, power_domain, pin_group...")]
-    ids: Annotated[tuple[Id, ...], means("the agent's 0 is the first of these, and so on")]
+    kind: Annotated[str, says("of resources: clock, power_domain, pin_group...")]
+    ids: Annotated[tuple[Id, ...], says("the agent's 0 is the first of these, and so on")]
 
 
 class VendorProtocol(Described, frozen=True):
     """Settings of a plug-in's protocol."""
 
-    name: Annotated[Name, means("the protocol's key")]
-    settings: Annotated[Mapping[str, Any], means("handed to the plug-in as they are")] = {}
+    name: Annotated[Name, says("the protocol's key")]
+    settings: Annotated[Mapping[str, Any], says("handed to the plug-in as they are")] = {}
 
 
 def problems(platform: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Id, Microseconds, Name, Sharing, means
+from nodes.firmware.platform.described import Described, Id, Microseconds, Name, Sharing, says
 from nodes.limits import LEVELS
 
 Microvolts = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
@@ -26,18 +26,18 @@ class VoltageDomain(Described, frozen=True):
     id: Id
     name: Name
     levels: Annotated[
-        tuple[Microvolts, ...] | LevelRange, means("ascending, or a range; absent: fixed at `level`")
+        tuple[Microvolts, ...] | LevelRange, says("ascending, or a range; absent: fixed at `level`")
     ] = ()
-    level: Annotated[Microvolts, means("at boot, one of the levels")] = 0
-    config: Annotated[Literal["on", "off"], means("at boot")] = "off"
+    level: Annotated[Microvolts, says("at boot, one of the levels")] = 0
+    config: Annotated[Literal["on", "off"], says("at boot")] = "off"
     modes: Annotated[
         tuple[ModeId, ...],
-        means("implementation-defined modes beside on and off, as VOLTAGE_CONFIG_SET takes"),
+        says("implementation-defined modes beside on and off, as VOLTAGE_CONFIG_SET takes"),
     ] = ()
-    async_set: Annotated[bool, means("whether VOLTAGE_LEVEL_SET may be asynchronous")] = False
-    set_us: Annotated[Microseconds, means("how long an asynchronous change of level takes")] = 0
+    async_set: Annotated[bool, says("whether VOLTAGE_LEVEL_SET may be asynchronous")] = False
+    set_us: Annotated[Microseconds, says("how long an asynchronous change of level takes")] = 0
     sharing: Annotated[
-        Sharing, means("exclusive: the first agent that changes it has it until it turns it off or is reset")
+        Sharing, says("exclusive: the first agent that changes it has it until it turns it off or is reset")
     ] = "votes"
 
 
