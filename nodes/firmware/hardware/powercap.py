@@ -20,9 +20,22 @@ if TYPE_CHECKING:
 
 
 class _Node:
-    """One domain now. ``acting``: it was over its cap, and ``limits`` (perf domain -> place) are in force."""
+    """One domain now. ``wanting``: what agents want is more than the cap. ``acting``: the average was, too,
+    and ``limits`` (perf domain -> place) are in force.
+    """
 
-    __slots__ = ("acting", "base_uw", "budget", "cap_uw", "limits", "measured", "perf", "spec", "timer")
+    __slots__ = (
+        "acting",
+        "base_uw",
+        "budget",
+        "cap_uw",
+        "limits",
+        "measured",
+        "perf",
+        "spec",
+        "timer",
+        "wanting",
+    )
 
     def __init__(self, spec: PowercapDomain) -> None:
         self.spec = spec
@@ -31,6 +44,7 @@ class _Node:
         self.measured = Lag(spec.pai.boot_us * 1000)
         self.budget = Lag(spec.every_level[0].cai.boot_us * 1000)
         self.cap_uw: int | None = None
+        self.wanting = False
         self.acting = False
         self.limits: dict[int, int] = {}
         self.timer: Timer | None = None
@@ -48,6 +62,7 @@ class PowerCaps:
         self._chains: dict[int, list[int]] = {}
         self._in_force: dict[int, int] = {}
         self._regulating = False
+        self._touched: dict[int, None] = {}
         for one in domains:
             chain = self._above(one.id)
             for perf_domain in one.perf_domains:
@@ -104,6 +119,7 @@ class PowerCaps:
             power = self._power_uw(node)
             node.measured.aim(self._machine.now_ns, power)
             node.budget.aim(self._machine.now_ns, power)
+        self._touched.update(dict.fromkeys(chain))
         if not self._regulating:
             self._regulate(chain)
 
@@ -115,13 +131,15 @@ class PowerCaps:
             self._decide(node)
             self._enforce(node.perf)
         self._regulating = False
-        for one in chain:
+        touched, self._touched = self._touched, {}
+        for one in dict.fromkeys((*chain, *touched)):
             self._wait(self._nodes[one])
 
     def _decide(self, node: _Node) -> None:
         wanted = {one: self._wanted(one, node) for one in node.perf}
         free_uw = node.base_uw + sum(self._perf.uw_at(one, place) for one, place in wanted.items())
-        if node.cap_uw is None or free_uw <= node.cap_uw:
+        node.wanting = node.cap_uw is not None and free_uw > node.cap_uw
+        if node.cap_uw is None or not node.wanting:
             node.acting = False
         elif node.budget.at(self._machine.now_ns) > node.cap_uw:
             node.acting = True
@@ -168,7 +186,7 @@ class PowerCaps:
         if node.timer is not None:
             node.timer.cancel()
             node.timer = None
-        if node.cap_uw is None or node.acting:
+        if node.cap_uw is None or node.acting or not node.wanting:
             return
         due_ns = node.budget.reaches_ns(self._machine.now_ns, node.cap_uw)
         if due_ns is not None:
