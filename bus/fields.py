@@ -225,7 +225,7 @@ def _encode_slowly(message: Message, table: Layout, version: int) -> bytes:
         value = getattr(message, row.name)
         if row.is_text:
             value = _text_bytes(value, int(row.code[:-1]))
-        if not row.count and is_there(message, row):
+        if not row.count and (not row.when or is_there(message, row)):
             data += struct.pack("<" + row.code, value)
     tail = table.tail
     if tail is None:

@@ -74,6 +74,20 @@ class Trap(msgspec.Struct, frozen=True, tag="trap"):
     x: Registers
 
 
+class Ledger(msgspec.Struct, frozen=True, tag="ledger"):
+    """What an agent holds; ``who`` is its number, its name, or that of its domain."""
+
+    who: str
+
+
+class Inject(msgspec.Struct, frozen=True, tag="inject"):
+    """Break a piece of EL3's hardware, or mend it."""
+
+    what: Literal["sensor", "reset"]
+    id: int
+    broken: bool
+
+
 class Kill(msgspec.Struct, frozen=True, tag="kill"):
     """Send a signal (KILL, STOP or CONT) to the process of a node."""
 
@@ -85,7 +99,7 @@ class Down(msgspec.Struct, frozen=True, tag="down"):
     pass
 
 
-Request = Status | Create | Destroy | Reboot | Call | Message | Take | Trap | Kill | Down
+Request = Status | Create | Destroy | Reboot | Call | Message | Take | Trap | Ledger | Inject | Kill | Down
 
 
 class Reply(msgspec.Struct, frozen=True):

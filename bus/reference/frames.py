@@ -23,8 +23,8 @@ DIRECTIONS: Mapping[type[frames.Frame], str] = {
     frames.Domctl: "toolstack → Xen",
     frames.DomctlReply: "Xen → toolstack",
     frames.Lifecycle: "Xen → toolstack",
-    frames.Console: "toolstack → Xen → guest",
-    frames.ConsoleReply: "guest → Xen → toolstack",
+    frames.Console: "toolstack → Xen → guest or EL3",
+    frames.ConsoleReply: "guest or EL3 → Xen → toolstack",
     frames.Interrupt: "EL3 → Xen → guest",
     frames.EndOfInterrupt: "guest → Xen → EL3",
 }

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bus.fields import ANY_VERSION, NEWEST, REST, Field, Message, fields_of, layout
 from bus.reference.markdown import Row, bit_rows, since_text, table, values_text, version_text
-from bus.scmi.protocol import AnyCommand, Confidence, Protocol
+from bus.scmi.protocol import STATUS_CONFIDENCE, AnyCommand, Confidence, Protocol
 from bus.scmi.status import STATUS_BYTES, Status
 
 
@@ -242,6 +242,8 @@ def _notifications(protocol: Protocol) -> str:
 def _differences(protocol: Protocol) -> str:
     lines = [line for part in (*parts(protocol), *structures_of(protocol)) for line in _part_lines(part)]
     lines += [line for command in protocol.every_command() for line in _variant_lines(command)]
+    if len(protocol.versions) == 1:
+        return ""
     return "\n".join(lines) + "\n" if lines else "Nothing but the commands that came later.\n"
 
 
@@ -285,6 +287,9 @@ def _unsure_rows(protocol: Protocol) -> Iterator[Row]:
     for name, sure in (*commands, *((row.name, row.confidence) for row in protocol.notifications)):
         if sure is not Confidence.A:
             yield f"{name}, its layout", sure.value
+    given = {status for command in protocol.commands for status in command.errors}
+    for status in sorted(given & STATUS_CONFIDENCE.keys()):
+        yield f"the code of {status.name}", STATUS_CONFIDENCE[status].value
     for command in protocol.every_command():
         if command.mandatory_confidence is not Confidence.A:
             kind = "mandatory" if command.mandatory else "optional"

@@ -148,11 +148,20 @@ PINCTRL_LIST_ASSOCIATIONS = Command(
     ListAssociations,
     ListAssociationsReply,
     mandatory=True,
-    errors=_BAD,
+    errors={**_BAD, Status.OUT_OF_RANGE: "index past the end"},
     mandatory_confidence=Confidence.C,
 )
 PINCTRL_SETTINGS_GET = Command(
-    0x5, "PINCTRL_SETTINGS_GET", SettingsGet, SettingsGetReply, mandatory=True, errors=_BAD
+    0x5,
+    "PINCTRL_SETTINGS_GET",
+    SettingsGet,
+    SettingsGetReply,
+    mandatory=True,
+    errors={
+        **_BAD,
+        Status.NOT_SUPPORTED: "config type not available",
+        Status.OUT_OF_RANGE: "more to skip than there are",
+    },
 )
 PINCTRL_SETTINGS_CONFIGURE = Command(
     0x6,

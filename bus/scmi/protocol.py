@@ -31,6 +31,9 @@ class Confidence(Enum):
     C = "nothing that was cross-checked"
 
 
+STATUS_CONFIDENCE = {Status.IN_USE: Confidence.B}  # of its number; the others are A
+
+
 class Variant(msgspec.Struct, frozen=True):
     """The tables of a command below some version, where more than a field's coming differs.
 

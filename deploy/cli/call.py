@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from bus.reference.markdown import version_text
 from bus.scmi.protocol import AnyCommand
 from bus.scmi.status import name as status_name
 from bus.shmem import PAYLOAD_BYTES_MAX
@@ -107,6 +108,8 @@ def describe(answer: dict[str, Any], command: AnyCommand | None, version: int, b
     }
     if command is not None and not answer["code"] and not answer["status"]:
         shown["fields"] = named_fields(command.reply_at(version), payload, version)
+        if "malformed" in shown["fields"]:
+            shown["detail"] = f"not as {version_text(version)} has it; give --version, if another is spoken"
     return shown
 
 

@@ -57,15 +57,15 @@ class Smt:
     """``exchange`` turns a private copy of the page into the page to leave behind.
 
     ``serve`` takes (channel, header, payload, channel flags) and gives the response's payload.
-    ``on_bad_length`` is told of a message whose length cannot be, by its header.
+    ``on_bad_length`` is told of a message (channel, header) whose length cannot be: it gets no response.
     """
 
     def __init__(self, profile: FirmwareProfile, area_bytes: int, serve: Serve, meters: Meters) -> None:
         self._profile = profile
         self._area_bytes = area_bytes
         self._serve = serve
-        self._errors = meters.counter("trapline_scmi_transport_errors_total")
         self.on_bad_length: Callable[[Channel, int], None] = lambda channel, head: None
+        self._errors = meters.counter("trapline_scmi_transport_errors_total")
 
     def start(self, channel: Channel) -> None:
         """Start of day, or the channel's agent is reset: the page is free."""
@@ -82,7 +82,7 @@ class Smt:
             if fits and not status & UNAVAILABLE:
                 answer = self._serve(channel, head, page[shmem.PAYLOAD_AT : end], flags)
                 return shmem.reply(head, answer)
-            if not status & UNAVAILABLE:
+            if not fits and not status & UNAVAILABLE:
                 self.on_bad_length(channel, head)
         self._errors[(channel.label,)] += 1
         return shmem.FAILED
@@ -138,6 +138,8 @@ class Quirky(Smt):
         channel.busy = profile.wedges
         payload = page[shmem.PAYLOAD_AT : shmem.HEADER_AT + length]
         if not 0 <= length - shmem.HEADER_BYTES <= min(self._payload_max, len(page) - shmem.PAYLOAD_AT):
+            if not status & UNAVAILABLE:
+                self.on_bad_length(channel, head)
             return self._bad_length(channel, page, head)
         if status & UNAVAILABLE or not self._intact(page, head, payload):
             return self._failed(channel, page)
@@ -166,10 +168,10 @@ class Quirky(Smt):
         return page[: shmem.STATUS_AT] + _WORD.pack(status) + page[shmem.STATUS_AT + 4 :]
 
     def _bad_length(self, channel: Channel, page: bytes, head: int) -> bytes:
-        if not shmem.status_of(page) & UNAVAILABLE:
-            self.on_bad_length(channel, head)
         failed = self._failed(channel, page)
         if not self._profile.bad_length_status:
+            if not shmem.status_of(page) & UNAVAILABLE:
+                self.on_bad_length(channel, head)
             return failed
         answer = bytearray(shmem.reply(head, Status.PROTOCOL_ERROR.word))
         answer[shmem.STATUS_AT : shmem.STATUS_AT + 4] = _WORD.pack(UNAVAILABLE)

@@ -12,6 +12,7 @@ from typing import Final
 from bus import frames, shmem, smccc
 from bus.scmi.status import Status
 from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send, Tick
+from nodes.firmware import console
 from nodes.firmware import profile as profiles
 from nodes.firmware.channel import Bare, Channel, transport
 from nodes.firmware.hardware import Board
@@ -22,6 +23,7 @@ from nodes.firmware.machine import Machine
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
 from nodes.firmware.platform import Platform
+from nodes.firmware.platform.rights import check_resources
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
@@ -64,6 +66,7 @@ class FirmwareCore:
         self.machine = Machine(platform, profile, self.permissions, self.outbox)
         self.board = Board(self.machine)
         others = (*services(self.machine, self.board), *(make(self.machine) for make in vendor))
+        check_resources(platform, others)
         self.base = BaseService(
             self.machine,
             others,
@@ -109,6 +112,10 @@ class FirmwareCore:
             if isinstance(event.frame, frames.EndOfInterrupt):
                 self.outbox.ended(event.frame, event.page)
                 return self.outbox.effects()
+            if isinstance(event.frame, frames.Console):
+                body = console.answer(self, event.frame.body, now_ns)
+                reply = frames.ConsoleReply(VERSION, event.frame.request, event.frame.cause, body)
+                return (Send(self._peer, reply),)
             if isinstance(event.frame, frames.Welcome):
                 return ()
             return (Log("warning", f"EL3 takes SMCs only, not {type(event.frame).__name__}"),)

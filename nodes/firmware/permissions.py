@@ -159,7 +159,7 @@ class Permissions:
         for _, protocol in held.protocols_denied:
             kinds = [kind for kind, its in self.protocol_of.items() if its == protocol]
             kept = any(held.usable[kind] or (rights and rights.opens_kind(kind)) for kind in kinds)
-            if not kept and protocol not in self._public:
+            if kinds and not kept and protocol not in self._public:
                 gone.add(protocol)
         self.denied[agent_id] = self._shut[agent_id] | gone
         for tell in self.on_change:

@@ -210,6 +210,9 @@ OPTEE_SMT = _firmware(
     open_permissions=Difference(
         True, "who has what is part of its build, no command grants anything: what nobody narrowed is allowed"
     ),
+    limits_both_zero=Difference(
+        Status.SUCCESS, "performance limits of 0 and 0 are taken, and change nothing"
+    ),
     wedges=TFA.difference("wedges"),
     header_reads=TFA.difference("header_reads"),
     failure=TFA.difference("failure"),
@@ -260,6 +263,9 @@ SCP_FIRMWARE = _firmware(
     ),
     reset_flags_0=Difference("nothing", "an agent reset with flags 0 says SUCCESS and does nothing"),
     reset_needs_devices=Difference(True, "without a table of devices an agent reset is NOT_FOUND"),
+    system_power_refusal=Difference(
+        Status.NOT_SUPPORTED, "system power is for the PSCI and management agents: NOT_SUPPORTED for others"
+    ),
     spurious=Difference("ignored", "a doorbell while FREE is set is ignored"),
     bad_length_status=Difference(True, "a bad length sets ERROR and also writes the status PROTOCOL_ERROR"),
     p2a_full=Difference(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bus.fields import Bits
-from bus.scmi import BY_ID, base, clock, perf, pinctrl, power, powercap, reset, sensor, system, voltage
+from bus.scmi import base, clock, perf, pinctrl, power, powercap, reset, sensor, system, voltage
 from bus.scmi.protocol import Protocol
 from nodes.guest.caller import Asking
 from nodes.guest.client import Client
@@ -35,13 +35,14 @@ def discover(client: Client) -> Asking[list[Protocol]]:
     listed = yield from _base(client)
     known = []
     for protocol_id in listed:
-        protocol = BY_ID.get(protocol_id)
+        protocol = client.tables.by_id(protocol_id)
         if protocol is None:
             continue
         told = yield from client.start(protocol)
         if told.ok:
             known.append(protocol)
-            yield from LOOKS[protocol.key](client)
+            look = LOOKS.get(protocol.key)
+            yield from look(client) if look else _vendor(client, protocol)
     return known
 
 
@@ -182,6 +183,13 @@ def _pins_group_or_function(client: Client, one: int, selector: int) -> Asking[N
         yield from client.call(pinctrl.PINCTRL_NAME_GET, pinctrl.NameGet(one, flags))
     if selector != pinctrl.SELECTOR["PIN"]:
         yield from client.every_association(one, selector)
+
+
+def _vendor(client: Client, protocol: Protocol) -> Asking[None]:
+    """Of a vendor's protocol only that it counts something is known."""
+    attributes = protocol.command("PROTOCOL_ATTRIBUTES")
+    assert attributes is not None
+    yield from client.call(attributes)
 
 
 LOOKS: Mapping[str, Callable[[Client], Asking[None]]] = {

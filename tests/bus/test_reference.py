@@ -145,6 +145,9 @@ def test_a_page_tells_what_is_not_agreed_on() -> None:
     assert "| POWERCAP_CAI_SET, its layout | one implementation |" in text
     assert "| POWERCAP_PAI_GET, that it is mandatory | nothing that was cross-checked |" in text
     assert "## How well this is established" not in reference.protocol_page(BY_KEY["reset"])
+    pins = reference.protocol_page(BY_KEY["pinctrl"])
+    assert "| the code of IN_USE | one implementation |" in pins
+    assert "## What differs between versions" not in pins, "there is one version"
 
 
 def test_names_of_values_are_told_once_for_all_their_places() -> None:

@@ -10,7 +10,7 @@ from bus.fields import Message, decode, encode
 from bus.scmi import BY_KEY, base, clock, perf, pinctrl, sensor, voltage
 from bus.scmi.tables import STANDARD
 from deploy import message
-from deploy.cli.call import print_fields
+from deploy.cli.call import describe, print_fields
 from deploy.errors import UserError
 
 
@@ -147,6 +147,19 @@ def test_replies_are_named_with_their_structures() -> None:
     }
     assert message.named_fields(clock.RateGetReply, b"123", 0x30000) == {"malformed": "313233"}
     assert message.named_fields(clock.RateGetReply, b"", 0x30000) == {"malformed": "no payload"}
+
+
+def test_an_answer_in_another_version_is_told_as_that() -> None:
+    old = encode(clock.ClockAttributesReply(1, "i2c", 7), 0x1_0000)
+    answer = {"code": "", "status": 0, "definite": False, "detail": "", "payload": old, "elapsed_ns": 1000}
+    told = describe(answer, clock.CLOCK_ATTRIBUTES, 0x3_0000, b"\5\0\0\0")
+    assert told["fields"] == {"malformed": old.hex()}
+    assert told["detail"] == "not as 3.0 (0x30000) has it; give --version, if another is spoken"
+    right = describe(answer, clock.CLOCK_ATTRIBUTES, 0x1_0000, b"\5\0\0\0")
+    assert right["fields"] == {"attributes": "0x1[enabled=1]", "name": "'i2c'"}
+    assert right["detail"] == ""
+    nobody = describe({**answer, "payload": b"\1\2"}, None, 0, b"")
+    assert (nobody["fields"], nobody["payload"]) == ({}, "0102")
 
 
 def shown(cls: type[Message], reply: Message, columns: int, version: int) -> list[str]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from bus.fields import Message, decode, encode
-from bus.scmi import BY_ID
 from bus.scmi.protocol import PROTOCOL_VERSION, VersionReply
 from bus.scmi.status import Status
+from bus.scmi.tables import STANDARD, Tables
 from nodes.guest.calls import Ask, Outcome
 
 S = TypeVar("S")
@@ -26,8 +26,11 @@ class Platform:
     the newest with a layout where none is given. Without a script it answers NOT_SUPPORTED.
     """
 
-    def __init__(self, says: dict[str, Any], versions: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, says: dict[str, Any], versions: dict[str, int] | None = None, tables: Tables = STANDARD
+    ) -> None:
         self.says = says
+        self.tables = tables
         self.versions = versions or {}
         self.asked: list[str] = []
         self.requests: list[Message] = []
@@ -45,7 +48,8 @@ class Platform:
         raise AssertionError(f"{ASKS_MAX} messages and no end")
 
     def answer(self, ask: Ask) -> Outcome:
-        protocol = BY_ID[ask.protocol_id]
+        protocol = self.tables.by_id(ask.protocol_id)
+        assert protocol is not None
         command = protocol.command(ask.message_id)
         assert command is not None
         version = self.versions.get(protocol.key, protocol.version)

@@ -5,7 +5,7 @@ import pytest
 
 from bus.scmi import clock
 from bus.scmi.status import Status
-from nodes.firmware.platform import Clock
+from nodes.firmware.platform import Clock, Right, View
 from tests.nodes.clocks import (
     ALONE,
     CLOCKS,
@@ -145,6 +145,14 @@ def test_a_refused_wish_takes_nothing(bench: Bench) -> None:
     assert put(bench, THREE, ALONE, 2) is OK
 
 
+def test_rights_to_single_commands() -> None:
+    bench = made(right=(Right(TWO, False, ("clock.CLOCK_RATE_SET",), "clock", (UART,)),))
+    assert rights(bench, TWO, UART) == {"state_control", "parent_control"}
+    assert "restricted" in attributes(bench, TWO, UART)
+    assert put(bench, TWO, UART, 2000) is Status.DENIED
+    assert rights(bench, THREE, UART) == {"state_control", "parent_control", "rate_control"}
+
+
 # ---- views ----------------------------------------------------------------------------------
 
 
@@ -164,6 +172,20 @@ def test_what_an_agent_sees_of_a_shared_clock() -> None:
         assert bench.core.board.clocks.rate(UART) == 4000
         assert rate(bench, UART, DOM0) == 4000, "who has no wish sees what is so"
     assert seen == {"physical": (4000, (1, 40), PLL), "own": (2000, (0, 40), XTAL)}
+
+
+def test_an_agent_with_a_view_is_told_of_parents_that_it_sees() -> None:
+    bench = made(view=(View(TWO, "clock", (MUX, PLL)),))
+    body = answer(bench, TWO, "clock", "CLOCK_POSSIBLE_PARENTS_GET", clock.PossibleParentsGet(0, 0))
+    assert (body.num_parents_flags, body.parents) == (1, (1,))
+    assert select(bench, TWO, 0, 1) is OK
+    assert bench.core.board.clocks.parent(MUX) == PLL
+    assert answer(bench, TWO, "clock", "CLOCK_PARENT_GET", clock.ParentGet(0)).parent_id == 1
+    assert select(bench, TWO, 0, 0) is Status.INVALID_PARAMETERS
+    subscribe(bench, TWO, 0)
+    assert put(bench, THREE, PLL, 150_000) is OK
+    assert told(bench) == [changed(TWO, THREE, 0, 150_000)]
+    assert answer(bench, TWO, "clock", "PROTOCOL_ATTRIBUTES").attributes & 0xFFFF == 2
 
 
 # ---- resets ---------------------------------------------------------------------------------

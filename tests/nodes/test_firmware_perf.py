@@ -10,6 +10,7 @@ from bus.scmi import clock, perf
 from bus.scmi.status import Status
 from nodes.contract import Boot
 from nodes.firmware.core import FirmwareCore
+from nodes.firmware.platform import Right
 from nodes.firmware.profile import SPEC_STRICT
 from tests.nodes.el3 import DOM0, MANAGER, THREE, TWO, Bench
 from tests.nodes.perf_domains import (
@@ -204,6 +205,13 @@ def test_who_may_only_look() -> None:
     assert {"can_set_level", "can_set_limits"} <= attributes(bench, MANAGER, CPU)
     assert put(bench, TWO, 10) is Status.DENIED
     assert level(bench) == 50
+
+
+def test_rights_to_single_commands() -> None:
+    bench = made(right=(Right(TWO, False, ("perf.PERFORMANCE_LEVEL_SET",)),))
+    assert {"can_set_level", "can_set_limits"} & attributes(bench, TWO, CPU) == {"can_set_limits"}
+    assert put(bench, TWO, 20) is Status.DENIED
+    assert limit(bench, TWO, 20, 10) is OK
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from bus.fields import Message
 from bus.scmi import PROTOCOLS, base, clock, perf, pinctrl, power, powercap, reset, sensor, system, voltage
 from bus.scmi.protocol import MessageAttributesReply, VersionReply
 from bus.scmi.status import Status
+from bus.scmi.tables import STANDARD
 from nodes.guest.client import Client
 from nodes.guest.discovery import LOOKS, discover
 from nodes.limits import DISCOVERED
+from tests.bus.vendor import FAN
 from tests.nodes.scripted import Platform
 
 BASE = [
@@ -79,6 +81,14 @@ def test_a_newer_platform_is_asked_to_speak_what_is_known() -> None:
     platform = Platform(script(0x12, **newer, **there))
     assert platform.run(discover(Client())) == [system.PROTOCOL]
     assert platform.asked == [*wanted, *BASE[1:], *wanted, "PROTOCOL_ATTRIBUTES"]
+
+
+def test_a_vendor_s_protocol_is_asked_for_its_version_and_attributes() -> None:
+    tables = STANDARD.with_more([FAN])
+    platform = Platform(script(0x81), tables=tables)
+    assert platform.run(discover(Client(tables))) == [FAN]
+    assert platform.asked == [*BASE, *BEGIN]
+    assert Platform(script(0x81), tables=tables).run(discover(Client())) == [], "unknown without its table"
 
 
 # ---- resources --------------------------------------------------------------------------------

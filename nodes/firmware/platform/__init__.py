@@ -24,7 +24,7 @@ from nodes.firmware.platform import (
 )
 from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
-from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
+from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated, says
 from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
 from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
@@ -119,13 +119,7 @@ RULES: tuple[Callable[[Any], Iterator[str]], ...] = (
 
 
 class Platform(Described, frozen=True):
-    """The whole of ``platform.toml``.
-
-    ``agent_view``: what an agent is told of a shared clock, power, performance or voltage domain: what is
-    physically so, or what it asked for itself. ``perf_power_unit``: the unit of every ``power_cost``; the
-    model's own physics takes an abstract cost for milliwatts. ``powercap_version``: the newest one that
-    Powercap speaks; 0x30000 is not final.
-    """
+    """The whole of ``platform.toml``."""
 
     name: Name
     agent: tuple[Agent, ...]
@@ -134,9 +128,18 @@ class Platform(Described, frozen=True):
     implementation_version: Id = 1
     area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
     default_permission: Literal["deny", "allow"] = "deny"
-    agent_view: Literal["physical", "own"] = "physical"
-    perf_power_unit: Literal["abstract", "mW", "uW"] = "abstract"
-    powercap_version: Literal[0x10000, 0x20000, 0x30000] = 0x20000
+    agent_view: Annotated[
+        Literal["physical", "own"],
+        says("what an agent reads of a shared clock or domain: what is so, or what it asked for itself"),
+    ] = "physical"
+    perf_power_unit: Annotated[
+        Literal["abstract", "mW", "uW"],
+        says("of every `power_cost`; the model's own physics takes an abstract cost for milliwatts"),
+    ] = "abstract"
+    powercap_version: Annotated[
+        Literal[0x10000, 0x20000, 0x30000],
+        says("the newest version that Powercap speaks; 0x30000 is not final"),
+    ] = 0x20000
     seed: Id = 0
     profile: str = DEFAULT.name
     system_power: SystemPower | None = None

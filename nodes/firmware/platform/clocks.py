@@ -1,14 +1,25 @@
 """The clocks: rates, parents, what can be changed about them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Hertz, Id, Microseconds, Name, Positive
+from nodes.firmware.platform.described import (
+    Described,
+    Hertz,
+    Id,
+    Microseconds,
+    Name,
+    Positive,
+    Sharing,
+    says,
+)
 from nodes.limits import PARENTS, RATES
 
 HERTZ_MAX = 2**63 - 1
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Degrees = Annotated[int, msgspec.Meta(ge=0, le=359)]
 
 
 class RateRange(Described, frozen=True):
@@ -20,34 +31,33 @@ class RateRange(Described, frozen=True):
 
 
 class Clock(Described, frozen=True):
-    """A clock. ``rates`` in Hz, ascending, or a range; ``rate`` is the rate at boot.
+    """A clock: with ``rates`` of its own, or made of the rate of the parent that is selected.
 
-    A clock without ``rates`` follows the parent that is selected: parent's rate * ``multiply`` // ``divide``.
-    The first of ``parents`` is selected at boot. ``enable_delay_us`` is what CLOCK_ATTRIBUTES tells,
-    ``set_us`` how long a change of rate takes when it is asked for asynchronously (``async_set``).
-    ``state_control``, ``parent_control`` and ``rate_control`` false: no agent may change that.
-    ``duty_cycle`` (percent) and ``phase`` (degrees) at boot; absent: the clock has no such setting.
-    ``sharing`` exclusive: the first agent that changes it has it until it disables it or is reset.
+    A follower's rate is its parent's * ``multiply`` // ``divide``.
     """
 
     id: Id
     name: Name
-    rates: tuple[Hertz, ...] | RateRange = ()
-    rate: Hertz = 0
-    enabled: bool = False
-    parents: tuple[Id, ...] = ()
-    enable_delay_us: Microseconds = 0
-    multiply: Positive = 1
-    divide: Positive = 1
-    set_us: Microseconds = 0
-    async_set: bool = False
-    notifications: bool = True
-    state_control: bool = True
-    parent_control: bool = True
-    rate_control: bool = True
-    duty_cycle: Annotated[int, msgspec.Meta(ge=0, le=100)] | None = None
-    phase: Annotated[int, msgspec.Meta(ge=0, le=359)] | None = None
-    sharing: Literal["votes", "exclusive"] = "votes"
+    rates: Annotated[
+        tuple[Hertz, ...] | RateRange, says("in Hz, ascending, or a range; absent: it follows its parent")
+    ] = ()
+    rate: Annotated[Hertz, says("at boot, one of the rates")] = 0
+    enabled: Annotated[bool, says("at boot")] = False
+    parents: Annotated[tuple[Id, ...], says("ids of clocks; the first one is selected at boot")] = ()
+    enable_delay_us: Annotated[Microseconds, says("as CLOCK_ATTRIBUTES tells it")] = 0
+    multiply: Annotated[Positive, says("of a parent's rate")] = 1
+    divide: Annotated[Positive, says("of a parent's rate")] = 1
+    async_set: Annotated[bool, says("whether CLOCK_RATE_SET may be asynchronous")] = False
+    set_us: Annotated[Microseconds, says("how long an asynchronous change of rate takes")] = 0
+    notifications: Annotated[bool, says("whether changes and requests can be subscribed to")] = True
+    state_control: Annotated[bool, says("false: no agent may turn it on or off, or set it up")] = True
+    parent_control: Annotated[bool, says("false: no agent may select its parent")] = True
+    rate_control: Annotated[bool, says("false: no agent may set its rate")] = True
+    duty_cycle: Annotated[Percent | None, says("percent at boot; absent: it has no such setting")] = None
+    phase: Annotated[Degrees | None, says("degrees at boot; absent: it has no such setting")] = None
+    sharing: Annotated[
+        Sharing, says("exclusive: the first agent that changes it has it until it disables it or is reset")
+    ] = "votes"
 
     @property
     def follows(self) -> bool:

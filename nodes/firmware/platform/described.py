@@ -15,6 +15,11 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=0xFFFF_FFFF)]
 Sharing = Literal["votes", "exclusive"]
 
 
+def says(meaning: str) -> msgspec.Meta:
+    """What a key means, for the reference of platform.toml."""
+    return msgspec.Meta(description=meaning)
+
+
 class PlatformError(ValueError):
     """A platform description that cannot be: names the key, the rule and how to fix it."""
 

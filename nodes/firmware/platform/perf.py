@@ -7,28 +7,25 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from nodes.firmware.platform.clocks import Clock, can_be
-from nodes.firmware.platform.described import Described, Id, Name, Positive
+from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, says
 from nodes.firmware.platform.voltages import Microvolts, VoltageDomain, reachable
 from nodes.limits import LEVELS
 
 Address = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Word = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 RateLimit = Annotated[int, msgspec.Meta(ge=0, le=0xF_FFFF)]
+Latency = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 REGISTER_BYTES = {"LIMITS_SET": 8, "LIMITS_GET": 8, "LEVEL_SET": 4, "LEVEL_GET": 4}
 
 
 class Opp(Described, frozen=True):
-    """An operating point. ``power_cost`` in the unit that ``perf_power_unit`` names.
+    """An operating point."""
 
-    ``frequency_khz`` is told as indicative frequency and is what the domain's clock is driven with,
-    ``voltage_uv`` what its voltage domain is; ``latency_us`` is the worst time to get there.
-    """
-
-    level: Positive
-    power_cost: Id = 0
-    frequency_khz: Id = 0
-    voltage_uv: Microvolts | None = None
-    latency_us: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] = 0
+    level: Annotated[Positive, says("its number for agents")]
+    power_cost: Annotated[Id, says("in the unit of `perf_power_unit`")] = 0
+    frequency_khz: Annotated[Id, says("told as indicative, and what the domain's clock is driven with")] = 0
+    voltage_uv: Annotated[Microvolts | None, says("what the domain's voltage domain is driven with")] = None
+    latency_us: Annotated[Latency, says("the longest time that it takes to get there, as told")] = 0
 
 
 class FastChannel(Described, frozen=True):
@@ -37,40 +34,38 @@ class FastChannel(Described, frozen=True):
     It is described to agents, and that is all: the register is in memory that nobody maps.
     """
 
-    message: Literal["LIMITS_SET", "LIMITS_GET", "LEVEL_SET", "LEVEL_GET"]
-    address: Address
-    rate_limit_us: RateLimit = 0
-    doorbell: Address | None = None
-    doorbell_bits: Literal[8, 16, 32, 64] = 32
-    doorbell_set: Word = 1
-    doorbell_preserve: Word = 0
+    message: Annotated[Literal["LIMITS_SET", "LIMITS_GET", "LEVEL_SET", "LEVEL_GET"], says("the command")]
+    address: Annotated[Address, says("of the register; nothing in the model is there")]
+    rate_limit_us: Annotated[RateLimit, says("least time between two requests, as told")] = 0
+    doorbell: Annotated[Address | None, says("address of the doorbell register; absent: none")] = None
+    doorbell_bits: Annotated[Literal[8, 16, 32, 64], says("its width")] = 32
+    doorbell_set: Annotated[Word, says("bits that ring it")] = 1
+    doorbell_preserve: Annotated[Word, says("bits to leave as they are")] = 0
 
 
 class PerfDomain(Described, frozen=True):
-    """A performance domain. ``opp``: its operating points, levels ascending.
+    """A performance domain: operating points, and the clock and voltage domain that they drive.
 
-    ``level`` at boot (else ``sustained``), ``sustained``: the level it can keep up (else the highest).
-    ``clock`` and ``voltage_domain`` are driven to what the operating point says, as long as the domain's
-    ``power_domain`` (if it has one) is on. ``set_level``, ``set_limits`` false: no agent may.
-    ``level_indexing``: levels are named by their place in ``opp``. ``rate_limit_us``: least time between two
-    requests, as told to agents. ``sharing`` exclusive: the first agent that sets it has it until it is reset.
+    It drives them as long as its power domain, if it has one, is on.
     """
 
     id: Id
     name: Name
-    opp: tuple[Opp, ...] = ()
-    level: Positive | None = None
-    sustained: Positive | None = None
-    clock: Id | None = None
-    voltage_domain: Id | None = None
-    power_domain: Id | None = None
-    rate_limit_us: RateLimit = 0
-    set_level: bool = True
-    set_limits: bool = True
-    level_indexing: bool = False
-    notifications: bool = True
+    opp: Annotated[tuple[Opp, ...], says("its operating points, levels ascending; at least one")] = ()
+    level: Annotated[Positive | None, says("at boot; absent: the sustained one")] = None
+    sustained: Annotated[Positive | None, says("the level it can keep up; absent: the highest")] = None
+    clock: Annotated[Id | None, says("the clock it drives")] = None
+    voltage_domain: Annotated[Id | None, says("the voltage domain it drives")] = None
+    power_domain: Annotated[Id | None, says("while that is off it drives and draws nothing")] = None
+    rate_limit_us: Annotated[RateLimit, says("least time between two requests, as told")] = 0
+    set_level: Annotated[bool, says("false: no agent may set its level")] = True
+    set_limits: Annotated[bool, says("false: no agent may set its limits")] = True
+    level_indexing: Annotated[bool, says("whether levels are named by their place in `opp`, from 0")] = False
+    notifications: Annotated[bool, says("whether changes of level and limits can be subscribed to")] = True
     fastchannel: tuple[FastChannel, ...] = ()
-    sharing: Literal["votes", "exclusive"] = "votes"
+    sharing: Annotated[Sharing, says("exclusive: the first agent that sets it has it until it is reset")] = (
+        "votes"
+    )
 
     @property
     def sustained_index(self) -> int:

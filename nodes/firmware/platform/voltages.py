@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Id, Microseconds, Name
+from nodes.firmware.platform.described import Described, Id, Microseconds, Name, Sharing, says
 from nodes.limits import LEVELS
 
 Microvolts = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
@@ -21,23 +21,24 @@ class LevelRange(Described, frozen=True):
 
 
 class VoltageDomain(Described, frozen=True):
-    """A voltage domain. ``levels`` in microvolts, ascending, or a range; ``level`` and ``config`` at boot.
-
-    Without ``levels`` the domain is fixed at ``level``. ``modes``: the implementation-defined modes that
-    VOLTAGE_CONFIG_SET takes beside off and on. ``set_us``: how long a change of level takes when it is asked
-    for asynchronously (``async_set``). ``sharing`` exclusive: the first agent that changes it has it until
-    it turns it off or is reset.
-    """
+    """A voltage domain, in signed microvolts."""
 
     id: Id
     name: Name
-    levels: tuple[Microvolts, ...] | LevelRange = ()
-    level: Microvolts = 0
-    config: Literal["on", "off"] = "off"
-    modes: tuple[ModeId, ...] = ()
-    set_us: Microseconds = 0
-    async_set: bool = False
-    sharing: Literal["votes", "exclusive"] = "votes"
+    levels: Annotated[
+        tuple[Microvolts, ...] | LevelRange, says("ascending, or a range; absent: fixed at `level`")
+    ] = ()
+    level: Annotated[Microvolts, says("at boot, one of the levels")] = 0
+    config: Annotated[Literal["on", "off"], says("at boot")] = "off"
+    modes: Annotated[
+        tuple[ModeId, ...],
+        says("implementation-defined modes beside on and off, as VOLTAGE_CONFIG_SET takes"),
+    ] = ()
+    async_set: Annotated[bool, says("whether VOLTAGE_LEVEL_SET may be asynchronous")] = False
+    set_us: Annotated[Microseconds, says("how long an asynchronous change of level takes")] = 0
+    sharing: Annotated[
+        Sharing, says("exclusive: the first agent that changes it has it until it turns it off or is reset")
+    ] = "votes"
 
 
 def problems(platform: Any) -> Iterator[str]:

@@ -113,10 +113,11 @@ class ClockService(Served):
     def name_get(self, _agent: int, request: clock.ClockNameGet) -> Answer:
         return clock.ClockNameGetReply(0, self.clocks[request.clock_id].name)
 
-    def possible_parents_get(self, _agent: int, request: clock.PossibleParentsGet) -> Answer:
+    def possible_parents_get(self, agent: int, request: clock.PossibleParentsGet) -> Answer:
         parents = self.clocks[request.clock_id].parents
         if not parents:
             return Status.NOT_SUPPORTED
+        parents = tuple(self.machine.views.listed(agent, "clock", parents))
         page = parents[request.skip_parents : request.skip_parents + self._parents_fit]
         remaining = max(0, len(parents) - request.skip_parents - len(page))
         bits = clock.NUM_PARENTS.pack(remaining=remaining, returned=len(page))
@@ -129,8 +130,12 @@ class ClockService(Served):
 
     def _rights(self, agent: int, one: Clock) -> tuple[bool, bool, bool]:
         """Whether the agent may change state, parent and rate."""
-        allowed = self.machine.permissions.may(agent, ("clock", one.id), changes=True)
-        return allowed and one.state_control, allowed and one.parent_control, allowed and one.rate_control
+        may = self.machine.permissions.may
+        return (
+            one.state_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_CONFIG_SET")),
+            one.parent_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_PARENT_SET")),
+            one.rate_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_RATE_SET")),
+        )
 
     # ---- rate ---------------------------------------------------------------------------------
 

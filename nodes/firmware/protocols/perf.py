@@ -87,11 +87,13 @@ class PerfService(Served):
     def attributes(self, agent: int, request: perf.DomainAttributes) -> Answer:
         domain = self.domains[request.domain_id]
         version = self.machine.version
-        may = self.machine.permissions.may(agent, (KIND, domain.id), changes=True)
+        may = self.machine.permissions.may
         notifies = domain.notifications and self.machine.outbox.reaches(agent)
         bits = perf.DOMAIN.pack(
-            can_set_limits=may and domain.set_limits,
-            can_set_level=may and domain.set_level,
+            can_set_limits=domain.set_limits
+            and may(agent, (KIND, domain.id), True, ("perf", "PERFORMANCE_LIMITS_SET")),
+            can_set_level=domain.set_level
+            and may(agent, (KIND, domain.id), True, ("perf", "PERFORMANCE_LEVEL_SET")),
             limits_notify=notifies,
             level_notify=notifies,
             fastchannels=version >= FAST and bool(domain.fastchannel),
