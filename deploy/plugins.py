@@ -4,15 +4,22 @@ The contract is told in PLUGINS.md. This module knows packages and tables; what 
 ``nodes.firmware``'s business.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
 from bus.scmi.protocol import Protocol
 from bus.scmi.tables import STANDARD, Tables
 from deploy.errors import UserError
+from nodes.firmware.machine import Machine
+from nodes.firmware.platform import Platform
+from nodes.firmware.service import Service
 
 GROUP = "trapline.protocols"
+
+
+Factory = Callable[[Machine], Service]
 
 
 class Plugin(NamedTuple):
@@ -61,6 +68,39 @@ def _plugin(point: EntryPoint) -> Plugin:
         why = f"{point.value}.service is not callable; give it what makes the service in EL3"
         raise _refused(point, why)
     return Plugin(protocol, service, _origin(point))
+
+
+def services(platform: Platform, points: Iterable[EntryPoint] | None = None) -> tuple[Factory, ...]:
+    """What makes the services of the protocols that a platform names; UserError for one that is not there.
+
+    Nothing is looked for when the platform names none.
+    """
+    if not platform.vendor_protocol:
+        return ()
+    found = {one.protocol.key: one for one in load(points).found}
+    made = []
+    for at, wanted in enumerate(platform.vendor_protocol):
+        plugin = found.get(wanted.name)
+        if plugin is None:
+            there = ", ".join(sorted(found)) or "none is installed"
+            raise UserError(
+                f"vendor_protocol[{at}].name: no plug-in has protocol {wanted.name!r}; "
+                f"install it, or choose from those that are: {there}"
+            )
+        made.append(partial(_service, plugin, wanted.settings))
+    return tuple(made)
+
+
+def _service(plugin: Plugin, settings: Mapping[str, Any], machine: Machine) -> Service:
+    """A plug-in's service; what goes wrong in it is told in its name."""
+    try:
+        service: Service = plugin.service(machine, settings)
+    except Exception as error:
+        why = f"its service ended with {type(error).__name__}: {error}; mend it, or its settings"
+        raise UserError(f"plug-in {plugin.origin}: {why}") from error
+    if service.table is not plugin.protocol:
+        raise UserError(f"plug-in {plugin.origin}: its service is of another protocol; give it its own table")
+    return service
 
 
 def _origin(point: EntryPoint) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from deploy import devicetree, platform_toml
+from bus.shmem import PrivateMemory
+from deploy import assembly, devicetree, platform_toml
 from deploy.derive import derive_platform
 from deploy.devicetree.limits import FILE_BYTES_MAX
 from deploy.errors import UserError
@@ -184,8 +185,12 @@ def read_platform(path: Path) -> Platform:
     try:
         platform = platform_toml.decode(text)
         check(platform)
+        if platform.vendor_protocol:
+            assembly.firmware(platform, PrivateMemory())  # its plug-ins are there, and say what there is
     except (msgspec.DecodeError, PlatformError) as error:
         raise UserError(f"{path}{_with_line(str(error))}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     return platform
 
 

@@ -299,7 +299,7 @@ SENSOR_AXIS_DESCRIPTION_GET = Command(
     AxisDescriptionGet,
     AxisDescriptionGetReply,
     since=0x20000,
-    errors=_UNKNOWN,
+    errors={**_UNKNOWN, Status.NOT_SUPPORTED: "sensor has no axes"},
 )
 SENSOR_LIST_UPDATE_INTERVALS = Command(
     0x8,
@@ -307,7 +307,7 @@ SENSOR_LIST_UPDATE_INTERVALS = Command(
     ListUpdateIntervals,
     ListUpdateIntervalsReply,
     since=0x20000,
-    errors=_UNKNOWN,
+    errors={**_UNKNOWN, Status.NOT_SUPPORTED: "sensor has no update intervals"},
 )
 SENSOR_CONFIG_GET = Command(
     0x9,
@@ -350,7 +350,7 @@ SENSOR_AXIS_NAME_GET = Command(
     AxisNameGet,
     AxisNameGetReply,
     since=0x30000,
-    errors=_UNKNOWN,
+    errors={**_UNKNOWN, Status.NOT_SUPPORTED: "sensor has no axes"},
     confidence=Confidence.B,
 )
 SENSOR_TRIP_POINT_EVENT = Notification(

@@ -28,6 +28,7 @@ class Subscriptions:
         self._table = table
         self._kind = kind
         self.notification = notification
+        self.on_lost: Callable[[int, int], None] = lambda agent, resource_id: None
         self._by_resource: dict[int, dict[int, int]] = {}
         self._by_agent: dict[int, dict[int, int]] = {}
         self._head = header.pack(table.id, notification.id, 0, MessageType.NOTIFICATION)
@@ -60,10 +61,6 @@ class Subscriptions:
         """The resources that somebody subscribed to, ascending."""
         return sorted(self._by_resource)
 
-    def resources_of(self, agent: int) -> list[int]:
-        """The resources that an agent subscribed to, ascending."""
-        return sorted(self._by_agent.get(agent, ()))
-
     def tell(
         self, resource_id: int, message: Message | Callable[[int], Message | None], but: int = -1
     ) -> None:
@@ -89,10 +86,10 @@ class Subscriptions:
         machine.outbox.send(agent, self._head, machine.encode(agent, message, version))
 
     def withdraw(self, agent: int) -> None:
-        """Take back every subscription of the agent."""
-        for resource_id in list(self._by_agent.get(agent, ())):
+        """Take back every subscription of the agent; ``on_lost`` hears of each (agent, resource id)."""
+        for resource_id in sorted(self._by_agent.pop(agent, ())):
             self._drop(agent, resource_id)
-        self._by_agent.pop(agent, None)
+            self.on_lost(agent, resource_id)
 
     def ledger(self, agent: int) -> list[Entry]:
         return [

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bus import shmem
 from bus.fields import encode
 from bus.scmi import PROTOCOLS, header, trace
 from bus.scmi.status import Status
-from deploy import message, plugins
+from deploy import assembly, message, plugins, topology
 from deploy.errors import UserError
 
 PAGE = Path(plugins.__file__).parent / "PLUGINS.md"
@@ -135,3 +136,82 @@ def test_two_plug_ins_cannot_share_an_id(site: Site) -> None:
     site.install("two", good(key="blower"), "b-fan", "b = two")
     with pytest.raises(UserError, match=r"plug-in b-fan 1\.0, entry point b: .* share an id or a key"):
         plugins.load()
+
+
+# ---- in EL3 -----------------------------------------------------------------------------------
+
+
+def platform_with(text: str, tmp_path: Path) -> Path:
+    path = tmp_path / "platform.toml"
+    agents = "".join(
+        f'[[agent]]\nid = {one}\nname = "a{one}"\nsmc_id = {0x8200_0002 + one}\nshmem = {0x1000 * one}\n'
+        f"trusted = {str(one == 1).lower()}\n"
+        for one in (1, 2)
+    )
+    path.write_text(f'name = "cooled"\n{agents}{text}', encoding="utf-8")
+    return path
+
+
+SPEED_SET, SPEED_GET = header.pack(0x81, 0x4), header.pack(0x81, 0x3)
+
+
+def test_el3_serves_it_with_permissions_settings_and_discovery(site: Site, tmp_path: Path) -> None:
+    site.install("fan", example("fan.py"))
+    described = topology.read_platform(platform_with(example("platform.toml"), tmp_path))
+    core = assembly.firmware(described, shmem.PrivateMemory())
+    protocols = core.ladder.answer(2, header.pack(0x10, 0x6), bytes(4))[3]
+    assert protocols[4:] == b"\1\0\0\0\x81\0\0\0"
+    assert core.ladder.answer(2, header.pack(0x81, 1), b"")[3][4:] == b"\2\0\0\0"
+
+    def set_speed(agent: int, fan: int) -> Status:
+        return core.ladder.answer(agent, SPEED_SET, fan.to_bytes(4, "little") + b"\7\0\0\0")[2]
+
+    assert set_speed(2, 0) is Status.DENIED, "fan 0 is in a device that nobody granted"
+    assert set_speed(2, 1) is Status.DENIED, "fan 1 is in no device"
+    assert set_speed(1, 1) is Status.SUCCESS
+    core.permissions.set_device(2, 20, True)
+    assert set_speed(2, 0) is Status.SUCCESS
+    assert set_speed(2, 2) is Status.NOT_FOUND
+    core.permissions.set_protocol(2, 20, 0x81, False)
+    assert set_speed(2, 0) is Status.DENIED
+    assert core.ladder.answer(1, SPEED_GET, bytes(4))[3][4:] == b"\7\0\0\0"
+    core.lifecycle.reset(1, 2, True)
+    assert core.last_reset[2].leaks == ()
+    assert [entry.thing for entry in core.last_reset[2].before] == ["device 20", "fan 0 speed"]
+    assert core.ladder.answer(1, SPEED_GET, bytes(4))[3][4:] == b"\0\0\0\0"
+
+
+def test_a_platform_that_names_none_has_none(site: Site, tmp_path: Path) -> None:
+    site.install("fan", example("fan.py"))
+    core = assembly.firmware(topology.read_platform(platform_with("", tmp_path)), shmem.PrivateMemory())
+    assert core.ladder.answer(1, header.pack(0x81, 1), b"")[2] is Status.NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[vendor_protocol]]\nname = "pump"', "vendor_protocol[0].name: no plug-in has protocol 'pump'; "),
+        (
+            '[[vendor_protocol]]\nname = "fan"\nsettings = { fans = "many" }',
+            "plug-in trapline-fan 1.0, entry point fan: its service ended with ValueError: ",
+        ),
+        (
+            '[[vendor_protocol]]\nname = "fan"\n[[device]]\nid = 1\nname = "d"\n'
+            "vendor_resources = { pump = [0] }",
+            "device[0].vendor_resources: no protocol has the kind 'pump'; ",
+        ),
+        (
+            '[[vendor_protocol]]\nname = "fan"\n[[view]]\nagent = 2\nkind = "fan"\nids = [1]',
+            "view[0]: there is no fan 1; correct the number",
+        ),
+        (
+            '[[device]]\nid = 1\nname = "d"\nvendor_resources = { fan = [0] }',
+            "device[0].vendor_resources: there is no [[vendor_protocol]]; ",
+        ),
+    ],
+)
+def test_what_a_platform_cannot_say_of_them(site: Site, tmp_path: Path, text: str, told: str) -> None:
+    site.install("fan", example("fan.py"))
+    path = platform_with(text, tmp_path)
+    with pytest.raises(UserError, match=re.escape(f"{path}: {told}")):
+        topology.read_platform(path)

@@ -66,10 +66,9 @@ def told(bench: Bench) -> list[Told]:
         effects, bench.raised = bench.raised, []
         for effect in effects:
             if isinstance(effect, Send) and isinstance(effect.frame, frames.Interrupt):
+                raised = effect.frame
                 said.append(_read(bench, effect))
-                done = frames.EndOfInterrupt(
-                    1, effect.frame.request, 0, effect.frame.intid, effect.frame.page
-                )
+                done = frames.EndOfInterrupt(1, raised.request, 0, raised.intid, raised.page)
                 bench.raised.extend(bench.core.step(Received(XEN, done, shmem.IDLE), bench.now_ns))
     return said
 

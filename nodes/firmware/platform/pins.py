@@ -6,22 +6,25 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bus.scmi.pinctrl import CONFIG_TYPE
-from nodes.firmware.platform.described import Described, Id, Name, unknown
+from nodes.firmware.platform.described import Described, Id, Name, says, unknown
 
 NAMED = {name.lower(): number for name, number in CONFIG_TYPE.items() if not name.startswith("OEM_")}
 PinId = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 
 
 class Pin(Described, frozen=True):
-    """A pin. ``configs``: the settings that it has, each with its legal values, that at boot first
-    ("bias_pull_up" = [0, 1]); an empty list is any value, 0 at boot. "oem_192" to "oem_255" are the vendor's.
-    ``function`` is the one at boot, absent: none.
-    """
+    """A pin. Settings are named as in CONFIG_TYPE of the protocol, in lower case."""
 
     id: PinId
     name: Name
-    configs: Mapping[str, tuple[Id, ...]] = {}
-    function: PinId | None = None
+    configs: Annotated[
+        Mapping[str, tuple[Id, ...]],
+        says(
+            "its settings, each with the legal values, that at boot first (bias_pull_up = [0, 1]); "
+            "an empty list is any value, 0 at boot; oem_192 to oem_255 are the vendor's"
+        ),
+    ] = {}
+    function: Annotated[PinId | None, says("its function at boot; absent: none")] = None
 
 
 class PinGroup(Described, frozen=True):
@@ -33,20 +36,20 @@ class PinGroup(Described, frozen=True):
 
 
 class PinFunction(Described, frozen=True):
-    """A function that ``groups`` can be given, or, if ``pin_only``, ``pins``. ``gpio``: it makes GPIOs."""
+    """A function that pins can be given."""
 
     id: PinId
     name: Name
-    groups: tuple[PinId, ...] = ()
-    pins: tuple[PinId, ...] = ()
-    pin_only: bool = False
-    gpio: bool = False
+    groups: Annotated[tuple[PinId, ...], says("the groups that can be given it")] = ()
+    pins: Annotated[tuple[PinId, ...], says("the pins that can be given it, if it is pin_only")] = ()
+    pin_only: Annotated[bool, says("it is given to single pins")] = False
+    gpio: Annotated[bool, says("it makes GPIOs")] = False
 
 
 class PinControl(Described, frozen=True):
-    """What else pin control has. ``set_permissions``: PINCTRL_SET_PERMISSIONS (its layout is not certain)."""
+    """What else pin control has."""
 
-    set_permissions: bool = False
+    set_permissions: Annotated[bool, says("PINCTRL_SET_PERMISSIONS, whose layout is not certain")] = False
 
 
 def config_number(name: str) -> int | None:

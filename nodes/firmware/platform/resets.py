@@ -5,30 +5,30 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Id, Microseconds, Name
+from nodes.firmware.platform.described import Described, Id, Microseconds, Name, says
 
 ImplementationState = Annotated[int, msgspec.Meta(ge=0, le=0x7FFF_FFFF)]
 
 
 class ResetDomain(Described, frozen=True):
-    """A reset domain. ``latency_us``: how long a reset takes, absent: not known.
-
-    ``autonomous``, ``explicit``, ``async_reset``: the ways of resetting that it has; ``asserted``: whether
-    its line is held at boot. ``states``: the implementation's own kinds of reset, beside the cold one.
-    ``reset_notify``: whether RESET_ISSUED is sent. ``sharing``, for a domain that several agents may use:
-    nobody may reset it ("refused"), everybody ("anyone"), or only the first who asserts it ("exclusive").
-    """
+    """A reset domain."""
 
     id: Id
     name: Name
-    latency_us: Microseconds | None = None
-    autonomous: bool = True
-    explicit: bool = True
-    async_reset: bool = False
-    reset_notify: bool = False
-    asserted: bool = False
-    states: tuple[ImplementationState, ...] = ()
-    sharing: Literal["refused", "anyone", "exclusive"] = "refused"
+    latency_us: Annotated[Microseconds | None, says("how long a reset takes; absent: not known")] = None
+    autonomous: Annotated[bool, says("it can assert and release by itself")] = True
+    explicit: Annotated[bool, says("agents can assert and release its line")] = True
+    async_reset: Annotated[bool, says("autonomous resets can be asked for asynchronously")] = False
+    reset_notify: Annotated[bool, says("RESET_ISSUED is sent")] = False
+    asserted: Annotated[bool, says("its line is held at boot")] = False
+    states: Annotated[
+        tuple[ImplementationState, ...],
+        says("the implementation's own resets, beside the cold one (bit 31 set)"),
+    ] = ()
+    sharing: Annotated[
+        Literal["refused", "anyone", "exclusive"],
+        says("when several agents may use it: nobody resets it, everybody, or only the first who asserts it"),
+    ] = "refused"
 
 
 def problems(platform: Any) -> Iterator[str]:

@@ -1,12 +1,12 @@
 """Rights beyond devices: what single agents may do with single resources and commands, and what they see."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
 
 from bus.scmi import BY_KEY
-from nodes.firmware.platform.described import Described, Id, Name, unknown
+from nodes.firmware.platform.described import Described, Id, Name, PlatformError, says, unknown
 from nodes.firmware.platform.kinds import KINDS_OF, PROTOCOL_OF
 
 CommandName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]+\.[A-Z0-9_]+$")]
@@ -14,35 +14,32 @@ ALWAYS = (0x0, 0x1, 0x2, 0x10)  # version, attributes, message attributes, negot
 
 
 class Right(Described, frozen=True):
-    """A right of one agent, beside what its devices give; the permission commands do not change it.
-
-    ``allow`` or deny ``commands`` ("clock.CLOCK_RATE_SET"; none: all that name the resource) on the resources
-    ``ids`` (none: all) of a ``kind`` ("clock", "power_domain", "pin_group"...).
-    """
+    """A right of one agent, beside what its devices give; the permission commands do not change it."""
 
     agent: Id
-    allow: bool
-    commands: tuple[CommandName, ...] = ()
-    kind: str = ""
-    ids: tuple[Id, ...] = ()
+    allow: Annotated[bool, says("allow or deny")]
+    commands: Annotated[
+        tuple[CommandName, ...], says('"clock.CLOCK_RATE_SET"; none: all that name such a resource')
+    ] = ()
+    kind: Annotated[str, says("of resources: clock, power_domain, pin_group...")] = ""
+    ids: Annotated[tuple[Id, ...], says("which of them; none: all")] = ()
 
 
 class View(Described, frozen=True):
-    """One agent's own numbering of the resources of a kind: its 0 is the platform's ``ids[0]``, and so on.
-
-    What is not in ``ids`` does not exist for it. A view grants nothing.
+    """One agent's own numbering of the resources of a kind. What is not in it does not exist for the agent; a
+    view grants nothing.
     """
 
     agent: Id
-    kind: str
-    ids: tuple[Id, ...]
+    kind: Annotated[str, says("of resources: clock, power_domain, pin_group...")]
+    ids: Annotated[tuple[Id, ...], says("the agent's 0 is the first of these, and so on")]
 
 
 class VendorProtocol(Described, frozen=True):
-    """A plug-in's protocol: ``name`` is the plug-in's, ``settings`` are handed to it as they are."""
+    """Settings of a plug-in's protocol."""
 
-    name: Name
-    settings: Mapping[str, Any] = {}
+    name: Annotated[Name, says("the protocol's key")]
+    settings: Annotated[Mapping[str, Any], says("handed to the plug-in as they are")] = {}
 
 
 def problems(platform: Any) -> Iterator[str]:
@@ -136,3 +133,25 @@ def _view_problems(
                 f"view[{seen[view.agent, view.kind]}]; put them into one"
             )
         seen[view.agent, view.kind] = at
+
+
+def check_resources(platform: Any, services: Iterable[Any]) -> None:
+    """Raise PlatformError for resources of plug-ins' protocols that none of ``services`` has."""
+    if not platform.vendor_protocol:
+        return
+    known = {kind: set(ids) for service in services for kind, ids in service.resources.items()}
+    known |= {kind: {row.id for row in getattr(platform, kind)} for kind in PROTOCOL_OF}
+    named = [
+        (f"device[{at}].vendor_resources", kind, ids)
+        for at, device in enumerate(platform.device)
+        for kind, ids in device.vendor_resources.items()
+    ]
+    for table in ("right", "view"):
+        rows = enumerate(getattr(platform, table))
+        named += [(f"{table}[{at}]", row.kind, row.ids) for at, row in rows if row.kind]
+    for place, kind, ids in named:
+        if kind not in known:
+            raise PlatformError(f"{place}: no protocol has the kind {kind!r}; choose from {', '.join(known)}")
+        for one in ids:
+            if one not in known[kind]:
+                raise PlatformError(f"{place}: there is no {kind} {one}; correct the number")

@@ -43,6 +43,7 @@ class Measurements:
         self._power = power
         self._interval_us = interval_us
         self._subscribed = Subscriptions(machine, powercap.PROTOCOL, POWERCAP_MEASUREMENTS_CHANGED, KIND)
+        self._subscribed.on_lost = self._lost
         self._windows: dict[int, dict[int, Window]] = {}
         self._planned: dict[int, tuple[Timer, int]] = {}
 
@@ -86,11 +87,11 @@ class Measurements:
 
     def withdraw(self, agent: int) -> None:
         """Take back every subscription of the agent."""
-        concerned = self._subscribed.resources_of(agent)
         self._subscribed.withdraw(agent)
-        for domain_id in concerned:
-            self._windows.get(domain_id, {}).pop(agent, None)
-            self.plan(domain_id)
+
+    def _lost(self, agent: int, domain_id: int) -> None:
+        self._windows.get(domain_id, {}).pop(agent, None)
+        self.plan(domain_id)
 
     def ledger(self, agent: int) -> list[Entry]:
         return self._subscribed.ledger(agent)

@@ -18,6 +18,7 @@ from nodes.firmware.votes import Votes
 from nodes.limits import DELAYED_PENDING
 
 COUNT_BYTES = 4
+DESCRIPTOR_BYTES = 28  # the shortest there is
 DESCRIPTORS_MAX, AXES_MAX = 0xFFF, 0x3F
 ENABLED, TIMESTAMPED, INTERVAL_AT = 1, 2, 2  # a wish as one number: two bits, the interval above them
 
@@ -32,8 +33,8 @@ class SensorService(Served):
         self._sensors = board.sensors
         self.sensors: dict[int, Sensor] = board.sensors.sensors
         self.resources = {KIND: self.sensors}
-        self._in_order = [self.sensors[one] for one in sorted(self.sensors)]
-        self._any_async = any(one.async_read for one in self._in_order)
+        self._in_order = sorted(self.sensors)
+        self._any_async = any(one.async_read for one in self.sensors.values())
         self._room = machine.payload_bytes - STATUS_BYTES - COUNT_BYTES
         self._intervals_fit = fits(sensor.ListUpdateIntervalsReply, machine.payload_bytes)
         self.wishes = Votes()
@@ -66,15 +67,16 @@ class SensorService(Served):
 
     def description_get(self, agent: int, request: sensor.DescriptionGet) -> Answer:
         index, version = request.desc_index, self._machine.version
-        if index >= len(self._in_order):
+        listed = self._machine.views.listed(agent, KIND, self._in_order)
+        if index >= len(listed):
             return Status.INVALID_PARAMETERS
         reached = self._reached(agent)
         candidates = [
-            words.descriptor(one, version, reached=reached, interval_us=self.interval_us(one.id))
-            for one in self._in_order[index : index + self._room // 28]
+            words.descriptor(self.sensors[one], version, reached=reached, interval_us=self.interval_us(one))
+            for one in listed[index : index + self._room // DESCRIPTOR_BYTES]
         ]
         found = candidates[: words.page(candidates, self._room, version, DESCRIPTORS_MAX)]
-        remaining = len(self._in_order) - index - len(found)
+        remaining = len(listed) - index - len(found)
         return sensor.DescriptionGetReply(
             sensor.NUM_SENSORS.pack(remaining=remaining, returned=len(found)), tuple(found)
         )

@@ -29,6 +29,7 @@ class TripPoints:
         self._sensors = sensors
         self._readable = readable
         self._subscribed = Subscriptions(machine, sensor.PROTOCOL, SENSOR_TRIP_POINT_EVENT, KIND)
+        self._subscribed.on_lost = lambda _agent, sensor_id: self.plan(sensor_id)
         self._trips: dict[int, dict[int, Trips]] = {}
         self._of_agent: dict[int, dict[int, None]] = {}
         self._watched: dict[int, tuple[Timer, int | None]] = {}
@@ -82,12 +83,10 @@ class TripPoints:
 
     def withdraw(self, agent: int) -> None:
         """Take back an agent's trip points and subscriptions."""
-        concerned = self._subscribed.resources_of(agent)
-        self._subscribed.withdraw(agent)
         for sensor_id in self._of_agent.pop(agent, {}):
             self._trips[sensor_id].pop(agent, None)
-        for sensor_id in concerned:
             self.plan(sensor_id)
+        self._subscribed.withdraw(agent)
 
     def ledger(self, agent: int) -> list[Entry]:
         set_by_it = [
@@ -118,6 +117,7 @@ class Updates:
         self._interval_us = interval_us
         self._readings = readings
         self._subscribed = Subscriptions(machine, sensor.PROTOCOL, SENSOR_UPDATE, KIND)
+        self._subscribed.on_lost = lambda _agent, sensor_id: self.plan(sensor_id)
         self._planned: dict[int, tuple[Timer, int]] = {}
 
     def subscribe(self, agent: int, sensor_id: int, enable: int) -> Status:
@@ -149,10 +149,8 @@ class Updates:
             self._subscribed.tell(sensor_id, message)
 
     def withdraw(self, agent: int) -> None:
-        concerned = self._subscribed.resources_of(agent)
+        """Take back an agent's subscriptions."""
         self._subscribed.withdraw(agent)
-        for sensor_id in concerned:
-            self.plan(sensor_id)
 
     def ledger(self, agent: int) -> list[Entry]:
         return self._subscribed.ledger(agent)
