@@ -212,6 +212,7 @@ def test_a_name_that_is_taken(folder: Path, edit: Edit, name: str, whose: str) -
         ("/soc/gpu@fd000000", "/" + "x" * 1024, "dtdev: a path of 1025 characters"),
         ('name = "ivi"', "", "name: the domain has no name"),
         ("vcpus = 2", "vcpus = 999", "vcpus: 999 is out of range"),
+        ("irqs = [ 112 ]", "irqs = [ 31 ]", "irqs: 31 is no SPI"),
     ],
 )
 def test_a_mistake_in_a_guest(folder: Path, edit: Edit, old: str, new: str, told: str) -> None:

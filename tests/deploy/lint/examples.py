@@ -37,6 +37,7 @@ from tests.deploy.lint.example import (
     one,
     page,
 )
+from tests.deploy.lint.way_back import WAY_BACK
 
 FILES = [
     one("unreadable", GUEST, "", ""),
@@ -373,4 +374,4 @@ NAMES = [
         ("bootargs", 'xen,xen-bootargs = "console=dtuart dom0=sci-agent-id=0";\n bootargs'),
     ),
 ]
-EXAMPLES = [*FILES, *CHANNELS, *DOM0_RULES, *DEVICES, *DOMAINS, *FIRMWARE, *NAMES]
+EXAMPLES = [*FILES, *CHANNELS, *DOM0_RULES, *DEVICES, *DOMAINS, *WAY_BACK, *FIRMWARE, *NAMES]
