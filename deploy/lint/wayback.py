@@ -74,7 +74,8 @@ def _parties(material: Material) -> Iterator[Party]:
         tree = own_tree(material, host)
         mine = _party(material, tree, material.dom0_agent, certain=True)
         if mine is not None:
-            lines = tuple(of_dom0(material))
+            has_lines = mine[0].p2a is not None or mine[0].completion is not None
+            lines = tuple(of_dom0(material)) if has_lines else ()
             yield Party("Dom0", "Dom0", tree, *mine, tuple(_identity(tree)), lines)
     for domain in material.domains:
         if domain.tree is None or domain.sci_type in (None, NONE):
