@@ -44,6 +44,10 @@ class Party(msgspec.Struct, frozen=True):
     def node(self) -> Node:
         return self.tree[self.channel.node]
 
+    def offers(self, name: str) -> bool:
+        """Whether EL3 raises the interrupt that trees call ``name``; taken for granted if that is unknown."""
+        return self.agent is None or getattr(self.agent, KEYS[name]) is not None
+
     def line_spot(self) -> Spot:
         return at(self.node, EXTENDED if EXTENDED in self.node.properties else INTERRUPTS)
 
@@ -57,12 +61,13 @@ def judge(material: Material) -> Iterator[Finding]:
     """All that keeps a message of EL3's from its agent."""
     yield from _platform(material)
     for party in _parties(material):
-        if party.channel.p2a is not None:
+        yield from _offer(material, party)
+        # What EL3 does not use needs no page and no route.
+        if party.channel.p2a is not None and party.offers(RECEIVE):
             yield from _page(material, party, party.channel.p2a)
             yield from _line(material, party, RECEIVE, party.channel.p2a.interrupt)
-        if party.channel.completion is not None:
+        if party.channel.completion is not None and party.offers(COMPLETION):
             yield from _line(material, party, COMPLETION, party.channel.completion)
-        yield from _offer(material, party)
 
 
 # ---- who is concerned -------------------------------------------------------------------------

@@ -97,6 +97,9 @@ def test_an_agent_without_the_way_back_is_noted_and_no_more(platform: Platform) 
 def test_a_completion_interrupt_that_nobody_raises_is_told(platform: Platform) -> None:
     platform.edit(GUEST, '"p2a"', '"a2p"')
     assert {one.rule for one in platform.check()} == {"completion-not-raised", "way-back-unused"}
+    platform.edit(IVI, IRQS, "")
+    assert {one.rule for one in platform.check()} == {"completion-not-raised", "way-back-unused"}
+    assert {one.rule for one in platform.check(platform=False)} == {"interrupt-unrouted"}
 
 
 def fixes(platform: Platform) -> list[str]:
