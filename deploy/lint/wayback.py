@@ -193,7 +193,7 @@ def _line(material: Material, party: Party, name: str, intid: int) -> Iterator[F
     elif intid not in {one.intid for one in party.interrupts}:
         message = f"{party.name} waits for interrupt {intid} ({name}), which Xen does not route to it"
         also = (("what is routed", party.interrupts[0].spot),) if party.interrupts else ()
-        yield finding("interrupt-unrouted", party.line_spot(), message, _route_fix(party, intid), *also)
+        yield finding("interrupt-not-routed", party.line_spot(), message, _route_fix(party, intid), *also)
 
 
 def _cells(intid: int) -> str:

@@ -41,8 +41,8 @@ ONE_MISTAKE: dict[str, tuple[str, str, str, str, str]] = {
     "another page": ("p2a-page", IVI, "47fe3,", "47fe9,", '"47fe3,1@22002" in iomem'),
     "another agent's channel": ("p2a-on-channel-page", IVI, "47fe3,", "47ff4,", '"47fe3,1@22002" in iomem'),
     "its own channel": ("p2a-on-channel-page", IVI, "47fe3,", "47ff3,", '"47fe3,1@22002" in iomem'),
-    "not routed": ("interrupt-unrouted", IVI, IRQS, "", "irqs = [ 112 ]"),
-    "routed another": ("interrupt-unrouted", IVI, "112", "113", "irqs = [ 113, 112 ]"),
+    "not routed": ("interrupt-not-routed", IVI, IRQS, "", "irqs = [ 112 ]"),
+    "routed another": ("interrupt-not-routed", IVI, "112", "113", "irqs = [ 113, 112 ]"),
     "another line in the tree": ("interrupt-mismatch", GUEST, "<0 80 4>", "<0 81 4>", "Write <0 80 4>"),
     "another line at EL3": ("interrupt-mismatch", TOML, "112", "200", "Write <0 168 4> for 'p2a'"),
     "twice": ("interrupt-taken", IVI, IRQS, "irqs = [ 112, 112 ]", "Write 112 once"),
@@ -99,7 +99,7 @@ def test_a_completion_interrupt_that_nobody_raises_is_told(platform: Platform) -
     assert {one.rule for one in platform.check()} == {"completion-not-raised", "way-back-unused"}
     platform.edit(IVI, IRQS, "")
     assert {one.rule for one in platform.check()} == {"completion-not-raised", "way-back-unused"}
-    assert {one.rule for one in platform.check(platform=False)} == {"interrupt-unrouted"}
+    assert {one.rule for one in platform.check(platform=False)} == {"interrupt-not-routed"}
 
 
 def fixes(platform: Platform) -> list[str]:
