@@ -71,7 +71,7 @@ class Field(msgspec.Struct, frozen=True):
     ``item`` (instead of a code) if its items are structures. ``when`` makes a field of a structure depend
     on bits before it: ``"attributes_low[8] !attributes_high[8]"``. ``since`` is the protocol version that
     added the field; ``older`` maps a version to the bits that were legal below it; ``of`` names the kind
-    of resource that the value identifies.
+    of resource that the value identifies; ``values`` are names of the whole value, ``parts`` of some bits'.
     """
 
     code: str
@@ -81,6 +81,7 @@ class Field(msgspec.Struct, frozen=True):
     older: Mapping[int, Bits] = {}
     of: str = ""
     values: Mapping[str, int] = {}
+    parts: Mapping[str, Mapping[str, int]] = {}
     count: str = ""
     pad: int = 1
     item: Optional[type["Message"]] = None  # noqa: UP045 - a string has no "|"
@@ -224,7 +225,7 @@ def _encode_slowly(message: Message, table: Layout, version: int) -> bytes:
         value = getattr(message, row.name)
         if row.is_text:
             value = _text_bytes(value, int(row.code[:-1]))
-        if not row.count and (not row.when or _holds(row.when, lambda name: getattr(message, name))):
+        if not row.count and (not row.when or is_there(message, row)):
             data += struct.pack("<" + row.code, value)
     tail = table.tail
     if tail is None:
@@ -242,6 +243,11 @@ def _encode_slowly(message: Message, table: Layout, version: int) -> bytes:
 def _text_bytes(text: str, size: int) -> bytes:
     """NUL-terminated; a longer name is truncated, as every firmware does."""
     return text.encode("ascii", "replace")[: size - 1]
+
+
+def is_there(message: Message, row: Field) -> bool:
+    """Whether the condition of ``row`` holds in ``message``, so that the field is on the wire."""
+    return not row.when or _holds(row.when, lambda name: int(getattr(message, name)))
 
 
 def _holds(when: str, value: Callable[[str], int]) -> bool:
@@ -269,6 +275,11 @@ def decode(cls: type[M], payload: bytes, version: int = NEWEST) -> M:
     if end != len(payload):
         raise WrongSize(f"{cls.__name__} is {end} bytes here, not {len(payload)}")
     return message
+
+
+def decode_front(cls: type[M], payload: bytes, version: int = NEWEST) -> M:
+    """The message at the front of ``payload``, whatever follows it; raises WrongSize if it is cut off."""
+    return _decode_from(cls, payload, 0, version)[0]
 
 
 def _decode_from(cls: type[M], payload: bytes, at: int, version: int) -> tuple[M, int]:

@@ -12,6 +12,7 @@ import msgspec
 PROTOCOL_VERSION: Final = 1
 ENVELOPE_BYTES_MAX = 65_536
 PAGE_FRAME_BYTES_MAX = 4096
+EL3_DOMID: Final = 0x7FF5  # whom a Console for the firmware names: no domain can have this id
 
 U64 = Annotated[int, msgspec.Meta(ge=0)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
@@ -241,14 +242,14 @@ class Lifecycle(Frame, frozen=True, tag=11):
 
 
 class Console(Frame, frozen=True, tag=12):
-    """The toolstack asks something of a domain through Xen; ``body`` is opaque to Xen."""
+    """The toolstack asks something of a domain, or of EL3 (0x7FF5); ``body`` is opaque to Xen."""
 
     domid: U32
     body: Annotated[bytes, msgspec.Meta(max_length=8192)]
 
 
 class ConsoleReply(Frame, frozen=True, tag=13):
-    """The domain's answer, relayed by Xen to the toolstack."""
+    """The answer of the domain, or of EL3, relayed by Xen to the toolstack."""
 
     body: Annotated[bytes, msgspec.Meta(max_length=16384)]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bus.links import XEN
 from bus.shmem import PAGE_BYTES, Buffer, Memory
+from deploy import plugins
 from nodes.firmware.core import FirmwareCore
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import DEFAULT, FirmwareProfile
@@ -15,7 +16,9 @@ from nodes.xen.core import XenCore
 def firmware(
     platform: Platform, memory: Memory, profile: FirmwareProfile = DEFAULT, *, carried: bool = True
 ) -> FirmwareCore:
-    return FirmwareCore(platform, memory, XEN, profile, carried=carried)
+    """EL3, with the plug-ins' protocols that the platform names; raises UserError if one is not there."""
+    vendor = plugins.services(platform)
+    return FirmwareCore(platform, memory, XEN, profile, carried=carried, vendor=vendor)
 
 
 def xen(

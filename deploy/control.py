@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import zmq
 
-from bus.frames import U64, Registers, TrapClass
+from bus.frames import U32, U64, Registers, TrapClass
 from bus.links.zeromq import check_ipc_path
 from bus.shmem import PAYLOAD_BYTES_MAX
 from deploy.errors import UserError
@@ -50,6 +50,21 @@ class Call(msgspec.Struct, frozen=True, tag="call"):
     payload: Annotated[bytes, msgspec.Meta(max_length=PAYLOAD_BYTES_MAX)]
 
 
+class Message(msgspec.Struct, frozen=True, tag="message"):
+    """One SCMI message with a header word of the caller's own, as ``nodes.guest.console.Message``."""
+
+    name: str
+    header: U32
+    payload: Annotated[bytes, msgspec.Meta(max_length=PAYLOAD_BYTES_MAX)]
+    wait_delayed: bool = False
+
+
+class Take(msgspec.Struct, frozen=True, tag="take"):
+    """What a domain's inbox holds: messages that the platform sent unasked."""
+
+    name: str
+
+
 class Trap(msgspec.Struct, frozen=True, tag="trap"):
     """One SMC or HVC of a domain, with x0..x7."""
 
@@ -57,6 +72,20 @@ class Trap(msgspec.Struct, frozen=True, tag="trap"):
     ec: TrapClass
     immediate: U64
     x: Registers
+
+
+class Ledger(msgspec.Struct, frozen=True, tag="ledger"):
+    """What an agent holds; ``who`` is its number, its name, or that of its domain."""
+
+    who: str
+
+
+class Inject(msgspec.Struct, frozen=True, tag="inject"):
+    """Break a piece of EL3's hardware, or mend it."""
+
+    what: Literal["sensor", "reset"]
+    id: int
+    broken: bool
 
 
 class Kill(msgspec.Struct, frozen=True, tag="kill"):
@@ -70,15 +99,19 @@ class Down(msgspec.Struct, frozen=True, tag="down"):
     pass
 
 
-Request = Status | Create | Destroy | Reboot | Call | Trap | Kill | Down
+Request = Status | Create | Destroy | Reboot | Call | Message | Take | Trap | Ledger | Inject | Kill | Down
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """``error`` None: it worked and ``result`` says how. ``user``: the mistake is in what was asked."""
+    """``error`` None: it worked and ``result`` says how. ``user``: the mistake is in what was asked.
+
+    ``definite``: what failed surely did not happen.
+    """
 
     result: Any = None
     error: str | None = None
     user: bool = False
+    definite: bool = True
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -118,7 +151,7 @@ class ControlServer:
             return Reply(error=str(error), user=True)
         except ToolstackError as error:
             unsure = "" if error.definite else " (it may or may not have happened)"
-            return Reply(error=f"{error}{unsure}")
+            return Reply(error=f"{error}{unsure}", definite=error.definite)
 
     def close(self) -> None:
         self._context.destroy(linger=500)
@@ -134,25 +167,52 @@ def _wait(run: RunDirectory, socket: "zmq.Socket[bytes]") -> None:
             raise ToolstackError(f"no answer from the platform within {ANSWER_S:.0f} s", definite=False)
 
 
-def ask(run: RunDirectory, request: Request) -> Any:
-    """Send a request to the platform of ``run`` and wait; gives the result.
+class Session:
+    """Requests to the platform of ``run``, one after the other.
 
-    Raises UserError when no platform runs there or the request is wrong, ToolstackError when it failed.
+    Raises UserError when no platform runs there.
     """
-    if not run.alive() or not run.control_socket.exists():
-        raise UserError(
-            f"no platform runs in {run.path}; start one with 'trapline up', or name it with --name"
-        )
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.REQ)
-    socket.setsockopt(zmq.LINGER, 0)
-    try:
-        socket.connect(f"ipc://{run.control_socket}")
-        socket.send(_encode(request))
-        _wait(run, socket)
-        reply = _decode_reply(socket.recv())
-    finally:
-        context.destroy(linger=0)
-    if reply.error is not None:
-        raise UserError(reply.error) if reply.user else ToolstackError(reply.error)
-    return reply.result
+
+    def __init__(self, run: RunDirectory) -> None:
+        if not run.alive() or not run.control_socket.exists():
+            raise UserError(
+                f"no platform runs in {run.path}; start one with 'trapline up', or name it with --name"
+            )
+        self._run = run
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._connect()
+
+    def _connect(self) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(zmq.REQ)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(f"ipc://{self._run.control_socket}")
+        return socket
+
+    def ask(self, request: Request) -> Any:
+        """Send a request and wait; gives the result.
+
+        Raises UserError when the request is wrong, ToolstackError when it failed.
+        """
+        self._socket.send(_encode(request))
+        try:
+            _wait(self._run, self._socket)
+        except ToolstackError:
+            self._socket.close()  # what is asked next must not get the answer to this
+            self._socket = self._connect()
+            raise
+        reply = _decode_reply(self._socket.recv())
+        if reply.error is not None:
+            raise UserError(reply.error) if reply.user else ToolstackError(reply.error, reply.definite)
+        return reply.result
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.destroy(linger=0)
+
+
+def ask(run: RunDirectory, request: Request) -> Any:
+    """One request in a session of its own; raises as Session does."""
+    with Session(run) as session:
+        return session.ask(request)

@@ -14,6 +14,7 @@ from bus import reference
 from bus.scmi import PROTOCOLS
 from deploy.lint import rules
 from nodes import reference as nodes_reference
+from nodes.firmware import profile_table
 
 ROOT = Path(bus.__file__).parent.parent
 Sections = Mapping[str, Callable[[], str]]
@@ -22,6 +23,7 @@ PAGES: Mapping[str, Sections] = {
     "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
     "deploy/lint/RULES.md": {"rules": rules.markdown},
+    "nodes/firmware/PROFILES.md": {"firmwares": profile_table.markdown},
     "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
     "deploy/platforms/README.md": {"platform": nodes_reference.platform_keys},
 }

@@ -29,6 +29,8 @@ from deploy.rundir import replace
 from nodes.contract import Core, Undelivered
 from nodes.devicetree import Node, Tree
 from nodes.firmware.platform import Platform
+from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
+from nodes.firmware.profile import FirmwareProfile
 from nodes.guest.core import GuestConfig, GuestCore
 from nodes.xen.config import XenConfig
 from nodes.xen.profile import DEFAULT, Profile
@@ -58,6 +60,7 @@ class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
 
 class FirmwareSpec(msgspec.Struct, frozen=True, tag="firmware"):
     platform: Platform
+    profile: FirmwareProfile = STRICT_FIRMWARE
 
 
 class GuestSpec(msgspec.Struct, frozen=True, tag="guest"):
@@ -168,7 +171,7 @@ def _build(spec: NodeSpec, log: Log) -> tuple[Core, Link, Driver]:
         return _build_xen(spec, role, memory, log)
     core: Core
     if isinstance(role, FirmwareSpec):
-        core = assembly.firmware(role.platform, memory, carried=spec.carried)
+        core = assembly.firmware(role.platform, memory, role.profile, carried=spec.carried)
     else:
         core = assembly.guest(role.config, role.mapped, memory)
     link = DealerLink(spec.endpoint, spec.token, spec.server_key)

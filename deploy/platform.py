@@ -17,10 +17,12 @@ from bus.frames import Lifecycle
 from deploy import control
 from deploy.engines.local import LocalEngine, Options
 from deploy.errors import UserError
+from deploy.holdings import holdings
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
 from deploy.toolstack import Toolstack, ToolstackError, Work
 from deploy.topology import Topology, read_guest
+from nodes.firmware import console as el3
 from nodes.guest import console
 
 EVENTS_KEPT = 200
@@ -183,14 +185,32 @@ class Platform:
             self._known(request.name)
             call = console.Call(request.protocol_id, request.message_id, request.payload)
             return _plain(self.toolstack.ask(request.name, call))
+        if isinstance(request, control.Message):
+            self._known(request.name)
+            message = console.Message(request.header, request.payload, request.wait_delayed)
+            return _plain(self.toolstack.ask(request.name, message))
+        if isinstance(request, control.Take):
+            self._known(request.name)
+            return _plain(self.toolstack.ask(request.name, console.Take()))
         if isinstance(request, control.Trap):
             self._known(request.name)
             trap = console.RawTrap(request.ec, request.immediate, request.x)
             return _plain(self.toolstack.ask(request.name, trap))
+        if isinstance(request, control.Ledger):
+            domains = self.toolstack.list()
+            return _plain(holdings(self.toolstack.ask_firmware, domains, request.who))
+        if isinstance(request, control.Inject):
+            self._inject(request)
+            return None
         if isinstance(request, control.Kill):
             return self._kill(request)
         self.stopping = True
         return None
+
+    def _inject(self, request: control.Inject) -> None:
+        """A fault on purpose in what EL3 drives."""
+        self.toolstack.ask_firmware(el3.Inject(request.what, request.id, request.broken))
+        self._note("firmware", "fault" if request.broken else "mended", f"{request.what} {request.id}")
 
     def _kill(self, request: control.Kill) -> dict[str, int]:
         """A fault on purpose: the process of a node killed, stopped or continued."""
@@ -214,6 +234,8 @@ class Platform:
         """Everything about the platform as plain data: what, who, how it does, where to look."""
         return {
             "platform": self.topology.name,
+            "firmware": self.topology.firmware.name,
+            "profile": self.topology.profile.name,
             "run": str(self.run_directory.path),
             "uptime_s": round(self.elapsed_s(), 3),
             "link": "ipc" if self.engine.options.tcp_port is None else "tcp",

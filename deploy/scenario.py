@@ -38,7 +38,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def attempts(topology: Topology, domains: list[DomainInfo]) -> list[Attempt]:
-    """What the last guest of the platform tries; needs a second domain with a channel."""
+    """What the last guest of the platform tries; needs a second domain with a channel.
+
+    What its firmware allows everybody is no attempt at anything.
+    """
+    firmware = topology.firmware
     guests = [info for info in domains if info.domid and info.smc_id is not None]
     if len(guests) < 2:
         return []
@@ -66,16 +70,19 @@ def attempts(topology: Topology, domains: list[DomainInfo]) -> list[Attempt]:
             "undefined instruction",
             "not an SMC Calling Convention call",
         ),
-        Attempt(
-            me.name,
-            f"grants itself a device of {other.name}",
-            _call(0x10, 0x9, encode(base.SetDevicePermissions(me.agent_id or 0, _device(topology), 1))),
-            "DENIED",
-            "only the trusted agent may change permissions",
-        ),
     ]
+    if not firmware.anyone_grants:
+        found.append(
+            Attempt(
+                me.name,
+                f"grants itself a device of {other.name}",
+                _call(0x10, 0x9, encode(base.SetDevicePermissions(me.agent_id or 0, _device(topology), 1))),
+                "DENIED",
+                "only the trusted agent may change permissions",
+            )
+        )
     foreign = _foreign_clock(topology, other)
-    if foreign is not None:
+    if foreign is not None and not firmware.open_permissions:
         found.append(
             Attempt(
                 me.name,

@@ -16,6 +16,7 @@ from deploy.errors import UserError
 from deploy.topology import Guest, Topology, XenOptions
 from deploy.xl.sci import SciType
 from nodes.devicetree import TreeError
+from nodes.firmware import console as el3
 from nodes.guest import console
 from nodes.guest.binding import Binding, bind
 from nodes.guest.core import GuestConfig
@@ -40,7 +41,7 @@ class Engine(Protocol):
 
     def domctl(self, op: frames.Op) -> DomctlReply: ...
 
-    def console(self, domid: int, request: console.Request) -> console.Answer: ...
+    def console(self, domid: int, body: bytes) -> bytes: ...
 
     def start_guest(self, info: DomainInfo, config: GuestConfig) -> None:
         """Start what plays the domain and wait until Xen has welcomed it."""
@@ -178,7 +179,16 @@ class Toolstack:
 
     def ask(self, name: str, request: console.Request) -> console.Answer:
         """Have a domain do something on its own behalf."""
-        return self._engine.console(self.find(name).domid, request)
+        body = self._engine.console(self.find(name).domid, console.encode(request))
+        return console.decode_answer(body)
+
+    def ask_firmware(self, request: el3.Request) -> el3.Answer:
+        """Ask EL3 something; raises ToolstackError with its refusal."""
+        body = self._engine.console(frames.EL3_DOMID, el3.encode_request(request))
+        answer = el3.decode_answer(body)
+        if answer.error:
+            raise ToolstackError(f"EL3: {answer.error}")
+        return answer
 
     def _do(self, op: frames.Op) -> DomctlReply:
         reply = self._engine.domctl(op)

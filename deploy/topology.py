@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from deploy import devicetree, platform_toml
+from bus.shmem import PrivateMemory
+from deploy import assembly, devicetree, platform_toml
 from deploy.derive import derive_platform
 from deploy.devicetree.limits import FILE_BYTES_MAX
 from deploy.errors import UserError
@@ -20,6 +21,8 @@ from deploy.xl.cfg import parse as parse_cfg
 from deploy.xl.sci import ArmSci, IomemRange, SciType, parse_arm_sci, parse_iomem, parse_irq
 from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Platform, PlatformError, check
+from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
+from nodes.firmware.profile import FirmwareProfile, chosen
 from nodes.guest.binding import Binding, bind
 from nodes.limits import DOMAIN_FRAMES
 from nodes.xen import binding, dom0, dom0less
@@ -60,7 +63,7 @@ class Topology(msgspec.Struct, frozen=True):
     """All that a platform is started from. ``bindings`` are the boot domains', by node name.
 
     ``profile`` is the version of Xen's driver, ``strict`` refuses what that driver does wrong, and
-    ``xen_cmdline`` is appended to Xen's command line.
+    ``xen_cmdline`` is appended to Xen's command line. ``firmware`` is the kind of EL3.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Topology(msgspec.Struct, frozen=True):
     profile: Profile = DEFAULT
     strict: bool = False
     xen_cmdline: str = ""
+    firmware: FirmwareProfile = STRICT_FIRMWARE
 
 
 class XenOptions(msgspec.Struct, frozen=True):
@@ -139,7 +143,23 @@ def load(
         xen.profile,
         xen.strict,
         xen.xen_cmdline,
+        firmware_profile(described.profile),
     )
+
+
+def firmware_profile(text: str) -> FirmwareProfile:
+    """The firmware that NAME or NAME+OPTION... means; raises UserError saying what there is."""
+    try:
+        return chosen(text)
+    except ValueError as error:
+        raise UserError(f"{error}; choose one of them") from None
+
+
+def with_firmware(topology: Topology, text: str | None) -> Topology:
+    """The same platform with the firmware that was asked for; None: with the one its file names."""
+    if text is None:
+        return topology
+    return msgspec.structs.replace(topology, firmware=firmware_profile(text))
 
 
 def _check_mediator(host: Tree, profile: Profile) -> None:
@@ -165,8 +185,12 @@ def read_platform(path: Path) -> Platform:
     try:
         platform = platform_toml.decode(text)
         check(platform)
+        if platform.vendor_protocol:
+            assembly.firmware(platform, PrivateMemory())  # its plug-ins are there, and say what there is
     except (msgspec.DecodeError, PlatformError) as error:
         raise UserError(f"{path}{_with_line(str(error))}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     return platform
 
 

@@ -3,7 +3,7 @@
 It gives Markdown; which page holds what is ``deploy.generate``'s business.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -149,6 +149,8 @@ def _type(hint: Any) -> str:
     """A type as someone who writes TOML thinks of it."""
     if hasattr(hint, "__metadata__"):
         return _type(get_args(hint)[0])
+    if get_origin(hint) is Mapping:
+        return "table"
     inner = [one for one in get_args(hint) if one not in (type(None), Ellipsis)]
     if get_origin(hint) is tuple:
         made: Any = inner[0]

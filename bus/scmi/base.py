@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, array, char, u32
-from bus.scmi.protocol import Command, Nothing, Notification, Protocol
+from bus.scmi.protocol import Command, Confidence, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
 PLATFORM = 0
@@ -149,7 +149,9 @@ BASE_RESET_AGENT_CONFIGURATION = Command(
         Status.DENIED: "caller may not reset this agent",
     },
 )
-BASE_ERROR_EVENT = Notification(0x0, "BASE_ERROR_EVENT", ErrorEvent, "BASE_NOTIFY_ERRORS")
+BASE_ERROR_EVENT = Notification(
+    0x0, "BASE_ERROR_EVENT", ErrorEvent, "BASE_NOTIFY_ERRORS", confidence=Confidence.B
+)
 
 PROTOCOL = Protocol(
     0x10,

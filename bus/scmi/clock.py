@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, array, char, u32, u64
-from bus.scmi.protocol import Command, Nothing, Notification, Protocol
+from bus.scmi.protocol import Command, Confidence, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
 ATTRIBUTES = Bits(max_async_requests=(23, 16), num_clocks=(15, 0))
@@ -28,6 +28,8 @@ NOTIFY = Bits(enable=0)
 
 STATE_DISABLE, STATE_ENABLE, STATE_RESERVED, STATE_UNCHANGED = range(4)
 DUTY_CYCLE, PHASE = 1, 2
+STATES = {"DISABLE": 0, "ENABLE": 1, "UNCHANGED": 3}
+EXTENDED_TYPE = {"NONE": 0, "DUTY_CYCLE": DUTY_CYCLE, "PHASE": PHASE, "OEM_FIRST": 0x80, "OEM_LAST": 0xFF}
 
 
 class ProtocolAttributesReply(Message, frozen=True):
@@ -80,6 +82,7 @@ class ConfigSet(Message, frozen=True):
         u32(
             "state: 0 disable, 1 enable, 3 leave as is",
             bits=CONFIG_SET,
+            parts={"state": STATES, "extended_config_type": EXTENDED_TYPE},
             older={0x30000: CONFIG_SET_OLD},
         ),
     ]
@@ -107,7 +110,7 @@ class RateChangeRequestedNotify(Message, frozen=True):
 
 class ConfigGet(Message, frozen=True):
     clock_id: Annotated[int, u32(of="clock")]
-    flags: Annotated[int, u32(bits=CONFIG_GET_FLAGS)]
+    flags: Annotated[int, u32(bits=CONFIG_GET_FLAGS, parts={"extended_config_type": EXTENDED_TYPE})]
 
 
 class ConfigGetReply(Message, frozen=True):
@@ -236,6 +239,7 @@ CLOCK_CONFIG_GET = Command(
         Status.INVALID_PARAMETERS: "reserved bits",
         Status.NOT_SUPPORTED: "extended configuration not available",
     },
+    mandatory_confidence=Confidence.C,
 )
 CLOCK_POSSIBLE_PARENTS_GET = Command(
     0xC,
@@ -270,9 +274,13 @@ CLOCK_PARENT_GET = Command(
 CLOCK_GET_PERMISSIONS = Command(
     0xF, "CLOCK_GET_PERMISSIONS", GetPermissions, GetPermissionsReply, since=0x30000, errors=_UNKNOWN
 )
-CLOCK_RATE_CHANGED = Notification(0x0, "CLOCK_RATE_CHANGED", RateChanged, "CLOCK_RATE_NOTIFY")
+CLOCK_RATE_CHANGED = Notification(0x0, "CLOCK_RATE_CHANGED", RateChanged, "CLOCK_RATE_NOTIFY", since=0x20000)
 CLOCK_RATE_CHANGE_REQUESTED = Notification(
-    0x1, "CLOCK_RATE_CHANGE_REQUESTED", RateChangeRequested, "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY"
+    0x1,
+    "CLOCK_RATE_CHANGE_REQUESTED",
+    RateChangeRequested,
+    "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY",
+    since=0x20000,
 )
 
 PROTOCOL = Protocol(

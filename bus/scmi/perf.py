@@ -26,13 +26,15 @@ FASTCHANNEL = Bits(doorbell_width_log2_bytes=(2, 1), doorbell_supported=0)
 class PerfLevel(Message, frozen=True):
     level: Annotated[int, u32("abstract, ascending")]
     power_cost: Annotated[int, u32("in the unit of PROTOCOL_ATTRIBUTES")]
-    attributes: Annotated[int, u32(bits=LEVEL)]
+    attributes: Annotated[int, u32("how long it takes to get there", bits=LEVEL)]
     indicative_frequency: Annotated[int, u32("kHz", since=0x40000)]
     level_index: Annotated[int, u32("its place in the list, from 0", since=0x40000)]
 
 
 class ProtocolAttributesReply(Message, frozen=True):
-    attributes: Annotated[int, u32(bits=ATTRIBUTES)]
+    attributes: Annotated[
+        int, u32("the unit of costs: milliwatts, from 3.0 on microwatts; else abstract", bits=ATTRIBUTES)
+    ]
     statistics_address: Annotated[int, u64("0: no statistics region")]
     statistics_len: Annotated[int, u32("bytes")]
 
@@ -42,7 +44,7 @@ class DomainAttributes(Message, frozen=True):
 
 
 class DomainAttributesReply(Message, frozen=True):
-    attributes: Annotated[int, u32(bits=DOMAIN)]
+    attributes: Annotated[int, u32("what the caller may do, what the domain has", bits=DOMAIN)]
     rate_limit: Annotated[int, u32("microseconds between two requests, 0: none given", bits=RATE_LIMIT)]
     sustained_freq: Annotated[int, u32("kHz")]
     sustained_perf_level: Annotated[int, u32("the level of that frequency")]
@@ -55,14 +57,20 @@ class DescribeLevels(Message, frozen=True):
 
 
 class DescribeLevelsReply(Message, frozen=True):
-    num_levels: Annotated[int, u32(bits=NUM_LEVELS)]
-    perf_levels: Annotated[tuple[PerfLevel, ...], structures(PerfLevel, "num_levels[11:0]")]
+    num_levels: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_LEVELS)]
+    perf_levels: Annotated[
+        tuple[PerfLevel, ...], structures(PerfLevel, "num_levels[11:0]", "ascending by level")
+    ]
 
 
 class LimitsSet(Message, frozen=True):
     domain_id: Annotated[int, u32(of="perf_domain")]
-    range_max: Annotated[int, u32("a level, or its index with level indexing; 0: unchanged")]
-    range_min: Annotated[int, u32("a level, or its index with level indexing; 0: unchanged")]
+    range_max: Annotated[
+        int, u32("a level, or its index with level indexing; 0: unchanged (from 3.0 on, one source)")
+    ]
+    range_min: Annotated[
+        int, u32("a level, or its index with level indexing; 0: unchanged (from 3.0 on, one source)")
+    ]
 
 
 class LimitsGet(Message, frozen=True):
@@ -99,15 +107,12 @@ class NotifyLevel(Message, frozen=True):
 
 class DescribeFastchannel(Message, frozen=True):
     domain_id: Annotated[int, u32(of="perf_domain")]
-    message_id: Annotated[int, u32("the command that the channel stands for")]
+    message_id: Annotated[int, u32("the command that the channel stands for, 0x5 to 0x8")]
 
 
 class DescribeFastchannelReply(Message, frozen=True):
-    attributes: Annotated[int, u32(bits=FASTCHANNEL)]
-    rate_limit: Annotated[
-        int,
-        u32("microseconds between two requests, 0: none given", bits=RATE_LIMIT),
-    ]
+    attributes: Annotated[int, u32("width: bytes, as a power of two", bits=FASTCHANNEL)]
+    rate_limit: Annotated[int, u32("microseconds between two requests, 0: none given", bits=RATE_LIMIT)]
     chan_addr: Annotated[int, u64("physical address of the register")]
     chan_size: Annotated[int, u32("bytes")]
     doorbell_addr: Annotated[int, u64("0: no doorbell")]
@@ -138,6 +143,11 @@ class LevelChanged(Message, frozen=True):
 
 
 _UNKNOWN = {Status.NOT_FOUND: "unknown domain"}
+_NOTIFY_ERRORS = {
+    Status.NOT_FOUND: "unknown domain",
+    Status.INVALID_PARAMETERS: "reserved bit set",
+    Status.NOT_SUPPORTED: "domain has no notification",
+}
 
 PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
 PERFORMANCE_DOMAIN_ATTRIBUTES = Command(
@@ -146,7 +156,7 @@ PERFORMANCE_DOMAIN_ATTRIBUTES = Command(
     DomainAttributes,
     DomainAttributesReply,
     mandatory=True,
-    errors={Status.NOT_FOUND: "unknown domain"},
+    errors=_UNKNOWN,
 )
 PERFORMANCE_DESCRIBE_LEVELS = Command(
     0x4,
@@ -175,12 +185,7 @@ PERFORMANCE_LIMITS_SET = Command(
     },
 )
 PERFORMANCE_LIMITS_GET = Command(
-    0x6,
-    "PERFORMANCE_LIMITS_GET",
-    LimitsGet,
-    LimitsGetReply,
-    mandatory=True,
-    errors={Status.NOT_FOUND: "unknown domain"},
+    0x6, "PERFORMANCE_LIMITS_GET", LimitsGet, LimitsGetReply, mandatory=True, errors=_UNKNOWN
 )
 PERFORMANCE_LEVEL_SET = Command(
     0x7,
@@ -196,36 +201,13 @@ PERFORMANCE_LEVEL_SET = Command(
     },
 )
 PERFORMANCE_LEVEL_GET = Command(
-    0x8,
-    "PERFORMANCE_LEVEL_GET",
-    LevelGet,
-    LevelGetReply,
-    mandatory=True,
-    errors={Status.NOT_FOUND: "unknown domain"},
+    0x8, "PERFORMANCE_LEVEL_GET", LevelGet, LevelGetReply, mandatory=True, errors=_UNKNOWN
 )
 PERFORMANCE_NOTIFY_LIMITS = Command(
-    0x9,
-    "PERFORMANCE_NOTIFY_LIMITS",
-    NotifyLimits,
-    Nothing,
-    changes=True,
-    errors={
-        Status.NOT_FOUND: "unknown domain",
-        Status.INVALID_PARAMETERS: "reserved bit set",
-        Status.NOT_SUPPORTED: "domain has no notification",
-    },
+    0x9, "PERFORMANCE_NOTIFY_LIMITS", NotifyLimits, Nothing, changes=True, errors=_NOTIFY_ERRORS
 )
 PERFORMANCE_NOTIFY_LEVEL = Command(
-    0xA,
-    "PERFORMANCE_NOTIFY_LEVEL",
-    NotifyLevel,
-    Nothing,
-    changes=True,
-    errors={
-        Status.NOT_FOUND: "unknown domain",
-        Status.INVALID_PARAMETERS: "reserved bit set",
-        Status.NOT_SUPPORTED: "domain has no notification",
-    },
+    0xA, "PERFORMANCE_NOTIFY_LEVEL", NotifyLevel, Nothing, changes=True, errors=_NOTIFY_ERRORS
 )
 PERFORMANCE_DESCRIBE_FASTCHANNEL = Command(
     0xB,
@@ -252,12 +234,7 @@ PROTOCOL = Protocol(
     0x13,
     "perf",
     "Performance domain management",
-    versions=(
-        0x10000,
-        0x20000,
-        0x30000,
-        0x40000,
-    ),
+    versions=(0x10000, 0x20000, 0x30000, 0x40000),
     commands=(
         PROTOCOL_ATTRIBUTES,
         PERFORMANCE_DOMAIN_ATTRIBUTES,
@@ -271,8 +248,5 @@ PROTOCOL = Protocol(
         PERFORMANCE_DESCRIBE_FASTCHANNEL,
         PERFORMANCE_DOMAIN_NAME_GET,
     ),
-    notifications=(
-        PERFORMANCE_LIMITS_CHANGED,
-        PERFORMANCE_LEVEL_CHANGED,
-    ),
+    notifications=(PERFORMANCE_LIMITS_CHANGED, PERFORMANCE_LEVEL_CHANGED),
 )

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, array, char, structures, u32
-from bus.scmi.protocol import Command, Nothing, Protocol
+from bus.scmi.protocol import Command, Confidence, Nothing, Protocol
 from bus.scmi.status import Status
 
 ATTRIBUTES_LOW = Bits(num_groups=(31, 16), num_pins=(15, 0))
@@ -45,7 +45,7 @@ CONFIG_TYPE = {
 
 
 class PinConfig(Message, frozen=True):
-    config_type: Annotated[int, u32("see CONFIG_TYPE", values=CONFIG_TYPE)]
+    config_type: Annotated[int, u32("192 to 255 are the vendor's", values=CONFIG_TYPE)]
     config_value: Annotated[int, u32("in the unit of the type")]
 
 
@@ -55,57 +55,74 @@ class ProtocolAttributesReply(Message, frozen=True):
 
 
 class Attributes(Message, frozen=True):
-    identifier: Annotated[int, u32("of the pin, group or function that the selector says")]
-    flags: Annotated[int, u32(bits=SELECTOR_FLAGS)]
+    identifier: Annotated[int, u32("a pin, a group or a function, as the selector says")]
+    flags: Annotated[int, u32(bits=SELECTOR_FLAGS, parts={"selector": SELECTOR})]
 
 
 class AttributesReply(Message, frozen=True):
-    attributes: Annotated[int, u32(bits=DESCRIPTION)]
+    attributes: Annotated[int, u32("elements: pins of a group, groups of a function", bits=DESCRIPTION)]
     name: Annotated[str, char(16)]
 
 
 class ListAssociations(Message, frozen=True):
-    identifier: Annotated[int, u32("of the pin, group or function that the selector says")]
-    flags: Annotated[int, u32(bits=SELECTOR_FLAGS)]
+    identifier: Annotated[int, u32("a pin, a group or a function, as the selector says")]
+    flags: Annotated[int, u32(bits=SELECTOR_FLAGS, parts={"selector": SELECTOR})]
     index: Annotated[int, u32("the first one wanted")]
 
 
 class ListAssociationsReply(Message, frozen=True):
-    flags: Annotated[int, u32(bits=NUM_ASSOCIATIONS)]
-    array: Annotated[tuple[int, ...], array("H", "flags[11:0]", "ascending", pad=4)]
+    flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_ASSOCIATIONS)]
+    array: Annotated[
+        tuple[int, ...],
+        array("H", "flags[11:0]", "pins of a group or groups of a function, ascending", pad=4),
+    ]
 
 
 class SettingsGet(Message, frozen=True):
-    identifier: Annotated[int, u32("of the pin, group or function that the selector says")]
-    attributes: Annotated[int, u32(bits=SETTINGS_GET)]
+    identifier: Annotated[int, u32("a pin, a group or a function, as the selector says")]
+    attributes: Annotated[
+        int,
+        u32(
+            "which settings",
+            bits=SETTINGS_GET,
+            parts={"config_flag": CONFIG_FLAG, "selector": SELECTOR, "config_type": CONFIG_TYPE},
+        ),
+    ]
 
 
 class SettingsGetReply(Message, frozen=True):
-    function_selected: Annotated[int, u32(values=FUNCTION_SELECTED)]
-    num_configs: Annotated[int, u32(bits=NUM_CONFIGS)]
+    function_selected: Annotated[int, u32("the function in use", values=FUNCTION_SELECTED)]
+    num_configs: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_CONFIGS)]
     configs: Annotated[tuple[PinConfig, ...], structures(PinConfig, "num_configs[7:0]")]
 
 
 class SettingsConfigure(Message, frozen=True):
-    identifier: Annotated[int, u32("of the pin, group or function that the selector says")]
-    function_id: Annotated[int, u32()]
-    attributes: Annotated[int, u32(bits=SETTINGS_CONFIGURE)]
+    identifier: Annotated[int, u32("a pin, a group or a function, as the selector says")]
+    function_id: Annotated[int, u32("the function to select")]
+    attributes: Annotated[
+        int,
+        u32(
+            "how many configs, and whether function_id counts",
+            bits=SETTINGS_CONFIGURE,
+            parts={"selector": SELECTOR},
+        ),
+    ]
     configs: Annotated[tuple[PinConfig, ...], structures(PinConfig, "attributes[9:2]")]
 
 
 class Request(Message, frozen=True):
-    identifier: Annotated[int, u32("of the pin, group or function that the selector says")]
-    flags: Annotated[int, u32(bits=SELECTOR_FLAGS)]
+    identifier: Annotated[int, u32("a pin, a group or a function, as the selector says")]
+    flags: Annotated[int, u32(bits=SELECTOR_FLAGS, parts={"selector": SELECTOR})]
 
 
 class Release(Message, frozen=True):
-    identifier: Annotated[int, u32("of the pin, group or function that the selector says")]
-    flags: Annotated[int, u32(bits=SELECTOR_FLAGS)]
+    identifier: Annotated[int, u32("a pin, a group or a function, as the selector says")]
+    flags: Annotated[int, u32(bits=SELECTOR_FLAGS, parts={"selector": SELECTOR})]
 
 
 class NameGet(Message, frozen=True):
-    identifier: Annotated[int, u32("of the pin, group or function that the selector says")]
-    flags: Annotated[int, u32(bits=SELECTOR_FLAGS)]
+    identifier: Annotated[int, u32("a pin, a group or a function, as the selector says")]
+    flags: Annotated[int, u32(bits=SELECTOR_FLAGS, parts={"selector": SELECTOR})]
 
 
 class NameGetReply(Message, frozen=True):
@@ -114,24 +131,38 @@ class NameGetReply(Message, frozen=True):
 
 
 class SetPermissions(Message, frozen=True):
-    agent_id: Annotated[int, u32()]
-    identifier: Annotated[int, u32("of the pin, group or function that the selector says")]
+    agent_id: Annotated[int, u32("whose permission")]
+    identifier: Annotated[int, u32("a pin, a group or a function, as the selector says")]
     flags: Annotated[int, u32()]
 
 
+_BAD = {Status.NOT_FOUND: "unknown identifier", Status.INVALID_PARAMETERS: "bad selector"}
+
 PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
 PINCTRL_ATTRIBUTES = Command(
-    0x3,
-    "PINCTRL_ATTRIBUTES",
-    Attributes,
-    AttributesReply,
-    mandatory=True,
-    errors={Status.NOT_FOUND: "unknown identifier", Status.INVALID_PARAMETERS: "bad selector"},
+    0x3, "PINCTRL_ATTRIBUTES", Attributes, AttributesReply, mandatory=True, errors=_BAD
 )
 PINCTRL_LIST_ASSOCIATIONS = Command(
-    0x4, "PINCTRL_LIST_ASSOCIATIONS", ListAssociations, ListAssociationsReply, mandatory=True
+    0x4,
+    "PINCTRL_LIST_ASSOCIATIONS",
+    ListAssociations,
+    ListAssociationsReply,
+    mandatory=True,
+    errors={**_BAD, Status.OUT_OF_RANGE: "index past the end"},
+    mandatory_confidence=Confidence.C,
 )
-PINCTRL_SETTINGS_GET = Command(0x5, "PINCTRL_SETTINGS_GET", SettingsGet, SettingsGetReply, mandatory=True)
+PINCTRL_SETTINGS_GET = Command(
+    0x5,
+    "PINCTRL_SETTINGS_GET",
+    SettingsGet,
+    SettingsGetReply,
+    mandatory=True,
+    errors={
+        **_BAD,
+        Status.NOT_SUPPORTED: "config type not available",
+        Status.OUT_OF_RANGE: "more to skip than there are",
+    },
+)
 PINCTRL_SETTINGS_CONFIGURE = Command(
     0x6,
     "PINCTRL_SETTINGS_CONFIGURE",
@@ -159,6 +190,7 @@ PINCTRL_REQUEST = Command(
         Status.IN_USE: "held by another agent",
         Status.DENIED: "not permitted",
     },
+    mandatory_confidence=Confidence.C,
 )
 PINCTRL_RELEASE = Command(
     0x8,
@@ -173,9 +205,12 @@ PINCTRL_RELEASE = Command(
         Status.DENIED: "not held by caller",
     },
     repeatable=False,
+    mandatory_confidence=Confidence.C,
 )
-PINCTRL_NAME_GET = Command(0x9, "PINCTRL_NAME_GET", NameGet, NameGetReply)
-PINCTRL_SET_PERMISSIONS = Command(0xA, "PINCTRL_SET_PERMISSIONS", SetPermissions, Nothing, changes=True)
+PINCTRL_NAME_GET = Command(0x9, "PINCTRL_NAME_GET", NameGet, NameGetReply, errors=_BAD)
+PINCTRL_SET_PERMISSIONS = Command(
+    0xA, "PINCTRL_SET_PERMISSIONS", SetPermissions, Nothing, changes=True, confidence=Confidence.C
+)
 
 PROTOCOL = Protocol(
     0x19,

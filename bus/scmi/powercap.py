@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, char, structures, u32, u64
-from bus.scmi.protocol import Command, Nothing, Notification, Protocol
+from bus.scmi.protocol import Command, Confidence, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
 CPL_FLAGS = Bits(cap_configurable=0)
@@ -66,18 +66,23 @@ class DomainAttributes(Message, frozen=True):
 class DomainAttributesReply(Message, frozen=True):
     attributes: Annotated[
         int,
-        u32(bits=DOMAIN, older={0x30000: DOMAIN_OLD}),
+        u32(
+            "what the domain has; its unit of power",
+            bits=DOMAIN,
+            older={0x30000: DOMAIN_OLD},
+            parts={"power_unit": POWER_UNIT},
+        ),
     ]
     name: Annotated[str, char(16)]
-    min_pai: Annotated[int, u32("microseconds; an MAI from 3.0 on, and so the next two")]
+    min_pai: Annotated[int, u32("microseconds; from 3.0 on these three are called MAI")]
     max_pai: Annotated[int, u32("microseconds")]
     pai_step: Annotated[int, u32("microseconds")]
     min_power_cap: Annotated[int, u32("in the unit of the domain")]
     max_power_cap: Annotated[int, u32("in the unit of the domain")]
     power_cap_step: Annotated[int, u32("in the unit of the domain")]
     sustainable_power: Annotated[int, u32("in the unit of the domain")]
-    accuracy: Annotated[int, u32("a percentage-like figure")]
-    parent_id: Annotated[int, u32(of="powercap_domain", values=PARENT_ID)]
+    accuracy: Annotated[int, u32("of the measurement; the scale is not established")]
+    parent_id: Annotated[int, u32("NONE: a root", of="powercap_domain", values=PARENT_ID)]
     min_cai: Annotated[int, u32("microseconds", since=0x30000)]
     max_cai: Annotated[int, u32("microseconds", since=0x30000)]
     cai_step: Annotated[int, u32("microseconds", since=0x30000)]
@@ -145,22 +150,21 @@ class CapNotify(Message, frozen=True):
 class MeasurementsNotify(Message, frozen=True):
     domain_id: Annotated[int, u32(of="powercap_domain")]
     notify_enable: Annotated[int, u32(bits=NOTIFY)]
-    power_thresh_low: Annotated[int, u32("in the unit of the domain")]
+    power_thresh_low: Annotated[
+        int, u32("in the unit of the domain; both 0: every measurement (not cross-checked)")
+    ]
     power_thresh_high: Annotated[int, u32("in the unit of the domain")]
 
 
 class DescribeFastchannel(Message, frozen=True):
     domain_id: Annotated[int, u32(of="powercap_domain")]
-    message_id: Annotated[int, u32("the command that the channel stands for")]
+    message_id: Annotated[int, u32("the command that the channel stands for, 0x4 to 0x7")]
     cpli: Annotated[int, u32("index of the cap level", since=0x30000)]
 
 
 class DescribeFastchannelReply(Message, frozen=True):
-    attributes: Annotated[int, u32(bits=FASTCHANNEL)]
-    rate_limit: Annotated[
-        int,
-        u32("microseconds between two requests, 0: none given", bits=RATE_LIMIT),
-    ]
+    attributes: Annotated[int, u32("width: bytes, as a power of two", bits=FASTCHANNEL)]
+    rate_limit: Annotated[int, u32("microseconds between two requests, 0: none given", bits=RATE_LIMIT)]
     chan_addr: Annotated[int, u64("physical address of the register")]
     chan_size: Annotated[int, u32("bytes")]
     doorbell_addr: Annotated[int, u64("0: no doorbell")]
@@ -174,8 +178,8 @@ class CpcAttributes(Message, frozen=True):
 
 
 class CpcAttributesReply(Message, frozen=True):
-    num_cpl: Annotated[int, u32(bits=NUM_CPL)]
-    desc: Annotated[tuple[CplDescriptor, ...], structures(CplDescriptor, "num_cpl[15:0]")]
+    num_cpl: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_CPL)]
+    desc: Annotated[tuple[CplDescriptor, ...], structures(CplDescriptor, "num_cpl[15:0]", "in order of cpli")]
 
 
 class CaiGet(Message, frozen=True):
@@ -198,7 +202,7 @@ class CapChanged(Message, frozen=True):
     agent_id: Annotated[int, u32("who caused it")]
     domain_id: Annotated[int, u32(of="powercap_domain")]
     power_cap: Annotated[int, u32("in the unit of the domain, 0: no cap")]
-    interval: Annotated[int, u32("microseconds")]
+    interval: Annotated[int, u32("microseconds; the PAI, from 3.0 on the CAI")]
     cpli: Annotated[int, u32("index of the cap level", since=0x30000)]
 
 
@@ -210,6 +214,11 @@ class MeasurementsChanged(Message, frozen=True):
 
 
 _UNKNOWN = {Status.NOT_FOUND: "unknown domain"}
+_NOTIFY_ERRORS = {
+    Status.NOT_FOUND: "unknown domain",
+    Status.INVALID_PARAMETERS: "reserved bit set",
+    Status.NOT_SUPPORTED: "domain has no notification",
+}
 
 PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
 POWERCAP_DOMAIN_ATTRIBUTES = Command(
@@ -218,11 +227,9 @@ POWERCAP_DOMAIN_ATTRIBUTES = Command(
     DomainAttributes,
     DomainAttributesReply,
     mandatory=True,
-    errors={Status.NOT_FOUND: "unknown domain"},
+    errors=_UNKNOWN,
 )
-POWERCAP_CAP_GET = Command(
-    0x4, "POWERCAP_CAP_GET", CapGet, CapGetReply, mandatory=True, errors={Status.NOT_FOUND: "unknown domain"}
-)
+POWERCAP_CAP_GET = Command(0x4, "POWERCAP_CAP_GET", CapGet, CapGetReply, mandatory=True, errors=_UNKNOWN)
 POWERCAP_CAP_SET = Command(
     0x5,
     "POWERCAP_CAP_SET",
@@ -238,9 +245,16 @@ POWERCAP_CAP_SET = Command(
         Status.BUSY: "asynchronous request already outstanding",
         Status.DENIED: "caller may not change it",
     },
+    mandatory_confidence=Confidence.C,
 )
 POWERCAP_PAI_GET = Command(
-    0x6, "POWERCAP_PAI_GET", PaiGet, PaiGetReply, mandatory=True, errors={Status.NOT_FOUND: "unknown domain"}
+    0x6,
+    "POWERCAP_PAI_GET",
+    PaiGet,
+    PaiGetReply,
+    mandatory=True,
+    errors=_UNKNOWN,
+    mandatory_confidence=Confidence.C,
 )
 POWERCAP_PAI_SET = Command(
     0x7,
@@ -254,6 +268,7 @@ POWERCAP_PAI_SET = Command(
         Status.OUT_OF_RANGE: "interval outside range",
         Status.NOT_SUPPORTED: "not configurable",
     },
+    mandatory_confidence=Confidence.C,
 )
 POWERCAP_DOMAIN_NAME_GET = Command(
     0x8, "POWERCAP_DOMAIN_NAME_GET", DomainNameGet, DomainNameGetReply, errors=_UNKNOWN
@@ -264,10 +279,13 @@ POWERCAP_MEASUREMENTS_GET = Command(
     MeasurementsGet,
     MeasurementsGetReply,
     errors={Status.NOT_FOUND: "unknown domain", Status.NOT_SUPPORTED: "no monitoring"},
+    mandatory_confidence=Confidence.C,
 )
-POWERCAP_CAP_NOTIFY = Command(0xA, "POWERCAP_CAP_NOTIFY", CapNotify, Nothing, changes=True, errors=_UNKNOWN)
+POWERCAP_CAP_NOTIFY = Command(
+    0xA, "POWERCAP_CAP_NOTIFY", CapNotify, Nothing, changes=True, errors=_NOTIFY_ERRORS
+)
 POWERCAP_MEASUREMENTS_NOTIFY = Command(
-    0xB, "POWERCAP_MEASUREMENTS_NOTIFY", MeasurementsNotify, Nothing, changes=True, errors=_UNKNOWN
+    0xB, "POWERCAP_MEASUREMENTS_NOTIFY", MeasurementsNotify, Nothing, changes=True, errors=_NOTIFY_ERRORS
 )
 POWERCAP_DESCRIBE_FASTCHANNEL = Command(
     0xC,
@@ -280,11 +298,26 @@ POWERCAP_DESCRIBE_FASTCHANNEL = Command(
     },
 )
 POWERCAP_CPC_ATTRIBUTES = Command(
-    0xD, "POWERCAP_CPC_ATTRIBUTES", CpcAttributes, CpcAttributesReply, since=0x30000, errors=_UNKNOWN
+    0xD,
+    "POWERCAP_CPC_ATTRIBUTES",
+    CpcAttributes,
+    CpcAttributesReply,
+    since=0x30000,
+    errors=_UNKNOWN,
+    confidence=Confidence.B,
 )
-POWERCAP_CAI_GET = Command(0xE, "POWERCAP_CAI_GET", CaiGet, CaiGetReply, since=0x30000, errors=_UNKNOWN)
+POWERCAP_CAI_GET = Command(
+    0xE, "POWERCAP_CAI_GET", CaiGet, CaiGetReply, since=0x30000, errors=_UNKNOWN, confidence=Confidence.B
+)
 POWERCAP_CAI_SET = Command(
-    0xF, "POWERCAP_CAI_SET", CaiSet, Nothing, changes=True, since=0x30000, errors=_UNKNOWN
+    0xF,
+    "POWERCAP_CAI_SET",
+    CaiSet,
+    Nothing,
+    changes=True,
+    since=0x30000,
+    errors=_UNKNOWN,
+    confidence=Confidence.B,
 )
 POWERCAP_CAP_CHANGED = Notification(0x0, "POWERCAP_CAP_CHANGED", CapChanged, "POWERCAP_CAP_NOTIFY")
 POWERCAP_MEASUREMENTS_CHANGED = Notification(
@@ -295,11 +328,7 @@ PROTOCOL = Protocol(
     0x18,
     "powercap",
     "Power capping and monitoring",
-    versions=(
-        0x10000,
-        0x20000,
-        0x30000,
-    ),
+    versions=(0x10000, 0x20000, 0x30000),
     commands=(
         PROTOCOL_ATTRIBUTES,
         POWERCAP_DOMAIN_ATTRIBUTES,
@@ -316,8 +345,6 @@ PROTOCOL = Protocol(
         POWERCAP_CAI_GET,
         POWERCAP_CAI_SET,
     ),
-    notifications=(
-        POWERCAP_CAP_CHANGED,
-        POWERCAP_MEASUREMENTS_CHANGED,
-    ),
+    notifications=(POWERCAP_CAP_CHANGED, POWERCAP_MEASUREMENTS_CHANGED),
+    confidence={0x20000: Confidence.B, 0x30000: Confidence.B},
 )

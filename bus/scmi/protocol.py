@@ -6,6 +6,7 @@ protocols is ``bus.scmi.PROTOCOLS``. Behaviour is elsewhere: ``nodes.firmware`` 
 """
 
 from collections.abc import Mapping
+from enum import Enum
 from struct import calcsize
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -20,6 +21,17 @@ R = TypeVar("R", bound=Message)
 
 class Nothing(Message, frozen=True):
     """No payload (a request) or the status word alone (a response)."""
+
+
+class Confidence(Enum):
+    """How well a row of a table is established; the reference pages mark all but A."""
+
+    A = "two or more independent implementations"
+    B = "one implementation"
+    C = "nothing that was cross-checked"
+
+
+STATUS_CONFIDENCE = {Status.IN_USE: Confidence.B}  # of its number; the others are A
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -39,6 +51,7 @@ class Command(msgspec.Struct, Generic[Q, R], frozen=True):
     ``changes`` tells a command that alters state from one that only reads; ``repeatable`` one that may be
     sent twice with the effect of once, so that a client may retry it. ``errors`` says when a status is
     given, beyond those of the common ladder. ``older`` maps a version to the tables below it.
+    ``confidence`` is that of the layout, ``mandatory_confidence`` that of ``mandatory``.
     """
 
     id: int
@@ -52,6 +65,8 @@ class Command(msgspec.Struct, Generic[Q, R], frozen=True):
     errors: Mapping[Status, str] = {}
     older: Mapping[int, Variant] = {}
     repeatable: bool = True
+    confidence: Confidence = Confidence.A
+    mandatory_confidence: Confidence = Confidence.A
 
     @property
     def resource(self) -> Field | None:
@@ -89,6 +104,7 @@ class Notification(msgspec.Struct, frozen=True):
     payload: type[Message]
     enabled_by: str
     since: int = ANY_VERSION
+    confidence: Confidence = Confidence.A
 
 
 class VersionReply(Message, frozen=True):
@@ -127,7 +143,10 @@ NEGOTIATE_PROTOCOL_VERSION = Command(
 
 
 class Protocol(msgspec.Struct, frozen=True):
-    """One SCMI protocol: ``key`` is its short name here, ``versions`` those with a layout, oldest first."""
+    """One SCMI protocol: ``key`` is its short name here, ``versions`` those with a layout, oldest first.
+
+    ``confidence`` tells of a version how well what it changed is established, where that is not A.
+    """
 
     id: int
     key: str
@@ -135,6 +154,7 @@ class Protocol(msgspec.Struct, frozen=True):
     versions: tuple[int, ...]
     commands: tuple[AnyCommand, ...]
     notifications: tuple[Notification, ...] = ()
+    confidence: Mapping[int, Confidence] = {}
 
     @property
     def version(self) -> int:

@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from bus.fields import REST, Bits, Message, array, char, i64, structures, u32, u64
-from bus.scmi.protocol import Command, Nothing, Notification, Protocol, Variant
+from bus.scmi.protocol import Command, Confidence, Nothing, Notification, Protocol, Variant
+from bus.scmi.sensor_types import SENSOR_TYPE
 from bus.scmi.status import Status
 
 DESCRIPTOR_LOW = Bits(
@@ -42,58 +43,61 @@ INTERVAL = Bits(seconds=(20, 5), exponent_signed=(4, 0))
 TRIP_POINT_MODE = {"DISABLED": 0x0, "POSITIVE": 0x1, "NEGATIVE": 0x2, "BOTH": 0x3}
 ROUNDING = {"DOWN": 0x0, "UP": 0x1, "AUTO": 0x2}
 
+_EXTENDED = "attributes_low[8]"
+_SCALAR = "attributes_low[8] !attributes_high[8]"  # an axis has its own range
+
 
 class SensorReading(Message, frozen=True):
     value: Annotated[int, i64("in the unit of the sensor")]
-    timestamp: Annotated[int, u64("in the unit of the descriptor, 0: none")]
+    timestamp: Annotated[int, u64("in the unit that the descriptor gives, 0: none")]
 
 
 class SensorDescriptor(Message, frozen=True):
     sensor_id: Annotated[int, u32(of="sensor")]
-    attributes_low: Annotated[int, u32(bits=DESCRIPTOR_LOW)]
+    attributes_low: Annotated[
+        int,
+        u32("what the sensor can do; the exponent is that of timestamps, to seconds", bits=DESCRIPTOR_LOW),
+    ]
     attributes_high: Annotated[
         int,
-        u32(bits=DESCRIPTOR_HIGH, older={0x20000: DESCRIPTOR_HIGH_OLD}),
-    ]
-    name: Annotated[str, char(16)]
-    power: Annotated[
-        int, u32("microwatts the sensor takes itself, 0: not known", since=0x20000, when="attributes_low[8]")
-    ]
-    resolution: Annotated[
-        int,
         u32(
-            "value and its power of ten",
-            bits=RESOLUTION,
-            since=0x20000,
-            when="attributes_low[8] !attributes_high[8]",
+            "what it measures, and the power of ten",
+            bits=DESCRIPTOR_HIGH,
+            older={0x20000: DESCRIPTOR_HIGH_OLD},
+            parts={"sensor_type": SENSOR_TYPE},
         ),
     ]
-    min_range: Annotated[
-        int, i64("in the unit of the sensor", since=0x20000, when="attributes_low[8] !attributes_high[8]")
+    name: Annotated[str, char(16)]
+    power: Annotated[int, u32("what the sensor takes itself, 0: not known", since=0x20000, when=_EXTENDED)]
+    resolution: Annotated[
+        int, u32("value and its power of ten, 0: not known", bits=RESOLUTION, since=0x20000, when=_SCALAR)
     ]
-    max_range: Annotated[
-        int, i64("in the unit of the sensor", since=0x20000, when="attributes_low[8] !attributes_high[8]")
-    ]
+    min_range: Annotated[int, i64("-2^63: not known", since=0x20000, when=_SCALAR)]
+    max_range: Annotated[int, i64("2^63 - 1: not known", since=0x20000, when=_SCALAR)]
 
 
 class AxisDescriptor(Message, frozen=True):
-    axis_id: Annotated[int, u32()]
+    axis_id: Annotated[int, u32("among the axes of its sensor, from 0")]
     attributes_low: Annotated[int, u32(bits=AXIS_LOW)]
-    attributes_high: Annotated[int, u32(bits=AXIS_HIGH)]
+    attributes_high: Annotated[
+        int, u32("what it measures, and the power of ten", bits=AXIS_HIGH, parts={"sensor_type": SENSOR_TYPE})
+    ]
     name: Annotated[str, char(16)]
-    resolution: Annotated[int, u32("value and its power of ten", bits=RESOLUTION, when="attributes_low[8]")]
-    min_range: Annotated[int, i64("in the unit of the sensor", when="attributes_low[8]")]
-    max_range: Annotated[int, i64("in the unit of the sensor", when="attributes_low[8]")]
+    resolution: Annotated[
+        int, u32("value and its power of ten, 0: not known", bits=RESOLUTION, when=_EXTENDED)
+    ]
+    min_range: Annotated[int, i64("in the unit of the axis", when=_EXTENDED)]
+    max_range: Annotated[int, i64("in the unit of the axis", when=_EXTENDED)]
 
 
 class AxisName(Message, frozen=True):
-    axis_id: Annotated[int, u32()]
+    axis_id: Annotated[int, u32("among the axes of its sensor, from 0")]
     name: Annotated[str, char(64)]
 
 
 class ProtocolAttributesReply(Message, frozen=True):
     attributes: Annotated[int, u32(bits=ATTRIBUTES)]
-    sensor_reg_address: Annotated[int, u64("0: no register region")]
+    sensor_reg_address: Annotated[int, u64("physical address, 0: no shared registers")]
     sensor_reg_len: Annotated[int, u32("bytes")]
 
 
@@ -102,8 +106,11 @@ class DescriptionGet(Message, frozen=True):
 
 
 class DescriptionGetReply(Message, frozen=True):
-    num_sensor_flags: Annotated[int, u32(bits=NUM_SENSORS)]
-    desc: Annotated[tuple[SensorDescriptor, ...], structures(SensorDescriptor, "num_sensor_flags[11:0]")]
+    num_sensor_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_SENSORS)]
+    desc: Annotated[
+        tuple[SensorDescriptor, ...],
+        structures(SensorDescriptor, "num_sensor_flags[11:0]", "ascending by id; their size varies"),
+    ]
 
 
 class TripPointNotify(Message, frozen=True):
@@ -113,7 +120,14 @@ class TripPointNotify(Message, frozen=True):
 
 class TripPointConfig(Message, frozen=True):
     sensor_id: Annotated[int, u32(of="sensor")]
-    trip_point_ev_ctrl: Annotated[int, u32(bits=TRIP_POINT_CONTROL)]
+    trip_point_ev_ctrl: Annotated[
+        int,
+        u32(
+            "which trip point, and what crossing counts",
+            bits=TRIP_POINT_CONTROL,
+            parts={"mode": TRIP_POINT_MODE},
+        ),
+    ]
     trip_point_val: Annotated[int, i64("in the unit of the sensor")]
 
 
@@ -150,8 +164,10 @@ class AxisDescriptionGet(Message, frozen=True):
 
 
 class AxisDescriptionGetReply(Message, frozen=True):
-    num_axis_flags: Annotated[int, u32(bits=NUM_AXES)]
-    desc: Annotated[tuple[AxisDescriptor, ...], structures(AxisDescriptor, "num_axis_flags[5:0]")]
+    num_axis_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_AXES)]
+    desc: Annotated[
+        tuple[AxisDescriptor, ...], structures(AxisDescriptor, "num_axis_flags[5:0]", "in order of the axes")
+    ]
 
 
 class ListUpdateIntervals(Message, frozen=True):
@@ -160,10 +176,14 @@ class ListUpdateIntervals(Message, frozen=True):
 
 
 class ListUpdateIntervalsReply(Message, frozen=True):
-    num_interval_flags: Annotated[int, u32(bits=NUM_INTERVALS)]
+    num_interval_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_INTERVALS)]
     intervals: Annotated[
         tuple[int, ...],
-        array("I", "num_interval_flags[11:0]", "INTERVAL words; triplet: shortest, longest, step"),
+        array(
+            "I",
+            "num_interval_flags[11:0]",
+            "seconds (20:5) times ten to a signed exponent (4:0); triplet: shortest, longest, step",
+        ),
     ]
 
 
@@ -172,12 +192,15 @@ class ConfigGet(Message, frozen=True):
 
 
 class ConfigGetReply(Message, frozen=True):
-    sensor_config: Annotated[int, u32(bits=CONFIG)]
+    sensor_config: Annotated[int, u32("an interval as in SENSOR_LIST_UPDATE_INTERVALS", bits=CONFIG)]
 
 
 class ConfigSet(Message, frozen=True):
     sensor_id: Annotated[int, u32(of="sensor")]
-    sensor_config: Annotated[int, u32(bits=CONFIG_SET)]
+    sensor_config: Annotated[
+        int,
+        u32("an interval as in SENSOR_LIST_UPDATE_INTERVALS", bits=CONFIG_SET, parts={"rounding": ROUNDING}),
+    ]
 
 
 class ContinuousUpdateNotify(Message, frozen=True):
@@ -200,18 +223,18 @@ class AxisNameGet(Message, frozen=True):
 
 
 class AxisNameGetReply(Message, frozen=True):
-    num_axis_flags: Annotated[int, u32(bits=NUM_AXES)]
-    desc: Annotated[tuple[AxisName, ...], structures(AxisName, "num_axis_flags[5:0]")]
+    num_axis_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_AXES)]
+    desc: Annotated[tuple[AxisName, ...], structures(AxisName, "num_axis_flags[5:0]", "in order of the axes")]
 
 
 class TripPointEvent(Message, frozen=True):
-    agent_id: Annotated[int, u32("who caused it")]
+    agent_id: Annotated[int, u32("0: the platform")]
     sensor_id: Annotated[int, u32(of="sensor")]
-    trip_point_desc: Annotated[int, u32(bits=TRIP_POINT_DESC)]
+    trip_point_desc: Annotated[int, u32("which trip point; 1: crossed upwards", bits=TRIP_POINT_DESC)]
 
 
 class Update(Message, frozen=True):
-    agent_id: Annotated[int, u32("who caused it")]
+    agent_id: Annotated[int, u32("0: the platform")]
     sensor_id: Annotated[int, u32(of="sensor")]
     readings: Annotated[
         tuple[SensorReading, ...], structures(SensorReading, REST, "one per axis, one for a scalar sensor")
@@ -219,6 +242,11 @@ class Update(Message, frozen=True):
 
 
 _UNKNOWN = {Status.NOT_FOUND: "unknown sensor"}
+_NOTIFY_ERRORS = {
+    Status.NOT_FOUND: "unknown sensor",
+    Status.INVALID_PARAMETERS: "reserved bit set",
+    Status.NOT_SUPPORTED: "sensor has no notification",
+}
 
 PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
 SENSOR_DESCRIPTION_GET = Command(
@@ -235,11 +263,7 @@ SENSOR_TRIP_POINT_NOTIFY = Command(
     TripPointNotify,
     Nothing,
     changes=True,
-    errors={
-        Status.NOT_FOUND: "unknown sensor",
-        Status.INVALID_PARAMETERS: "reserved bit set",
-        Status.NOT_SUPPORTED: "no trip points",
-    },
+    errors={**_NOTIFY_ERRORS, Status.NOT_SUPPORTED: "no trip points"},
 )
 SENSOR_TRIP_POINT_CONFIG = Command(
     0x5,
@@ -275,7 +299,7 @@ SENSOR_AXIS_DESCRIPTION_GET = Command(
     AxisDescriptionGet,
     AxisDescriptionGetReply,
     since=0x20000,
-    errors=_UNKNOWN,
+    errors={**_UNKNOWN, Status.NOT_SUPPORTED: "sensor has no axes"},
 )
 SENSOR_LIST_UPDATE_INTERVALS = Command(
     0x8,
@@ -283,7 +307,7 @@ SENSOR_LIST_UPDATE_INTERVALS = Command(
     ListUpdateIntervals,
     ListUpdateIntervalsReply,
     since=0x20000,
-    errors=_UNKNOWN,
+    errors={**_UNKNOWN, Status.NOT_SUPPORTED: "sensor has no update intervals"},
 )
 SENSOR_CONFIG_GET = Command(
     0x9,
@@ -292,7 +316,8 @@ SENSOR_CONFIG_GET = Command(
     ConfigGetReply,
     mandatory=True,
     since=0x20000,
-    errors={Status.NOT_FOUND: "unknown sensor"},
+    errors=_UNKNOWN,
+    mandatory_confidence=Confidence.C,
 )
 SENSOR_CONFIG_SET = Command(
     0xA,
@@ -307,6 +332,7 @@ SENSOR_CONFIG_SET = Command(
         Status.INVALID_PARAMETERS: "reserved bits or bad interval",
         Status.NOT_SUPPORTED: "option not available",
     },
+    mandatory_confidence=Confidence.C,
 )
 SENSOR_CONTINUOUS_UPDATE_NOTIFY = Command(
     0xB,
@@ -315,27 +341,30 @@ SENSOR_CONTINUOUS_UPDATE_NOTIFY = Command(
     Nothing,
     changes=True,
     since=0x20000,
-    errors=_UNKNOWN,
+    errors=_NOTIFY_ERRORS,
 )
 SENSOR_NAME_GET = Command(0xC, "SENSOR_NAME_GET", NameGet, NameGetReply, since=0x30000, errors=_UNKNOWN)
 SENSOR_AXIS_NAME_GET = Command(
-    0xD, "SENSOR_AXIS_NAME_GET", AxisNameGet, AxisNameGetReply, since=0x30000, errors=_UNKNOWN
+    0xD,
+    "SENSOR_AXIS_NAME_GET",
+    AxisNameGet,
+    AxisNameGetReply,
+    since=0x30000,
+    errors={**_UNKNOWN, Status.NOT_SUPPORTED: "sensor has no axes"},
+    confidence=Confidence.B,
 )
 SENSOR_TRIP_POINT_EVENT = Notification(
     0x0, "SENSOR_TRIP_POINT_EVENT", TripPointEvent, "SENSOR_TRIP_POINT_NOTIFY"
 )
-SENSOR_UPDATE = Notification(0x1, "SENSOR_UPDATE", Update, "SENSOR_CONTINUOUS_UPDATE_NOTIFY", since=0x20000)
+SENSOR_UPDATE = Notification(
+    0x1, "SENSOR_UPDATE", Update, "SENSOR_CONTINUOUS_UPDATE_NOTIFY", since=0x20000, confidence=Confidence.B
+)
 
 PROTOCOL = Protocol(
     0x15,
     "sensor",
     "Sensor management",
-    versions=(
-        0x10000,
-        0x20000,
-        0x30000,
-        0x30001,
-    ),
+    versions=(0x10000, 0x20000, 0x30000, 0x30001),
     commands=(
         PROTOCOL_ATTRIBUTES,
         SENSOR_DESCRIPTION_GET,
@@ -350,8 +379,5 @@ PROTOCOL = Protocol(
         SENSOR_NAME_GET,
         SENSOR_AXIS_NAME_GET,
     ),
-    notifications=(
-        SENSOR_TRIP_POINT_EVENT,
-        SENSOR_UPDATE,
-    ),
+    notifications=(SENSOR_TRIP_POINT_EVENT, SENSOR_UPDATE),
 )

@@ -26,12 +26,12 @@ class ProtocolAttributesReply(Message, frozen=True):
 
 
 class StateSet(Message, frozen=True):
-    flags: Annotated[int, u32(bits=SET_FLAGS)]
-    system_state: Annotated[int, u32(values=SYSTEM_STATE)]
+    flags: Annotated[int, u32("graceful: others are asked first; else at once", bits=SET_FLAGS)]
+    system_state: Annotated[int, u32("0x80000000 and above are the vendor's", values=SYSTEM_STATE)]
 
 
 class StateGetReply(Message, frozen=True):
-    system_state: Annotated[int, u32(values=SYSTEM_STATE)]
+    system_state: Annotated[int, u32("0x80000000 and above are the vendor's", values=SYSTEM_STATE)]
 
 
 class StateNotify(Message, frozen=True):
@@ -41,8 +41,11 @@ class StateNotify(Message, frozen=True):
 class StateNotifier(Message, frozen=True):
     agent_id: Annotated[int, u32("who caused it")]
     flags: Annotated[int, u32(bits=NOTIFIER_FLAGS)]
-    system_state: Annotated[int, u32(values=SYSTEM_STATE)]
-    timeout_ms: Annotated[int, u32("until the forced transition", since=0x20000)]
+    system_state: Annotated[int, u32("0x80000000 and above are the vendor's", values=SYSTEM_STATE)]
+    timeout_ms: Annotated[
+        int,
+        u32("milliseconds until the forced transition; 0xFFFFFFFF: none (not cross-checked)", since=0x20000),
+    ]
 
 
 PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
@@ -83,16 +86,7 @@ PROTOCOL = Protocol(
     0x12,
     "system",
     "System power management",
-    versions=(
-        0x10000,
-        0x20000,
-        0x20001,
-    ),
-    commands=(
-        PROTOCOL_ATTRIBUTES,
-        SYSTEM_POWER_STATE_SET,
-        SYSTEM_POWER_STATE_GET,
-        SYSTEM_POWER_STATE_NOTIFY,
-    ),
+    versions=(0x10000, 0x20000, 0x20001),
+    commands=(PROTOCOL_ATTRIBUTES, SYSTEM_POWER_STATE_SET, SYSTEM_POWER_STATE_GET, SYSTEM_POWER_STATE_NOTIFY),
     notifications=(SYSTEM_POWER_STATE_NOTIFIER,),
 )

@@ -33,7 +33,7 @@ class DescribeLevels(Message, frozen=True):
 
 
 class DescribeLevelsReply(Message, frozen=True):
-    num_levels_flags: Annotated[int, u32(bits=NUM_LEVELS)]
+    num_levels_flags: Annotated[int, u32("how many in this reply, how many after it", bits=NUM_LEVELS)]
     voltage: Annotated[
         tuple[int, ...],
         array("i", "num_levels_flags[11:0]", "microvolts, ascending; triplet: lowest, highest, step"),
@@ -42,7 +42,9 @@ class DescribeLevelsReply(Message, frozen=True):
 
 class ConfigSet(Message, frozen=True):
     domain_id: Annotated[int, u32(of="voltage_domain")]
-    config: Annotated[int, u32(bits=CONFIG_BITS, values=CONFIG)]
+    config: Annotated[
+        int, u32("mode 7 is on, 0 is off, unless implementation defined", bits=CONFIG_BITS, values=CONFIG)
+    ]
 
 
 class ConfigGet(Message, frozen=True):
@@ -50,7 +52,9 @@ class ConfigGet(Message, frozen=True):
 
 
 class ConfigGetReply(Message, frozen=True):
-    config: Annotated[int, u32(bits=CONFIG_BITS, values=CONFIG)]
+    config: Annotated[
+        int, u32("mode 7 is on, 0 is off, unless implementation defined", bits=CONFIG_BITS, values=CONFIG)
+    ]
 
 
 class LevelSet(Message, frozen=True):
@@ -85,12 +89,7 @@ _UNKNOWN = {Status.NOT_FOUND: "unknown domain"}
 
 PROTOCOL_ATTRIBUTES = Command(0x1, "PROTOCOL_ATTRIBUTES", Nothing, ProtocolAttributesReply, mandatory=True)
 VOLTAGE_DOMAIN_ATTRIBUTES = Command(
-    0x3,
-    "VOLTAGE_DOMAIN_ATTRIBUTES",
-    DomainAttributes,
-    DomainAttributesReply,
-    mandatory=True,
-    errors={Status.NOT_FOUND: "unknown domain"},
+    0x3, "VOLTAGE_DOMAIN_ATTRIBUTES", DomainAttributes, DomainAttributesReply, mandatory=True, errors=_UNKNOWN
 )
 VOLTAGE_DESCRIBE_LEVELS = Command(
     0x4,
@@ -114,12 +113,7 @@ VOLTAGE_CONFIG_SET = Command(
     },
 )
 VOLTAGE_CONFIG_GET = Command(
-    0x6,
-    "VOLTAGE_CONFIG_GET",
-    ConfigGet,
-    ConfigGetReply,
-    mandatory=True,
-    errors={Status.NOT_FOUND: "unknown domain"},
+    0x6, "VOLTAGE_CONFIG_GET", ConfigGet, ConfigGetReply, mandatory=True, errors=_UNKNOWN
 )
 VOLTAGE_LEVEL_SET = Command(
     0x7,
@@ -138,12 +132,7 @@ VOLTAGE_LEVEL_SET = Command(
     older={0x20000: Variant(delayed=Nothing)},
 )
 VOLTAGE_LEVEL_GET = Command(
-    0x8,
-    "VOLTAGE_LEVEL_GET",
-    LevelGet,
-    LevelGetReply,
-    mandatory=True,
-    errors={Status.NOT_FOUND: "unknown domain"},
+    0x8, "VOLTAGE_LEVEL_GET", LevelGet, LevelGetReply, mandatory=True, errors=_UNKNOWN
 )
 VOLTAGE_DOMAIN_NAME_GET = Command(
     0x9, "VOLTAGE_DOMAIN_NAME_GET", DomainNameGet, DomainNameGetReply, since=0x20000, errors=_UNKNOWN
@@ -153,11 +142,7 @@ PROTOCOL = Protocol(
     0x17,
     "voltage",
     "Voltage domain management",
-    versions=(
-        0x10000,
-        0x20000,
-        0x20001,
-    ),
+    versions=(0x10000, 0x20000, 0x20001),
     commands=(
         PROTOCOL_ATTRIBUTES,
         VOLTAGE_DOMAIN_ATTRIBUTES,

@@ -24,9 +24,14 @@ COMMANDS = {
     "xl": "deploy.cli.xl",
     "call": "deploy.cli.call",
     "trap": "deploy.cli.trap",
+    "attach": "deploy.cli.attach",
+    "ledger": "deploy.cli.ledger",
+    "inject": "deploy.cli.inject",
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
+    "profiles": "deploy.cli.profiles",
+    "interop": "deploy.cli.interop",
 }
 
 

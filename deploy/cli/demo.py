@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from deploy.cli.live import Rates, screen
-from deploy.cli.options import json_option, platform_files, topology_of
+from deploy.cli.options import firmware_option, json_option, platform_files, topology_of
 from deploy.cli.output import console, count, say_error, say_json, table, who_is_who
 from deploy.cli.status import work_table
 from deploy.engines.local import Options
@@ -25,6 +25,7 @@ from deploy.rundir import RunDirectory, default_path
 from deploy.scenario import THINK_NS, Verdict, attempts, try_all
 from deploy.summary import AgentRow, agent_rows
 from deploy.toolstack import Toolstack, Work
+from deploy.topology import with_firmware
 
 REFRESH_S = 0.25
 
@@ -42,6 +43,7 @@ class Result(msgspec.Struct):
 
 @click.command()
 @platform_files
+@firmware_option
 @click.option("--seconds", default=10.0, show_default=True, help="How long the guests work.")
 @click.option("--tcp", is_flag=True, help="Link the nodes over tcp with CURVE instead of ipc.")
 @click.option("--mapped", is_flag=True, help="Share the pages between processes instead of sending them.")
@@ -53,6 +55,7 @@ def demo(
     platform_file: Path | None,
     xl: tuple[Path, ...],
     dom0less: tuple[str, ...],
+    firmware: str | None,
     seconds: float,
     tcp: bool,
     mapped: bool,
@@ -66,7 +69,7 @@ def demo(
     """
     if not 1 <= seconds <= 3600:
         raise UserError(f"--seconds {seconds:g}: give 1 to 3600")
-    topology = topology_of(host_dt, platform_file, xl, dom0less)
+    topology = with_firmware(topology_of(host_dt, platform_file, xl, dom0less), firmware)
     run = RunDirectory(default_path(f"demo-{os.getpid()}"))
     options = Options(0 if tcp else None, not mapped)
     platform = Platform(topology, run, options, Work(True, THINK_NS))

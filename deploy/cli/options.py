@@ -9,6 +9,8 @@ import click
 from deploy.errors import UserError
 from deploy.rundir import RunDirectory, default_path
 from deploy.topology import NEWEST, Topology, XenOptions, load, load_shipped, shipped
+from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
+from nodes.firmware.profile import PROFILES as FIRMWARES
 from nodes.xen.profile import DEFAULT, PROFILES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,6 +35,16 @@ def run_directory(name: str, run_dir: Path | None) -> RunDirectory:
     if not name or "/" in name or name in (".", ".."):
         raise UserError(f"--name {name!r}: a name is one word without '/'; choose another")
     return RunDirectory((run_dir or default_path(name)).absolute())
+
+
+def firmware_option(command: F) -> F:
+    """--firmware."""
+    return click.option(
+        "--firmware",
+        metavar="NAME[+OPTION]",
+        help=f"The firmware that EL3 plays: {', '.join(FIRMWARES)}. Default: what the platform file says, "
+        f"else {STRICT_FIRMWARE.name}.",
+    )(command)
 
 
 def xen_options(command: F) -> F:

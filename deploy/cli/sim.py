@@ -6,13 +6,13 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from deploy.cli.options import json_option, xen_options
+from deploy.cli.options import firmware_option, json_option, xen_options
 from deploy.cli.output import console, count, say_json, table
 from deploy.engines.simulated import SimulatedEngine
 from deploy.errors import UserError
 from deploy.scenario import THINK_NS, attempts, try_all
 from deploy.toolstack import Toolstack, ToolstackError, Work
-from deploy.topology import NEWEST, XenOptions, load_shipped
+from deploy.topology import Topology, XenOptions, load_shipped, with_firmware
 from nodes.xen.profile import PROFILES
 
 
@@ -21,9 +21,17 @@ from nodes.xen.profile import PROFILES
 @click.option("--seconds", default=10.0, show_default=True, help="Virtual time for the guests' work.")
 @click.option("--verbose", is_flag=True, help="Print what the nodes log.")
 @xen_options
+@firmware_option
 @json_option
 def sim(
-    seed: int, seconds: float, verbose: bool, profile: str, strict: bool, xen_cmdline: str, as_json: bool
+    seed: int,
+    seconds: float,
+    verbose: bool,
+    profile: str,
+    strict: bool,
+    xen_cmdline: str,
+    firmware: str | None,
+    as_json: bool,
 ) -> None:
     """Play the story in one process, on virtual time.
 
@@ -33,7 +41,8 @@ def sim(
     if not 0 < seconds <= 86_400:
         raise UserError(f"--seconds {seconds:g}: more than 0, at most 86400")
     xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
-    found = play(seed, int(seconds * 1e9), verbose, xen)
+    topology = with_firmware(load_shipped(xen=xen), firmware)
+    found = play(seed, int(seconds * 1e9), verbose, topology)
     if as_json:
         say_json(found)
         return
@@ -47,10 +56,12 @@ def sim(
         console().print(escape(line))
 
 
-def play(seed: int, duration_ns: int, verbose: bool = False, xen: XenOptions = NEWEST) -> dict[str, Any]:
+def play(
+    seed: int, duration_ns: int, verbose: bool = False, topology: Topology | None = None
+) -> dict[str, Any]:
     """Boot, work, destroy and create a guest halfway, try what is forbidden; the run as plain data."""
     began = time.perf_counter()
-    topology = load_shipped(xen=xen)
+    topology = topology or load_shipped()
 
     engines: list[SimulatedEngine] = []  # none yet while the first one boots: that is time 0
 

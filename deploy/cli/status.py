@@ -30,6 +30,7 @@ def status(name: str, run_dir: Path | None, as_json: bool) -> None:
         f"[bold]{escape(found['platform'])}[/bold]  up {found['uptime_s']:.0f} s  "
         f"{found['link']} links, {found['pages']} pages  {escape(found['run'])}"
     )
+    out.print(f"firmware {escape(found['firmware'])}, Xen's driver {escape(found['profile'])}")
     out.print(Group("", who_is_who(rows), "", work_table(rows), "", _processes(found["nodes"])))
     if found["events"]:
         out.print(Group("", _events(found["events"])))

@@ -15,6 +15,7 @@ from rich.markup import escape
 from deploy import control, timing
 from deploy.cli.live import event_line
 from deploy.cli.options import (
+    firmware_option,
     json_option,
     platform_files,
     run_directory,
@@ -30,7 +31,7 @@ from deploy.platform import Platform
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
 from deploy.toolstack import ToolstackError, Work
-from deploy.topology import XenOptions
+from deploy.topology import XenOptions, with_firmware
 from nodes.xen.profile import PROFILES
 
 START_S = 60.0
@@ -39,6 +40,7 @@ START_S = 60.0
 @click.command()
 @platform_files
 @xen_options
+@firmware_option
 @which_platform
 @click.option("--tcp", is_flag=True, help="Link the nodes over tcp with CURVE instead of ipc.")
 @click.option("--tcp-port", type=click.IntRange(1, 65535), help="The tcp port Xen listens on. Implies --tcp.")
@@ -71,6 +73,7 @@ def up(
     profile: str,
     strict: bool,
     xen_cmdline: str,
+    firmware: str | None,
     name: str,
     run_dir: Path | None,
     tcp: bool,
@@ -94,7 +97,7 @@ def up(
         raise UserError(f"--pause-ms {pause_ms:g}: give 0 to 3600000")
     model = timing.latency(firmware_latency)
     xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
-    topology = topology_of(host_dt, platform_file, xl, dom0less, xen)
+    topology = with_firmware(topology_of(host_dt, platform_file, xl, dom0less, xen), firmware)
     cost = timing.account(topology, model) if with_timing else None
     if detach:
         _detach(run)

@@ -12,7 +12,6 @@ from bus import frames
 from bus.links import XEN
 from bus.links.zeromq import DealerLink
 from deploy.toolstack import ToolstackError
-from nodes.guest import console
 from nodes.metrics import Meters
 
 VERSION: Final = frames.PROTOCOL_VERSION
@@ -81,12 +80,12 @@ class Hypercalls:
             raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
         return answer
 
-    def console(self, domid: int, request: console.Request) -> console.Answer:
+    def console(self, domid: int, body: bytes) -> bytes:
         number = self._next()
-        answer = self._ask(frames.Console(VERSION, number, number, domid, console.encode(request)))
+        answer = self._ask(frames.Console(VERSION, number, number, domid, body))
         if not isinstance(answer, frames.ConsoleReply):
             raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
-        return console.decode_answer(answer.body)
+        return answer.body
 
     def _ask(self, frame: frames.Frame) -> frames.Frame:
         if self._engine.failure:

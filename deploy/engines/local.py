@@ -30,7 +30,6 @@ from deploy.memory import MappedMemory
 from deploy.rundir import Cluster, RunDirectory, replace
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
-from nodes.guest import console
 from nodes.guest.core import GuestConfig
 from nodes.metrics import Meters
 
@@ -106,7 +105,9 @@ class LocalEngine:
                     memory.create(agent.p2a_shmem)
         self._start_xen()
         self._connect()
-        self._spawn(FIRMWARE, node.FirmwareSpec(self.topology.platform), self._firmware_token)
+        self._spawn(
+            FIRMWARE, node.FirmwareSpec(self.topology.platform, self.topology.firmware), self._firmware_token
+        )
         self.port, self._stop_serving = serve(self.meters, SUPERVISOR, poll_s=0.05)
         self._announce()
         self.run.write(
@@ -280,8 +281,8 @@ class LocalEngine:
     def domctl(self, op: frames.Op) -> frames.DomctlReply:
         return self._hypercalls().domctl(op)
 
-    def console(self, domid: int, request: console.Request) -> console.Answer:
-        return self._hypercalls().console(domid, request)
+    def console(self, domid: int, body: bytes) -> bytes:
+        return self._hypercalls().console(domid, body)
 
     # ---- guests -------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ from deploy.engines.driver import Driver
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
 from nodes.contract import Halt
-from nodes.guest import console
 from nodes.guest.core import GuestConfig
 from nodes.xen.config import XenConfig
 
@@ -61,7 +60,7 @@ class SimulatedEngine:
             command_line=topology.xen_cmdline,
         )
         self.xen = assembly.xen(config, PrivateMemory(), self._identities, (FIRMWARE, TOOLSTACK))
-        self.firmware = assembly.firmware(topology.platform, PrivateMemory())
+        self.firmware = assembly.firmware(topology.platform, PrivateMemory(), topology.firmware)
         self._add("xen", XEN, self.xen)
         self._add("firmware", FIRMWARE, self.firmware)
 
@@ -158,12 +157,11 @@ class SimulatedEngine:
         assert isinstance(answer, frames.DomctlReply)
         return answer
 
-    def console(self, domid: int, request: console.Request) -> console.Answer:
+    def console(self, domid: int, body: bytes) -> bytes:
         self._request += 1
-        body = console.encode(request)
         answer = self._send(frames.Console(VERSION, self._request, self._request, domid, body))
         assert isinstance(answer, frames.ConsoleReply)
-        return console.decode_answer(answer.body)
+        return answer.body
 
     # ---- guests -------------------------------------------------------------------------------
 

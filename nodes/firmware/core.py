@@ -6,45 +6,41 @@ page. Nothing here knows who trapped: whoever rings a channel's doorbell is its 
 do later (delayed responses, the hardware's own life) is in the machine's schedule.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bus import frames, shmem, smccc
+from bus.scmi.status import Status
 from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send, Tick
+from nodes.firmware import console
 from nodes.firmware import profile as profiles
+from nodes.firmware.channel import Bare, Channel, transport
 from nodes.firmware.hardware import Board
 from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
+from nodes.firmware.lifecycle import Lifecycle, ResetRecord
 from nodes.firmware.machine import Machine
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
-from nodes.firmware.platform import Agent, Platform
+from nodes.firmware.platform import Platform
+from nodes.firmware.platform.rights import check_resources
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
+from nodes.firmware.subscriptions import NOBODY
+from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
-
-
-class Channel:
-    """A doorbell, its page, its agent. ``completion``: the interrupt that tells of an answer, or None."""
-
-    __slots__ = ("agent_id", "completion", "label", "page", "shmem")
-
-    def __init__(self, agent: Agent, page: shmem.Buffer) -> None:
-        self.agent_id = agent.id
-        self.label = str(agent.id)
-        self.shmem = agent.shmem
-        self.completion = agent.a2p_interrupt
-        self.page = page
+NO_AGENT: Final = -1  # as the caller of a reset: nobody's page is spared
 
 
 class FirmwareCore:
     """``step`` takes Boot, SMCs, ends of interrupts, Ticks. ``ledger(agent_id)`` tells all an agent holds.
 
-    ``peer`` is the link to Xen; ``memory`` is where the channels' pages are.
+    ``peer`` is the link to Xen; ``memory`` is where the channels' pages are; ``vendor`` makes the services of
+    plug-ins' protocols, which are served as all the others are.
     """
 
     def __init__(
@@ -55,30 +51,44 @@ class FirmwareCore:
         profile: FirmwareProfile = profiles.DEFAULT,
         *,
         carried: bool = True,
+        vendor: Sequence[Callable[[Machine], Service]] = (),
     ) -> None:
         self.platform = platform
         self.profile = profile
         self.meters = Meters("firmware")
         self.story = Story()
         self._peer = peer
-        self._area_bytes = platform.area_bytes
         self.channels = {agent.smc_id: Channel(agent, memory.map(agent.shmem)) for agent in platform.agent}
         self._by_agent = {channel.agent_id: channel for channel in self.channels.values()}
-        self.permissions = Permissions(platform)
-        self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried)
+        self.permissions = Permissions(platform, profile)
+        queue_max = P2A_QUEUE if profile.p2a_full == "queue" else 0
+        self.outbox = Outbox(platform.agent, memory, peer, self.meters, carried=carried, queue_max=queue_max)
         self.machine = Machine(platform, profile, self.permissions, self.outbox)
         self.board = Board(self.machine)
-        others = services(self.machine, self.board)
-        base = BaseService(
+        others = (*services(self.machine, self.board), *(make(self.machine) for make in vendor))
+        check_resources(platform, others)
+        self.base = BaseService(
             self.machine,
-            tuple(service.table.id for service in others),
+            others,
             self._drop_configuration,
             self._permission_changed,
         )
-        self.services: tuple[Service, ...] = (base, *others)
+        self.services: tuple[Service, ...] = (self.base, *others)
         self.ladder = Ladder(self.services, self.machine)
+        self.transport = transport(profile, platform.area_bytes, self._serve, self.meters)
+        self.transport.on_bad_length = self._bad_length
+        self._bare = self.transport if isinstance(self.transport, Bare) else None
+        self.lifecycle = Lifecycle(
+            self.machine,
+            self.ladder,
+            self.services,
+            self.meters,
+            idle=lambda agent_id: self.transport.start(self._by_agent[agent_id]),
+            channel=lambda agent_id: self.transport.ledger(self._by_agent[agent_id]),
+        )
+        self.lifecycle.boot()
+        self.machine.restart = self._restart
         self._calls = self.meters.counter("trapline_scmi_calls_total")
-        self._transport_errors = self.meters.counter("trapline_scmi_transport_errors_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
 
     def deadline_ns(self) -> int | None:
@@ -94,19 +104,24 @@ class FirmwareCore:
         return self._cold(event, now_ns)
 
     def _cold(self, event: Event, now_ns: int) -> Sequence[Effect]:
+        self.machine.cause = NOBODY
         if isinstance(event, Tick):
             self.machine.schedule.run(now_ns)
             return self.outbox.effects()
         if isinstance(event, Received):
             if isinstance(event.frame, frames.EndOfInterrupt):
-                self.outbox.ended(event.frame.intid, event.page)
+                self.outbox.ended(event.frame, event.page)
                 return self.outbox.effects()
+            if isinstance(event.frame, frames.Console):
+                body = console.answer(self, event.frame.body, now_ns)
+                reply = frames.ConsoleReply(VERSION, event.frame.request, event.frame.cause, body)
+                return (Send(self._peer, reply),)
             if isinstance(event.frame, frames.Welcome):
                 return ()
             return (Log("warning", f"EL3 takes SMCs only, not {type(event.frame).__name__}"),)
         if isinstance(event, Boot):
             for channel in self.channels.values():
-                shmem.publish(channel.page, shmem.IDLE)
+                self.transport.start(channel)
             self.outbox.boot()
             self.board.boot()
             return (Send(self._peer, frames.Hello(VERSION, 0, 0, "firmware")), *self.outbox.effects())
@@ -119,14 +134,17 @@ class FirmwareCore:
             self._unknown[()] += 1
             return self._return(frame, smccc.NOT_SUPPORTED, b"")
         self.story.add(now_ns, "doorbell", frame.request, x[0])
+        if page and frame.page != channel.shmem:
+            # What EL3 looks at is the channel's own page, and nobody wrote a message there.
+            self.transport.misplaced(channel)
+            return self._return(frame, smccc.SUCCESS, b"")
+        if self._bare is not None:
+            x0, x1, answer = self._bare.message(channel, page, x[1])
+            reply = frames.SmcReturn(VERSION, frame.request, frame.cause, (x0, x1, x[2], x[3]))
+            return Send(self._peer, reply, answer if page else b"")
         if page:
-            if frame.page != channel.shmem:
-                # What EL3 looks at is the channel's own page, and nobody wrote a message there.
-                self._transport_errors[(channel.label,)] += 1
-                return self._return(frame, smccc.SUCCESS, b"")
-            return self._return(frame, smccc.SUCCESS, self._answer(channel, page))
-        snapshot = bytes(channel.page[: self._area_bytes])
-        shmem.publish(channel.page, self._answer(channel, snapshot))
+            return self._return(frame, smccc.SUCCESS, self.transport.exchange(channel, page))
+        self.transport.exchange_shared(channel)
         return self._return(frame, smccc.SUCCESS, b"")
 
     def _return(self, frame: frames.Smc, x0: int, page: bytes) -> Effect:
@@ -134,49 +152,37 @@ class FirmwareCore:
         reply = frames.SmcReturn(VERSION, frame.request, frame.cause, (x0, x[1], x[2], x[3]))
         return Send(self._peer, reply, page)
 
-    def _answer(self, channel: Channel, snapshot: bytes) -> bytes:
-        """The page to leave behind for one doorbell."""
-        try:
-            head, payload = shmem.read_message(snapshot, self._area_bytes)
-        except shmem.PageError:
-            self._transport_errors[(channel.label,)] += 1
-            return shmem.FAILED
-        status, flags, _, _ = shmem.fields(snapshot)
-        if status & (shmem.FREE | shmem.ERROR):
-            # Nobody claimed the channel: a spurious doorbell carries no message.
-            self._transport_errors[(channel.label,)] += 1
-            return shmem.FAILED
+    def _serve(self, channel: Channel, head: int, payload: bytes, flags: int) -> bytes:
+        """The payload that answers one message on a channel."""
         protocol, message, code, reply = self.ladder.answer(channel.agent_id, head, payload)
         self._calls[(channel.label, protocol, message, code.name)] += 1
         if channel.completion is not None and flags & shmem.INTERRUPT:
             self.outbox.complete(channel.completion)
-        return shmem.reply(head, reply)
+        return reply
+
+    def _bad_length(self, channel: Channel, head: int) -> None:
+        """No answer could carry the refusal: whoever asked to be told of errors is."""
+        self.base.transport_error(channel.agent_id, head, Status.PROTOCOL_ERROR)
 
     # ---- the life of an agent -----------------------------------------------------------------
 
     def _drop_configuration(self, caller: int, agent_id: int, also_permissions: bool) -> None:
-        """BASE_RESET_AGENT_CONFIGURATION: channel first, then permissions, then each protocol's hook."""
-        if agent_id != caller:
-            shmem.publish(self._by_agent[agent_id].page, shmem.IDLE)
-        self.machine.delayed.withdraw(agent_id)
-        self.outbox.reset(agent_id)
-        self.ladder.reset(agent_id)
-        if also_permissions:
-            self.permissions.restore(agent_id)
-        for service in self.services:
-            service.reset(agent_id)
-        self.meters.counter("trapline_agent_resets_applied_total")[(str(agent_id),)] += 1
+        self.lifecycle.reset(caller, agent_id, also_permissions)
+
+    def _restart(self) -> None:
+        """The board was reset: whatever any agent configured is gone."""
+        for agent in self.platform.agent:
+            self._drop_configuration(NO_AGENT, agent.id, True)
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")
         self.meters.counter("trapline_device_permission_changes_total")[key] += 1
 
     def ledger(self, agent_id: int) -> list[Entry]:
-        """All that an agent holds: grants, votes, subscriptions, pending replies, negotiated versions."""
-        held = [*self.ladder.ledger(agent_id), *self.machine.delayed.ledger(agent_id)]
-        waiting = self.outbox.waiting(agent_id)
-        if waiting:
-            held.append(Entry("channel", "", "", "messages under way to the agent", waiting))
-        for service in self.services:
-            held.extend(service.ledger(agent_id))
-        return held
+        """All that an agent holds."""
+        return self.lifecycle.ledger(agent_id)
+
+    @property
+    def last_reset(self) -> dict[int, ResetRecord]:
+        """Each agent's last reset, by agent id."""
+        return self.lifecycle.last_reset

@@ -1,6 +1,7 @@
 """Commands that end later: accepted now, done and answered by a delayed response when their time has come.
 
-How many one agent may have pending is limited (BUSY beyond). An agent's reset takes them back undone.
+How many one agent may have pending, or done and not fetched yet, is limited (BUSY beyond). An agent's reset
+takes them back undone.
 """
 
 from collections.abc import Callable
@@ -43,33 +44,42 @@ class Delayed:
         self._number = 0
 
     def start(
-        self, agent: int, resource: tuple[str, int], delay_us: int, finish: Finish, *, silent: bool = False
+        self,
+        agent: int,
+        resource: tuple[str, int],
+        delay_us: int,
+        finish: Finish,
+        *,
+        silent: bool = False,
+        changes: bool = True,
     ) -> Status:
         """Do ``finish`` after ``delay_us`` and send what it gives: SUCCESS (accepted), BUSY or NOT_SUPPORTED.
 
         For the message being handled now. ``silent``: the caller wants no delayed response. An agent that
         nothing can be sent to gets NOT_SUPPORTED, unless it is silent. If the agent has lost the right to
-        the resource by then, nothing is done and the response says DENIED.
+        the resource by then (to change it, or to read it without ``changes``), nothing is done and the
+        response says DENIED.
         """
         machine = self._machine
         if not silent and not machine.outbox.reaches(agent):
             return Status.NOT_SUPPORTED
         mine = self._pending.setdefault(agent, {})
-        if len(mine) >= DELAYED_PENDING:
+        if len(mine) + machine.outbox.waiting(agent) >= DELAYED_PENDING:
             return Status.BUSY
         self._number = number = self._number + 1
         head, version = machine.head, machine.version
-        key, what = machine.command
+        command = machine.command
 
         def due() -> None:
             mine.pop(number, None)
-            allowed = machine.permissions.may(agent, resource, changes=True)
-            answer = finish() if allowed else Status.DENIED
+            allowed = machine.permissions.may(agent, resource, changes=changes, command=command)
+            with machine.caused_by(agent):
+                answer = finish() if allowed else Status.DENIED
             if not silent:
                 self._send(agent, head | DELAYED, answer, version)
 
         timer = machine.schedule.at(machine.now_ns + delay_us * 1000, due)
-        mine[number] = Pending(key, what, resource, head, timer)
+        mine[number] = Pending(*command, resource, head, timer)
         return Status.SUCCESS
 
     def _send(self, agent: int, head: int, answer: Message | Status, version: int) -> None:

@@ -1,14 +1,16 @@
 """The refusal ladder: every message passes the same rungs, and the first one that fails decides.
 
-1 message type (PROTOCOL_ERROR) · 2 protocol known (NOT_SUPPORTED) · 3 command known (NOT_FOUND) ·
-4 command implemented (NOT_SUPPORTED) · 5 payload size (PROTOCOL_ERROR) · 6 resource known (NOT_FOUND) ·
-7 reserved bits (INVALID_PARAMETERS) · 8 permission (DENIED) · 9 range and state: the handler.
-Rungs 1 to 8 are here and read off the field tables; handlers begin at rung 9.
+1 message type (PROTOCOL_ERROR) · 2 protocol known (NOT_SUPPORTED) and permitted (DENIED) · 3 command known
+(NOT_FOUND) · 4 command implemented (NOT_SUPPORTED) · 5 payload size (PROTOCOL_ERROR) · 6 resource known
+(NOT_FOUND) · 7 reserved bits (INVALID_PARAMETERS) · 8 permission (DENIED) · 9 range and state: the handler.
+Rungs 1 to 8 are here and read off the field tables; handlers begin at rung 9. A profile may name other
+statuses. Most agents share one table of rows; one that negotiated, lost a protocol, or has rights or a view
+has its own, so that nobody else pays for it.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
-from bus.fields import Message, WrongSize, decode, reserved_bits_set
+from bus.fields import Message, WrongSize, decode, decode_front, reserved_bits_set
 from bus.scmi import header
 from bus.scmi.protocol import (
     NEGOTIATE_PROTOCOL_VERSION,
@@ -24,27 +26,37 @@ from bus.scmi.protocol import (
 from bus.scmi.status import Status
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
+from nodes.firmware.platform.rights import ALWAYS
 from nodes.firmware.service import Answer, Handler, Service
 
 TYPE_MASK = header.HEADER.pack(message_type=3)
 COMMAND_MASK = header.HEADER.pack(protocol_id=0xFF, message_id=0xFF)
+ATTRIBUTES = 0x1  # the message that counts a protocol's resources
 _SUCCESS = Status.SUCCESS.word
 
 
 class Row:
-    """One command as one agent may send it at one version: everything the rungs need, looked up once."""
+    """One command at one version: everything the rungs need, looked up once.
+
+    ``judge`` is how the rungs are climbed: the plain way, or with an agent's own rights and views.
+    """
 
     __slots__ = (
+        "always",
         "changes",
         "cls",
         "command",
+        "counts",
         "handler",
+        "judge",
         "kind",
         "known",
         "of",
         "own_ladder",
+        "unknown",
         "version",
     )
+    judge: "Judge"
 
     def __init__(self, service: Service, command: AnyCommand, version: int, handler: Handler | None) -> None:
         resource = command.resource
@@ -57,6 +69,13 @@ class Row:
         self.kind = resource.of if resource else ""
         self.known: Container[int] = service.resources[resource.of] if resource else ()
         self.own_ladder = command.name in service.own_ladder
+        self.always = command.id in ALWAYS
+        self.counts = tuple(service.resources) if command.id == ATTRIBUTES else ()
+        self.unknown = Status.NOT_FOUND
+
+
+Judge = Callable[[int, Row, int, bytes], Answer]
+Rows = dict[int, Row]
 
 
 class Ladder:
@@ -66,16 +85,31 @@ class Ladder:
         self._services = {service.table.id: service for service in services}
         self._machine = machine
         self._permissions = machine.permissions
-        self._default: dict[int, Row] = {}
+        self._allowed = machine.permissions.allowed
+        self._profile = machine.profile
+        self._made: dict[tuple[int, int, bool], Rows] = {}
+        self._default: Rows = {}
         for service in services:
             table = service.table
-            version = machine.profile.versions.get(table.id, table.version)
+            machine.permissions.declare(table.id, table.key, service.resources)
+            machine.views.declare(service.resources)
+            version = machine.profile.versions.get(table.id, service.offers or table.version)
             machine.default_versions[table.id] = version
-            self._default.update(self._rows(service, version))
-        self._negotiated: dict[int, dict[int, Row]] = {}
+            self._default.update(self._rows(service, version, special=False))
+        self._own: dict[int, Rows] = {}
+        for agent in machine.platform.agent:
+            self._assemble(agent.id)
+        machine.permissions.on_change.append(self._protocols_changed)
 
-    def _rows(self, service: Service, version: int) -> dict[int, Row]:
-        table = service.table
+    def _rows(self, service: Service, version: int, *, special: bool) -> Rows:
+        made = self._made.get((service.table.id, version, special))
+        if made is None:
+            made = self._make_rows(service, version, special)
+            self._made[service.table.id, version, special] = made
+        return made
+
+    def _make_rows(self, service: Service, version: int, special: bool) -> Rows:
+        table, missing = service.table, self._profile.missing
         common: dict[str, Handler] = {
             PROTOCOL_VERSION.name: lambda _agent, _request: VersionReply(self._offered(table)),
             PROTOCOL_MESSAGE_ATTRIBUTES.name: lambda agent, request: self._attributes(
@@ -87,80 +121,148 @@ class Ladder:
         for command in table.every_command():
             if command.since <= version:
                 handler = common.get(command.name) or service.handlers.get(command.name)
-                rows[header.pack(table.id, command.id)] = Row(service, command, version, handler)
+                if missing and not missing.isdisjoint((f"{table.key}.{command.name}", f"*.{command.name}")):
+                    handler = None
+                row = rows[header.pack(table.id, command.id)] = Row(service, command, version, handler)
+                row.unknown = self._profile.unknown_resource.get(table.id, Status.NOT_FOUND)
+                row.judge = self._specially if special else self._plainly
         return rows
+
+    def _assemble(self, agent: int) -> None:
+        """Give the agent a table of its own if anything is special about it, the common one otherwise."""
+        negotiated = self._machine.negotiated.get(agent, {})
+        denied = self._permissions.denied[agent]
+        special = self._permissions.special(agent) or self._machine.views.special(agent)
+        if not (negotiated or denied or special):
+            self._own.pop(agent, None)
+            return
+        rows = self._own[agent] = {}
+        for protocol, service in self._services.items():
+            if protocol not in denied:
+                version = negotiated.get(protocol, self._machine.default_versions[protocol])
+                rows.update(self._rows(service, version, special=special))
+
+    def _protocols_changed(self, agent: int) -> None:
+        has = {header.protocol_id(key) for key in self._own.get(agent, self._default)}
+        if has != self._services.keys() - self._permissions.denied[agent]:
+            self._assemble(agent)
 
     def _offered(self, table: Protocol) -> int:
         return self._machine.default_versions[table.id]
 
     def answer(self, agent: int, head: int, payload: bytes) -> tuple[str, str, Status, bytes]:
         """Judge one message of an agent and carry it out if no rung refuses it."""
-        row = self._negotiated.get(agent, self._default).get(head & COMMAND_MASK)
+        row = self._own.get(agent, self._default).get(head & COMMAND_MASK)
         if row is None:
-            return self._unknown(head)
+            return self._unknown(agent, head)
         machine = self._machine
         machine.head, machine.version, machine.command = head, row.version, row.command
-        status: Status | Message = self._refusal(agent, row, head, payload)
+        machine.cause = agent
+        status = row.judge(agent, row, head, payload)
         protocol, name = row.command
         if isinstance(status, Message):
             return protocol, name, Status.SUCCESS, _SUCCESS + machine.encode(agent, status, row.version)
         return protocol, name, status, status.word
 
-    def _refusal(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
+    def _plainly(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
         """The first failing rung from the fourth on, or the handler's answer."""
         if head & TYPE_MASK:
-            return Status.PROTOCOL_ERROR
+            return self._profile.wrong_type
         if row.handler is None:
             return Status.NOT_SUPPORTED
+        request: Message | None
         try:
             request = decode(row.cls, payload, row.version)
         except WrongSize:
-            return Status.PROTOCOL_ERROR
+            request = self._longer(row, payload)
+            if request is None:
+                return Status.PROTOCOL_ERROR
         if row.kind:
             resource = getattr(request, row.of)
             if resource not in row.known:
-                return Status.NOT_FOUND
+                return row.unknown
             if reserved_bits_set(request, row.version):
                 return Status.INVALID_PARAMETERS
-            if not self._permissions.may(agent, (row.kind, resource), row.changes):
+            named = (row.kind, resource)
+            if named not in self._allowed[agent] and not self._permissions.may(agent, named, row.changes):
                 return Status.DENIED
         elif not row.own_ladder and reserved_bits_set(request, row.version):
             return Status.INVALID_PARAMETERS
         return row.handler(agent, request)
 
-    def _unknown(self, head: int) -> tuple[str, str, Status, bytes]:
+    def _specially(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
+        """As ``_plainly``, for an agent with rights of its own or a view."""
         if head & TYPE_MASK:
-            status = Status.PROTOCOL_ERROR
-        elif header.protocol_id(head) not in self._services:
+            return self._profile.wrong_type
+        if row.handler is None:
+            return Status.NOT_SUPPORTED
+        request: Message | None
+        try:
+            request = decode(row.cls, payload, row.version)
+        except WrongSize:
+            request = self._longer(row, payload)
+            if request is None:
+                return Status.PROTOCOL_ERROR
+        request = self._machine.views.request(agent, request)
+        if request is None:
+            return row.unknown
+        if row.kind and getattr(request, row.of) not in row.known:
+            return row.unknown
+        if not row.own_ladder and reserved_bits_set(request, row.version):
+            return Status.INVALID_PARAMETERS
+        if row.kind:
+            resource = (row.kind, getattr(request, row.of))
+            if not self._permissions.may(agent, resource, row.changes, row.command):
+                return Status.DENIED
+        elif not row.always and not self._permissions.may_send(agent, row.command):
+            return Status.DENIED
+        answer = row.handler(agent, request)
+        if row.counts and isinstance(answer, Message):
+            return self._machine.views.counted(agent, row.counts, answer)
+        return answer
+
+    def _longer(self, row: Row, payload: bytes) -> Message | None:
+        """The request at the front of a payload that goes on behind it, where the profile accepts that."""
+        if self._profile.payload == "exact":
+            return None
+        try:
+            return decode_front(row.cls, payload, row.version)
+        except WrongSize:
+            return None
+
+    def _unknown(self, agent: int, head: int) -> tuple[str, str, Status, bytes]:
+        protocol = header.protocol_id(head)
+        if head & TYPE_MASK:
+            status = self._profile.wrong_type
+        elif protocol not in self._services:
             status = Status.NOT_SUPPORTED
+        elif protocol in self._permissions.denied[agent]:
+            status = self._profile.denied_protocol
         else:
-            status = Status.NOT_FOUND
+            status = self._profile.unknown_message
         return "other", "other", status, status.word
 
     def _attributes(self, agent: int, service: Service, request: MessageAttributes) -> Answer:
-        rows = self._negotiated.get(agent, self._default)
+        rows = self._own.get(agent, self._default)
         known = request.message_id <= 0xFF
         row = rows.get(header.pack(service.table.id, request.message_id)) if known else None
         if row is None or row.handler is None:
             return Status.NOT_FOUND
-        return MessageAttributesReply(service.message_attributes(row.command[1]))
+        word = service.message_attributes(row.command[1])
+        return word if isinstance(word, Status) else MessageAttributesReply(word)
 
     def _negotiate(self, agent: int, service: Service, request: NegotiateVersion) -> Answer:
         table = service.table
         if request.version not in table.versions or request.version > self._offered(table):
             return Status.NOT_SUPPORTED
-        rows = dict(self._negotiated.get(agent, self._default))
-        for key in [key for key in rows if header.protocol_id(key) == table.id]:
-            del rows[key]
-        rows.update(self._rows(service, request.version))
-        self._negotiated[agent] = rows
         self._machine.negotiated.setdefault(agent, {})[table.id] = request.version
+        self._assemble(agent)
         return Status.SUCCESS
 
     def reset(self, agent: int) -> None:
         """Forget the versions an agent negotiated."""
-        self._negotiated.pop(agent, None)
-        self._machine.negotiated.pop(agent, None)
+        if self._machine.negotiated.pop(agent, None) is not None:
+            self._assemble(agent)
 
     def ledger(self, agent: int) -> list[Entry]:
         return [

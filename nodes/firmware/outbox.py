@@ -10,7 +10,7 @@ from typing import Final
 
 from bus import frames, shmem
 from bus.scmi.header import MessageType
-from nodes.contract import Effect, Send
+from nodes.contract import Effect, Log, Send
 from nodes.firmware.platform import Agent
 from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
@@ -20,9 +20,9 @@ TYPE_AT = 8
 
 
 class WayBack:
-    """One agent's P2A channel; ``busy`` from the interrupt to the page's return."""
+    """One agent's P2A channel; ``busy`` from the interrupt (numbered ``request``) to the page's return."""
 
-    __slots__ = ("address", "busy", "intid", "label", "page", "queue")
+    __slots__ = ("address", "busy", "intid", "label", "page", "queue", "request")
 
     def __init__(self, agent: Agent, address: int, intid: int, page: shmem.Buffer) -> None:
         self.label = str(agent.id)
@@ -31,16 +31,25 @@ class WayBack:
         self.page = page
         self.queue: deque[tuple[int, bytes]] = deque()
         self.busy = False
+        self.request = 0
 
 
 class Outbox:
     """``send`` queues a message for an agent, ``effects`` hands out what can go now.
 
-    ``carried``: pages travel in frames. Agents without a way back are not ``reached``.
+    ``carried``: pages travel in frames. Agents without a way back are not ``reached``. ``queue_max``: how
+    many messages may wait behind the one in an agent's page before notifications are dropped.
     """
 
     def __init__(
-        self, agents: tuple[Agent, ...], memory: shmem.Memory, peer: bytes, meters: Meters, *, carried: bool
+        self,
+        agents: tuple[Agent, ...],
+        memory: shmem.Memory,
+        peer: bytes,
+        meters: Meters,
+        *,
+        carried: bool,
+        queue_max: int = P2A_QUEUE,
     ) -> None:
         self._peer = peer
         self._ways: dict[int, WayBack] = {}
@@ -48,6 +57,7 @@ class Outbox:
         self._out: list[Effect] = []
         self._request = 0
         self._carried = carried
+        self._queue_max = queue_max
         self._sent = meters.counter("trapline_p2a_messages_total")
         for agent in agents:
             if agent.p2a_shmem is not None and agent.p2a_interrupt is not None:
@@ -66,7 +76,7 @@ class Outbox:
             return False
         notification = head >> TYPE_AT & 3 == MessageType.NOTIFICATION
         kind = "notification" if notification else "delayed"
-        if notification and len(way.queue) >= P2A_QUEUE:
+        if notification and way.busy and len(way.queue) >= self._queue_max:
             self._sent[(way.label, kind, "dropped")] += 1
             return False
         self._sent[(way.label, kind, "queued")] += 1
@@ -81,23 +91,33 @@ class Outbox:
         content = shmem.request(head, payload)
         way.busy = True
         shmem.publish(way.page, content)
-        self._raise(way.intid, way.address, content if self._carried else b"")
+        way.request = self._raise(way.intid, way.address, content if self._carried else b"")
 
-    def _raise(self, intid: int, address: int, page: bytes) -> None:
+    def _raise(self, intid: int, address: int, page: bytes) -> int:
         self._request += 1
         frame = frames.Interrupt(VERSION, self._request, 0, intid, address)
         self._out.append(Send(self._peer, frame, page))
+        return self._request
+
+    def log(self, text: str) -> None:
+        """A line for EL3's log."""
+        self._out.append(Log("info", text))
 
     def complete(self, intid: int) -> None:
         """Raise an agent's completion interrupt: its answer is in its page."""
         self._raise(intid, 0, b"")
 
-    def ended(self, intid: int, page: bytes) -> None:
-        """The agent is done with an interrupt; in carried mode its page came along."""
-        way = self._by_intid.get(intid)
-        if way is None or not way.busy:
+    def ended(self, frame: frames.EndOfInterrupt, page: bytes) -> None:
+        """The agent is done with an interrupt; in carried mode its page came along, if it is that page.
+
+        The end of one from before the agent's reset says nothing of what is in the page now.
+        """
+        way = self._by_intid.get(frame.intid)
+        if way is None or not way.busy or frame.request != way.request:
             return
-        if page:
+        if self._carried:
+            if frame.page != way.address:
+                return  # what EL3 looks at is the agent's own page, and that is as it was
             way.page[: len(page)] = page
         if shmem.status_of(way.page) & shmem.FREE:
             way.busy = False

@@ -5,7 +5,7 @@ was passed, and gives back a reply message (SUCCESS) or another status. What it 
 timers, the version spoken) is in the ``Machine``; what is physically true is in ``hardware``.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from bus.fields import Message
@@ -31,13 +31,18 @@ class Service(Protocol):
     def handlers(self) -> Mapping[str, Handler]: ...
 
     @property
-    def resources(self) -> Mapping[str, Container[int]]: ...
+    def resources(self) -> Mapping[str, Collection[int]]: ...
 
     @property
     def own_ladder(self) -> frozenset[str]: ...
 
-    def message_attributes(self, command: str) -> int:
-        """The word that PROTOCOL_MESSAGE_ATTRIBUTES gives for an implemented command."""
+    @property
+    def offers(self) -> int:
+        """The version that is spoken by default; 0 for the newest with a layout."""
+        ...
+
+    def message_attributes(self, command: str) -> int | Status:
+        """The word that PROTOCOL_MESSAGE_ATTRIBUTES gives for an implemented command, or a status instead."""
         ...
 
     def reset(self, agent_id: int) -> None:
@@ -53,6 +58,7 @@ class Served:
     """What most services share: nothing special about messages, no command with a ladder of its own."""
 
     own_ladder: frozenset[str] = frozenset()
+    offers: int = 0
 
-    def message_attributes(self, _command: str) -> int:
+    def message_attributes(self, _command: str) -> int | Status:
         return 0

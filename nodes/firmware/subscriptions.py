@@ -28,9 +28,11 @@ class Subscriptions:
         self._table = table
         self._kind = kind
         self.notification = notification
+        self.on_lost: Callable[[int, int], None] = lambda agent, resource_id: None
         self._by_resource: dict[int, dict[int, int]] = {}
         self._by_agent: dict[int, dict[int, int]] = {}
         self._head = header.pack(table.id, notification.id, 0, MessageType.NOTIFICATION)
+        machine.subscriptions.append(self)
 
     def set(self, agent: int, resource_id: int, enable: int, detail: int = 1) -> Status:
         """Subscribe or not; NOT_SUPPORTED for an agent that nothing can be sent to."""
@@ -66,22 +68,28 @@ class Subscriptions:
 
         An agent that may not see the resource any more hears nothing.
         """
-        machine = self._machine
         for agent in sorted(self._by_resource.get(resource_id, ())):
             if agent == but:
                 continue
-            if self._kind and not machine.permissions.may(agent, (self._kind, resource_id), changes=False):
-                continue
             made = message(agent) if callable(message) else message
             if made is not None:
-                version = machine.spoken(agent, self._table.id)
-                machine.outbox.send(agent, self._head, machine.encode(agent, made, version))
+                self.tell_one(agent, resource_id, made)
+
+    def tell_one(self, agent: int, resource_id: int, message: Message) -> None:
+        """Send to one agent, unless it lost sight of the resource or speaks a version without the message."""
+        machine = self._machine
+        version = machine.spoken(agent, self._table.id)
+        if version < self.notification.since:
+            return
+        if self._kind and not machine.permissions.may(agent, (self._kind, resource_id), changes=False):
+            return
+        machine.outbox.send(agent, self._head, machine.encode(agent, message, version))
 
     def withdraw(self, agent: int) -> None:
-        """Take back every subscription of the agent."""
-        for resource_id in list(self._by_agent.get(agent, ())):
+        """Take back every subscription of the agent; ``on_lost`` hears of each (agent, resource id)."""
+        for resource_id in sorted(self._by_agent.pop(agent, ())):
             self._drop(agent, resource_id)
-        self._by_agent.pop(agent, None)
+            self.on_lost(agent, resource_id)
 
     def ledger(self, agent: int) -> list[Entry]:
         return [

@@ -1,5 +1,6 @@
 """A guest domain: an SCMI agent as an operating system would be one, and what it works on.
 
-``binding.py`` reads the domain's own device tree, ``core.py`` rings and waits, ``workload.py`` is
-the work, ``console.py`` is what an operator may ask of it.
+``binding.py`` reads the domain's own device tree, ``core.py`` rings and waits, ``console.py`` is what an
+operator may ask of it. What it asks of its own accord: ``caller.py`` makes one typed call, ``client.py``
+reads lists with it, ``discovery.py`` is the start, ``workload.py`` the daily work.
 """

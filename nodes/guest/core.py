@@ -255,7 +255,7 @@ class GuestCore:
         effects: list[Effect] = []
         flight = self._flight
         if flight is not None and now_ns >= flight.started_ns + self.config.timeout_ns:
-            returned = self._channel.x is not None
+            returned = flight.ask is not None and self._channel.x is not None
             if flight.ask is not None and not returned:
                 self._late = {flight.request}
             detail = "returned, but no completion interrupt came in time" if returned else "no answer in time"

@@ -75,9 +75,11 @@ class Receiver:
 
     def receive(self, event: Received, now_ns: int) -> tuple[frames.EndOfInterrupt, bytes, Ended | None]:
         """Take the message; gives the end of the interrupt, the page behind it, and the call it ends."""
-        snapshot = event.page if self._carried else bytes(self._page)
-        ended = self._judge(snapshot, now_ns)
         frame = event.frame
+        # What travels is another page's where the P2A page is not what EL3 wrote to: then ours is as it was.
+        ours = self._carried and frame.page == self._way_back.shmem
+        snapshot = event.page if ours else bytes(self._page)
+        ended = self._judge(snapshot, now_ns)
         address = self._way_back.shmem
         end = frames.EndOfInterrupt(VERSION, frame.request, frame.cause, frame.intid, address)
         return end, self._release(snapshot), ended

@@ -1,4 +1,4 @@
-"""The console relay: the toolstack asks a domain something, Xen carries it there and back, unread."""
+"""The console relay: the toolstack asks a domain or EL3 something, Xen carries it there and back, unread."""
 
 from typing import Final
 
@@ -14,37 +14,39 @@ VERSION: Final = frames.PROTOCOL_VERSION
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Who waits for which answer."""
+    """Who waits for which answer. ``domain`` None: it is EL3's to give."""
 
     peer: bytes
     request: int
     cause: int
-    domain: Domain
+    domain: Domain | None
 
 
 class Console:
-    """At most HYPERCALLS requests wait; each gets one ConsoleReply or one Error."""
+    """At most HYPERCALLS requests wait; each gets one ConsoleReply or one Error. ``firmware``: EL3's link."""
 
-    def __init__(self, meters: Meters) -> None:
+    def __init__(self, meters: Meters, firmware: bytes) -> None:
+        self._firmware = firmware
         self._asked: dict[int, Asked] = {}
         self._request = 0
         self._drops = meters.counter("trapline_bus_dropped_total")
 
     def request(self, domain: Domain | None, peer: bytes, frame: frames.Console) -> Send:
         """The frame to send on, or the refusal."""
-        if domain is None:
+        el3 = frame.domid == frames.EL3_DOMID
+        if domain is None and not el3:
             return _refusal(peer, frame, f"there is no domain {frame.domid}")
-        if not domain.link_up:
+        if domain is not None and not domain.link_up:
             return _refusal(peer, frame, f"domain {domain.name} is not connected")
         if len(self._asked) >= HYPERCALLS:
             return _refusal(peer, frame, f"{HYPERCALLS} console requests wait already")
         self._request += 1
         self._asked[self._request] = Asked(peer, frame.request, frame.cause, domain)
         onward = frames.Console(VERSION, self._request, frame.cause, frame.domid, frame.body)
-        return Send(domain.link, onward)
+        return Send(self._firmware if domain is None else domain.link, onward)
 
-    def reply(self, domain: Domain, frame: frames.ConsoleReply) -> list[Send]:
-        """A domain's answer for whoever asked it; what nobody asked of it is counted and dropped."""
+    def reply(self, domain: Domain | None, frame: frames.ConsoleReply) -> list[Send]:
+        """A domain's or EL3's answer for whoever asked; what nobody asked of it is counted and dropped."""
         asked = self._asked.get(frame.request)
         if asked is None or asked.domain is not domain:
             self._drops[("late",)] += 1
@@ -57,12 +59,13 @@ class Console:
         asked = self._asked.pop(request, None)
         if asked is None:
             return []
-        detail = f"domain {asked.domain.name} is gone"
+        who = "EL3" if asked.domain is None else f"domain {asked.domain.name}"
+        detail = f"{who} is gone"
         error = frames.Error(VERSION, asked.request, asked.cause, "no-console", definite, detail)
         return [Send(asked.peer, error)]
 
-    def domain_gone(self, domain: Domain) -> list[Send]:
-        """Everything that waited for a domain which is dead now."""
+    def gone(self, domain: Domain | None) -> list[Send]:
+        """Everything that waited for a domain which is dead now, or for EL3."""
         waiting = [request for request, asked in self._asked.items() if asked.domain is domain]
         return [send for request in waiting for send in self.lost(request, definite=False)]
 

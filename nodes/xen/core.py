@@ -54,7 +54,7 @@ class XenCore:
         self._request = 0
         self._calls: dict[int, Call] = {}
         self._exchanges: dict[int, tuple[Running, Exchange]] = {}
-        self._console = Console(self.meters)
+        self._console = Console(self.meters, firmware)
         self._running = 0
         self._boot_lock = Lock()
         self._boot_lock.held = True
@@ -203,8 +203,8 @@ class XenCore:
         elif isinstance(frame, frames.Console) and peer == self._toolstack:
             domain = self.hypervisor.domains.get(frame.domid)
             self._out.append(self._console.request(domain, peer, frame))
-        elif isinstance(frame, frames.ConsoleReply) and peer in self._by_link:
-            self._out.extend(self._console.reply(self._by_link[peer], frame))
+        elif isinstance(frame, frames.ConsoleReply) and (peer in self._by_link or peer == self._firmware):
+            self._out.extend(self._console.reply(self._by_link.get(peer), frame))
         elif isinstance(frame, frames.Interrupt) and peer == self._firmware:
             self._out.extend(self._interrupts.raised(event))
         elif isinstance(frame, frames.EndOfInterrupt) and peer in self._by_link:
@@ -379,6 +379,7 @@ class XenCore:
         self._platform_gone = True
         for request in [*self._calls, *self._exchanges]:
             self._lost_call(request, definite=False)
+        self._out.extend(self._console.gone(None))
         self._out.append(reply(peer, frame, 0))
 
     def _lost_call(self, request: int, definite: bool) -> None:

@@ -41,7 +41,7 @@ class Reporter:
         frame = frames.Lifecycle(VERSION, 0, 0, domain.domid, domain.name, event, text)
         self._out.append(Send(self._toolstack, frame))
         if event == "dead":
-            self._out.extend(self._console.domain_gone(domain))
+            self._out.extend(self._console.gone(domain))
 
     def count_reset(self, agent_id: int, reason: str) -> None:
         self._resets[(str(agent_id), reason)] += 1

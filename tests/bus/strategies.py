@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from bus import frames
-from bus.fields import Bits, Field, Message, count_max, fields_of, layout
+from bus.fields import REST, Bits, Field, Message, count_max, fields_of, layout
 from bus.scmi import PROTOCOLS
-from bus.scmi.protocol import AnyCommand, Protocol
+from bus.scmi.protocol import Protocol
 
 RANGES = {
     "B": (0, 0xFF),
@@ -16,8 +16,10 @@ RANGES = {
     "I": (0, 0xFFFF_FFFF),
     "i": (-(1 << 31), (1 << 31) - 1),
     "Q": (0, (1 << 64) - 1),
+    "q": (-(1 << 63), (1 << 63) - 1),
 }
 ITEMS_MAX = 12
+STRUCTURES_MAX = 4
 
 Strategy = st.SearchStrategy[Any]
 
@@ -38,20 +40,35 @@ def value(row: Field) -> Strategy:
 
 @st.composite
 def messages(draw: st.DrawFn, cls: type[Message], version: int) -> Message:
-    """Any message of a class at a version; fields that the version lacks are empty."""
+    """Any message of a class at a version; fields that the version or a condition leaves out are empty."""
     shape = layout(cls, version)
-    values = {row.name: "" if row.is_text else () if row.count else 0 for row in fields_of(cls)}
+    values = {row.name: row.empty for row in fields_of(cls)}
     for row in shape.rows:
-        if not row.count:
+        if not row.count and is_there(row, values):
             values[row.name] = draw(value(row), label=row.name)
     if shape.tail is not None:
-        items = draw(
-            st.lists(integers(*RANGES[shape.tail.code]), max_size=min(ITEMS_MAX, count_max(shape.tail)))
-        )
+        items = draw(tail(shape.tail, version))
         values[shape.tail.name] = tuple(items)
-        name, word = counted(shape.tail, values, len(items))
-        values[name] = word
+        if shape.tail.count != REST:
+            name, word = counted(shape.tail, values, len(items))
+            values[name] = word
     return cls(**values)
+
+
+def is_there(row: Field, values: dict[str, Any]) -> bool:
+    """Whether the condition of ``row``, read anew from its text, holds for the values before it."""
+    for word in row.when.split():
+        name, _, bit = word.strip("!]").partition("[")
+        if bool(values[name] >> int(bit) & 1) == word.startswith("!"):
+            return False
+    return True
+
+
+def tail(row: Field, version: int) -> Strategy:
+    """A list of items for a counted array, of numbers or of structures."""
+    most = ITEMS_MAX if row.item is None else STRUCTURES_MAX
+    item = messages(row.item, version) if row.item else integers(*RANGES[row.code])
+    return st.lists(item, max_size=most if row.count == REST else min(most, count_max(row)))
 
 
 def counted(row: Field, values: dict[str, Any], items: int) -> tuple[str, int]:
@@ -70,19 +87,23 @@ def words(bits: Bits) -> st.SearchStrategy[dict[str, int]]:
 
 
 def every_message() -> list[tuple[type[Message], int]]:
-    """Each message class of each protocol at each of its versions."""
+    """Each message class of each protocol at each version that has it, and the structures inside."""
     found: dict[tuple[str, str, int], tuple[type[Message], int]] = {}
     for protocol in PROTOCOLS:
         for version in protocol.versions:
-            for cls in _classes(protocol):
-                found[cls.__module__, cls.__name__, version] = cls, version
+            for cls in classes_at(protocol, version):
+                items = [row.item for row in fields_of(cls) if row.item is not None]
+                for one in (cls, *items):
+                    found[one.__module__, one.__name__, version] = one, version
     return list(found.values())
 
 
-def _classes(protocol: Protocol) -> list[type[Message]]:
-    commands: tuple[AnyCommand, ...] = protocol.every_command()
-    found = [cls for row in commands for cls in (row.request, row.reply, row.delayed) if cls is not None]
-    return [*found, *(row.payload for row in protocol.notifications)]
+def classes_at(protocol: Protocol, version: int) -> list[type[Message]]:
+    """Requests, replies, delayed responses and notifications that this version has, in its tables."""
+    commands = [row for row in protocol.every_command() if row.since <= version]
+    tables = [part(version) for row in commands for part in (row.request_at, row.reply_at, row.delayed_at)]
+    events = [row.payload for row in protocol.notifications if row.since <= version]
+    return [*(cls for cls in tables if cls is not None), *events]
 
 
 # ---- frames -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import yaml
 
 from bus import fields, frames, shmem
 from bus.fields import Message
-from bus.scmi import PROTOCOLS, header
+from bus.scmi import PROTOCOLS, header, sensor
 from bus.scmi.protocol import (
     NEGOTIATE_PROTOCOL_VERSION,
     PROTOCOL_MESSAGE_ATTRIBUTES,
@@ -46,18 +46,32 @@ def plain(value: Any) -> Any:
 # ---- SCMI messages ----------------------------------------------------------------------------
 
 
-def classes(protocol: Protocol | None) -> dict[tuple[str, str], type[Message]]:
+Table = dict[tuple[str, str], type[Message]]
+
+
+def classes(protocol: Protocol | None, version: int) -> Table:
     """(name, part) -> message class, of one protocol's own messages or (None) of the common ones."""
     commands: tuple[AnyCommand, ...] = COMMON if protocol is None else protocol.commands
-    found: dict[tuple[str, str], type[Message]] = {}
+    found: Table = {}
     for command in commands:
-        found[command.name, "request"] = command.request
-        found[command.name, "reply"] = command.reply
-        if command.delayed is not None:
-            found[command.name, "delayed"] = command.delayed
+        if command.since > version:
+            continue
+        found[command.name, "request"] = command.request_at(version)
+        found[command.name, "reply"] = command.reply_at(version)
+        delayed = command.delayed_at(version)
+        if delayed is not None:
+            found[command.name, "delayed"] = delayed
     for row in protocol.notifications if protocol else ():
-        found[row.name, "notification"] = row.payload
+        if row.since <= version:
+            found[row.name, "notification"] = row.payload
     return found
+
+
+def structures(protocol: Protocol) -> dict[str, type[Message]]:
+    """The structures inside the newest messages of a protocol, by name."""
+    messages = classes(protocol, protocol.version).values()
+    items = [row.item for cls in messages for row in fields.fields_of(cls) if row.item is not None]
+    return {item.__name__: item for item in items}
 
 
 def versions(golden: Golden) -> list[int]:
@@ -68,7 +82,10 @@ def versions(golden: Golden) -> list[int]:
 FILES: dict[str, Protocol | None] = {"common": None, **{protocol.key: protocol for protocol in PROTOCOLS}}
 MESSAGES = [
     pytest.param(
-        classes(protocol), golden, version, id=f"{key}-{golden['name']}-{golden['part']}-{version:#x}"
+        classes(protocol, version)[golden["name"], golden["part"]],
+        golden,
+        version,
+        id=f"{key}-{golden['name']}-{golden['part']}-{version:#x}",
     )
     for key, protocol in FILES.items()
     for golden in load(key)
@@ -77,16 +94,19 @@ MESSAGES = [
 
 
 def build(cls: type[Message], values: Golden) -> Message:
-    """The message with ``values``; a field that the version lacks is what a decoder leaves there."""
-    absent = {row.name: "" if row.is_text else () if row.count else 0 for row in fields.fields_of(cls)}
-    return cls(**{**absent, **{name: plain(value) for name, value in values.items()}})
+    """The message with ``values``; a field that is not there is what a decoder leaves in its place."""
+    built = {row.name: row.empty for row in fields.fields_of(cls)}
+    for row in fields.fields_of(cls):
+        if row.name in values and row.item is not None:
+            item = row.item
+            built[row.name] = tuple(build(item, inner) for inner in values[row.name])
+        elif row.name in values:
+            built[row.name] = plain(values[row.name])
+    return cls(**built)
 
 
-@pytest.mark.parametrize(("known", "golden", "version"), MESSAGES)
-def test_a_message_is_these_bytes(
-    known: dict[tuple[str, str], type[Message]], golden: Golden, version: int
-) -> None:
-    cls = known[golden["name"], golden["part"]]
+@pytest.mark.parametrize(("cls", "golden", "version"), MESSAGES)
+def test_a_message_is_these_bytes(cls: type[Message], golden: Golden, version: int) -> None:
     payload = bytes.fromhex(golden["hex"])
     if golden["part"] in STATUS_FIRST:
         assert payload[:STATUS_BYTES] == Status.SUCCESS.word
@@ -97,31 +117,42 @@ def test_a_message_is_these_bytes(
     assert fields.decode(cls, payload, version) == message
 
 
-@pytest.mark.parametrize(("known", "golden", "version"), MESSAGES)
+@pytest.mark.parametrize(("cls", "golden", "version"), MESSAGES)
 def test_a_golden_message_breaks_no_rule_on_reserved_bits(
-    known: dict[tuple[str, str], type[Message]], golden: Golden, version: int
+    cls: type[Message], golden: Golden, version: int
 ) -> None:
-    message = build(known[golden["name"], golden["part"]], golden["fields"])
+    message = build(cls, golden["fields"])
+    inner = [item for row in fields.fields_of(cls) if row.item for item in getattr(message, row.name)]
     if golden["name"] != "PROTOCOL_MESSAGE_ATTRIBUTES":
-        assert fields.reserved_bits_set(message, version) is None
+        assert not [one for one in (message, *inner) if fields.reserved_bits_set(one, version)]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.key)
 def test_every_message_has_golden_bytes_at_every_version(protocol: Protocol) -> None:
-    since = {command.name: command.since for command in protocol.commands}
-    since.update({row.name: since[row.enabled_by] for row in protocol.notifications})
     wanted = {
-        (name, part, version)
-        for name, part in classes(protocol)
-        for version in protocol.versions
-        if version >= since[name]
+        (name, part, version) for version in protocol.versions for name, part in classes(protocol, version)
     }
     there = {(one["name"], one["part"], version) for one in load(protocol.key) for version in versions(one)}
     assert there == wanted
 
 
+def test_golden_descriptors_come_in_every_size() -> None:
+    """As in version 1, with and without extended attributes, with axes; with items of one list unlike."""
+    sizes: dict[int, set[int]] = {}
+    for golden in load("sensor"):
+        if (golden["name"], golden["part"]) == ("SENSOR_DESCRIPTION_GET", "reply"):
+            for version in golden["versions"]:
+                reply = build(sensor.DescriptionGetReply, golden["fields"])
+                assert isinstance(reply, sensor.DescriptionGetReply)
+                each = {len(fields.encode(item, version)) for item in reply.desc}
+                sizes[version] = sizes.get(version, set()) | each
+    assert sizes.pop(0x10000) == {28}
+    assert sorted(sizes) == [0x20000, 0x30000, 0x30001]
+    assert list(sizes.values()) == [{28, 32, 52}] * 3
+
+
 def test_the_common_messages_have_golden_bytes() -> None:
-    assert {(golden["name"], golden["part"]) for golden in load("common")} == set(classes(None))
+    assert {(golden["name"], golden["part"]) for golden in load("common")} == set(classes(None, 0))
 
 
 def test_every_command_of_every_protocol_is_either_its_own_or_common() -> None:
@@ -166,7 +197,9 @@ def test_the_bits_of_a_protocol_are_these(protocol: Protocol) -> None:
         for row in CATALOGUE[protocol.key]["bits"]
     }
     there = {}
-    for (name, part), cls in classes(protocol).items():
+    tables = {**classes(protocol, protocol.version)}
+    tables.update(((name, "structure"), cls) for name, cls in structures(protocol).items())
+    for (name, part), cls in tables.items():
         for row in fields.fields_of(cls):
             for below, bits in ((0, row.bits), *row.older.items()):
                 if bits is not None:

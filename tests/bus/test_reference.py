@@ -103,10 +103,12 @@ def test_a_page_has_every_command_field_and_name_of_a_bit(protocol: Protocol) ->
     )
     for command in protocol.every_command():
         assert f"| {command.id:#x} | {command.name} |" in text
-        assert all(f"| {command.name} | {status.name} |" in text for status in command.errors)
     for row in protocol.notifications:
         assert f"| {row.id:#x} | {row.name} |" in text
-    for part in reference.parts(protocol):
+        assert all(
+            f"| {status.name} | {int(status)} | {when} |" in text for status, when in command.errors.items()
+        )
+    for part in (*reference.parts(protocol), *reference.structures_of(protocol)):
         for row in fields.fields_of(part.cls):
             assert f"| {row.name} | {row.kind} |" in text
             assert all(f"| {name} |" in text for name in (row.bits.rows if row.bits else ()))
@@ -117,6 +119,47 @@ def test_a_page_tells_versions_apart() -> None:
     assert "`clock_enable_delay` is there since 2.0 (0x20000)" in text
     assert "below 3.0 (0x30000) the bits of `attributes` are 31:1 reserved, 0 enable" in text
     assert "| 0x0 | CLOCK_RATE_CHANGED | 2.0 (0x20000) |" in text
+
+
+def test_a_page_tells_what_its_structures_look_like() -> None:
+    text = reference.protocol_page(BY_KEY["sensor"])
+    assert "- `SensorDescriptor`: 28 bytes; from 2.0 (0x20000) on 28, 32 or 52 bytes\n" in text
+    assert "- `AxisDescriptor`: 28 or 48 bytes\n" in text
+    assert "| 0x1c | power | u32 | attributes_low[8] = 1 |" in text
+    assert "| 0x24 | min_range | i64 | attributes_low[8] = 1, attributes_high[8] = 0 |" in text
+    assert "## Structures" not in reference.protocol_page(BY_KEY["reset"])
+    sizes = "- `PerfLevel`: 12 bytes; from 4.0 (0x40000) on 20 bytes\n"
+    assert sizes in reference.protocol_page(BY_KEY["perf"])
+
+
+def test_a_page_tells_other_tables_of_older_versions() -> None:
+    text = reference.protocol_page(BY_KEY["sensor"])
+    assert "- SENSOR_READING_GET reply: below 2.0 (0x20000) it is `value: i64`.\n" in text
+    voltage = reference.protocol_page(BY_KEY["voltage"])
+    assert "- VOLTAGE_LEVEL_SET delayed response: below 2.0 (0x20000) it does not exist.\n" in voltage
+
+
+def test_a_page_tells_what_is_not_agreed_on() -> None:
+    text = reference.protocol_page(BY_KEY["powercap"])
+    assert "| what 3.0 (0x30000) changes | one implementation |" in text
+    assert "| POWERCAP_CAI_SET, its layout | one implementation |" in text
+    assert "| POWERCAP_PAI_GET, that it is mandatory | nothing that was cross-checked |" in text
+    assert "## How well this is established" not in reference.protocol_page(BY_KEY["reset"])
+    pins = reference.protocol_page(BY_KEY["pinctrl"])
+    assert "| the code of IN_USE | one implementation |" in pins
+    assert "## What differs between versions" not in pins, "there is one version"
+
+
+def test_names_of_values_are_told_once_for_all_their_places() -> None:
+    text = reference.protocol_page(BY_KEY["sensor"])
+    assert "| SENSOR_TRIP_POINT_CONFIG request, trip_point_ev_ctrl.mode | 0 DISABLED, 1 POSITIVE," in text
+    assert text.count("92 MILLIMETRE_OF_MERCURY, 93 RADIAN_PER_SECOND_SQUARED, 255 VENDOR |") == 1
+
+
+def test_a_grouped_table_names_a_run_once() -> None:
+    rows = [("a", "1"), ("a", "2"), ("b", "3"), ("a", "4")]
+    cells = [line.split(" | ")[0] for line in reference.table(("x", "y"), rows, grouped=True).splitlines()]
+    assert cells[2:] == ["| a", "| ", "| b", "| a"]
 
 
 def test_bits_are_told_from_the_top_with_their_gaps() -> None:

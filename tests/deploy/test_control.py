@@ -77,7 +77,9 @@ def test_errors_are_told_apart(end: End) -> None:
     end.act = fail(ToolstackError("refused"))
     assert end.ask(body) == control.Reply(error="refused")
     end.act = fail(ToolstackError("no answer", definite=False))
-    assert "may or may not" in str(end.ask(body).error)
+    unsure = end.ask(body)
+    assert "may or may not" in str(unsure.error)
+    assert not unsure.definite
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1", DEEP, b"\x81\xa4type\xa4nope", b"\x81\xa4type\xa2\xff\xff"])

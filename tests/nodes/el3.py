@@ -23,6 +23,7 @@ from nodes.firmware.platform import (
     ResetDomain,
     check,
 )
+from nodes.firmware.profile import DEFAULT, FirmwareProfile
 
 DOM0, MANAGER, TWO, THREE = 0, 1, 2, 3
 FID = {DOM0: 0x8200_0002, MANAGER: 0x8200_0003, TWO: 0x8200_0004, THREE: 0x8200_0005}
@@ -75,9 +76,16 @@ class Reply(msgspec.Struct, frozen=True):
 class Bench:
     """``carried`` False: the page is shared memory, frames carry registers only."""
 
-    def __init__(self, platform: Platform = PLATFORM, *, carried: bool = True) -> None:
-        self.memory = shmem.PrivateMemory()
-        self.core = FirmwareCore(platform, self.memory, XEN)
+    def __init__(
+        self,
+        platform: Platform = PLATFORM,
+        *,
+        carried: bool = True,
+        profile: FirmwareProfile = DEFAULT,
+        memory: shmem.Memory | None = None,
+    ) -> None:
+        self.memory = memory or shmem.PrivateMemory()
+        self.core = FirmwareCore(platform, self.memory, XEN, profile, carried=carried)
         self.carried = carried
         self._request = 0
         self.now_ns = 0

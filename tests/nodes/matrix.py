@@ -22,10 +22,14 @@ TRUSTED_ONLY = frozenset(
         "BASE_SET_DEVICE_PERMISSIONS",
         "BASE_SET_PROTOCOL_PERMISSIONS",
         "PINCTRL_SET_PERMISSIONS",
-        "SYSTEM_POWER_STATE_SET",
-        "SYSTEM_POWER_STATE_GET",
     }
 )
+# What agent 3 gets that is neither trusted nor named where agent 2 is.
+OTHERS = {
+    "BASE_RESET_AGENT_CONFIGURATION": Status.DENIED,
+    "SYSTEM_POWER_STATE_SET": Status.DENIED,
+    "SYSTEM_POWER_STATE_GET": Status.NOT_SUPPORTED,
+}
 ALWAYS = frozenset({"PROTOCOL_VERSION", "PROTOCOL_ATTRIBUTES", "PROTOCOL_MESSAGE_ATTRIBUTES"})
 
 
@@ -53,7 +57,7 @@ def named(protocol: Protocol, command: AnyCommand) -> bool:
 def callers(protocol: Protocol, command: AnyCommand) -> Mapping[str, Status]:
     """The status by the caller's standing."""
     right = Right(agent=TWO, allow=False, commands=(f"{protocol.key}.{command.name}",))
-    without = specimens.platform(right=(right,))
+    without = specimens.platform(right=() if command.name in ALWAYS else (right,))
     unserved = specimens.platform(
         agent=tuple(
             msgspec.structs.replace(one, protocols=tuple(row.key for row in PROTOCOLS if row is not protocol))

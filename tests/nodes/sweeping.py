@@ -53,7 +53,8 @@ def cases(
 def _shapes(head: int, payload: bytes, profile: FirmwareProfile) -> Iterator[Case]:
     refused = one(Status.PROTOCOL_ERROR)
     for kind in (1, 2, 3):
-        yield Case(f"type {kind}", head | header.HEADER.pack(message_type=kind), payload, refused)
+        wrong = head | header.HEADER.pack(message_type=kind)
+        yield Case(f"type {kind}", wrong, payload, one(profile.wrong_type))
     for shorter in sorted({1, 4, len(payload)}):
         if 0 < shorter <= len(payload):
             yield Case(f"{shorter} bytes short", head, payload[:-shorter], refused)

@@ -8,6 +8,7 @@ from bus.scmi.status import Status
 from tests.nodes import specimens
 from tests.nodes.matrix import (
     ALWAYS,
+    OTHERS,
     TRUSTED_ONLY,
     callers,
     held_after,
@@ -33,6 +34,8 @@ def wanted(protocol: Protocol, command: AnyCommand, standing: str) -> Status:
         return Status.SUCCESS
     if command.name in TRUSTED_ONLY:
         return Status.DENIED
+    if standing == "not granted" and command.name in OTHERS:
+        return OTHERS[command.name]
     if standing == "granted":
         return Status.SUCCESS
     if standing == "no protocol" and protocol.key != "base":

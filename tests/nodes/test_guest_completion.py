@@ -151,6 +151,16 @@ def test_a_raw_trap_ends_when_it_returns() -> None:
     assert made.answer(number).x == (0, 11, 12, 13)
 
 
+def test_patience_with_a_raw_trap_has_nothing_to_do_with_the_call_before() -> None:
+    made = bench()
+    _, trap = made.call()
+    made.returned(trap, reply(trap, OK))
+    made.interrupt(A2P_LINE)
+    number = made.ask(console.RawTrap(0x17, 0, (0x8000_0000, 0, 0, 0, 0, 0, 0, 0)))
+    made.late()
+    assert (made.answer(number).code, made.answer(number).detail) == ("timeout", "no answer in time")
+
+
 def test_work_goes_on_call_after_call() -> None:
     made = Bench(binding=msgspec.structs.replace(BY_INTERRUPT, p2a=WAY_BACK), work=True)
     for _ in range(5):

@@ -97,6 +97,16 @@ def test_what_is_no_message_is_counted_and_the_interrupt_ended(page: bytes) -> N
     assert len(take(made)[0]) == 1
 
 
+@pytest.mark.parametrize("address", [0, P2A_PAGE + 0x1000])
+def test_another_page_is_not_the_guests_to_read(address: int) -> None:
+    """As with shared pages: where EL3 wrote elsewhere, the guest finds its own page as it was."""
+    made = bench()
+    made.give(frames.Interrupt(1, 0, 0, P2A_LINE, address), message(CHANGED))
+    assert take(made) == ((), 0)
+    assert made.counted(RECEIVED) == {("domu", "malformed"): 1}
+    assert made.ends[0].frame.page == P2A_PAGE
+
+
 def test_the_inbox_keeps_the_newest() -> None:
     made = bench()
     for number in range(INBOX_MESSAGES + 3):

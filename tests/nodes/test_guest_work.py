@@ -5,14 +5,13 @@ import struct
 import pytest
 
 from bus.fields import decode, encode
-from bus.scmi import base, clock, header, power, reset
-from nodes.contract import Received
+from bus.scmi import base, clock, header, power
+from bus.scmi.status import Status
 from nodes.guest import console
-from nodes.guest.workload import ask, linux_like
 from nodes.limits import STORY_ENTRIES
 from tests.nodes.el3 import MANAGER, TWO
 from tests.nodes.el3 import Bench as Firmware
-from tests.nodes.guest import BINDING, Bench, reply
+from tests.nodes.guest import Bench, reply
 
 OK = b"\0\0\0\0"
 LISTED = OK + encode(base.DiscoverListProtocolsReply(3, (0x11, 0x14, 0x16)))
@@ -36,7 +35,7 @@ def run(bench: Bench, calls: int, answers: dict[tuple[int, int], bytes]) -> list
     return asked
 
 
-DISCOVERY = [(0x10, 0), (0x10, 1), (0x10, 3), (0x10, 4), (0x10, 5), (0x10, 6), (0x10, 7)]
+DISCOVERY = [(0x10, 0), (0x10, 1), (0x10, 3), (0x10, 4), (0x10, 5), (0x10, 6)]
 PROTOCOLS = [(0x11, 0), (0x11, 1), (0x14, 0), (0x14, 1), (0x16, 0), (0x16, 1)]
 START = [(0x11, 3), (0x11, 4), (0x16, 3), (0x16, 4), (0x14, 3), (0x14, 4), (0x14, 7)]
 LIFE = [(0x10, 5), (0x14, 5), (0x14, 6), (0x11, 5)]
@@ -45,14 +44,14 @@ LIFE = [(0x10, 5), (0x14, 5), (0x14, 6), (0x11, 5)]
 def test_what_a_guest_says_from_its_start() -> None:
     bench = Bench(work=True)
     rates = OK + encode(clock.DescribeRatesReply(2, (1000, 2000)))
-    asked = run(bench, 13 + 7 + 8, {(0x10, 6): LISTED, RATES: rates})
+    asked = run(bench, 12 + 7 + 8, {(0x10, 6): LISTED, RATES: rates})
     assert asked == DISCOVERY + PROTOCOLS + START + LIFE + LIFE
 
 
 def test_rates_take_turns() -> None:
     bench = Bench(work=True)
     rates = OK + encode(clock.DescribeRatesReply(2, (1000, 2000)))
-    run(bench, 13 + 7 + 1, {(0x10, 6): LISTED, RATES: rates})
+    run(bench, 12 + 7 + 1, {(0x10, 6): LISTED, RATES: rates})
     wanted = []
     for _ in range(3):
         trap = bench.traps[0]
@@ -156,24 +155,19 @@ def test_a_story_of_failures_is_bounded() -> None:
 
 
 def test_the_work_fits_the_real_firmware() -> None:
-    """Every message of the workload passes the ladder of a platform that grants what it uses."""
+    """Discovery meets resources that are not the guest's or not there; the work then passes the ladder."""
     firmware = Firmware()
     for device in (5, 6):
         grant = base.SetDevicePermissions(TWO, device, 1)
         firmware.status(MANAGER, "base", "BASE_SET_DEVICE_PERMISSIONS", grant)
     bench = Bench(work=True)
-    for _ in range(60):
+    met: dict[tuple[int, int], set[Status]] = {}
+    while (0x11, 5) not in met:
         trap = bench.traps.pop(0)
         page = firmware.ring(TWO, trap.page)
-        assert struct.unpack_from("<i", page, 28)[0] == 0, name(trap)
+        met.setdefault(name(trap), set()).add(Status(struct.unpack_from("<i", page, 28)[0]))
         bench.returned(trap, page)
+    refused = {asked: statuses - {Status.SUCCESS} for asked, statuses in met.items()}
+    assert set().union(*refused.values()) == {Status.DENIED, Status.NOT_FOUND}
+    assert {asked for asked, statuses in refused.items() if statuses} <= {(0x11, 3), (0x14, 3), (0x16, 3)}
     assert firmware.held(TWO)["power_domain 2 state"] == power.ON
-    assert firmware.core.reset.pulses[1] == 1
-    assert reset.COLD_RESET == 0
-
-
-def test_a_misspelt_command_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="clock has no command 'CLOCK_RATE_GTE'"):
-        ask(clock.PROTOCOL, "CLOCK_RATE_GTE")
-    assert next(linux_like(BINDING)).protocol_id == 0x10
-    assert Received.__struct_fields__ == ("peer", "frame", "page")

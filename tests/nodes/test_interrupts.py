@@ -1,6 +1,8 @@
 """Which lines of the GIC a node's properties name, and what is no line of it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nodes.devicetree import Tree, TreeError
 from nodes.interrupts import Line, lines, named, spis
@@ -74,6 +76,32 @@ def test_a_partial_entry_makes_the_whole_list_unusable() -> None:
     assert lines(made, made[DEV]) == [
         Line("interrupts", None, "4 cells are no whole entries of 3; complete the last one")
     ]
+
+
+CELL = st.sampled_from([0, 1, 2, 3, 4, GIC, OTHER, 16, 988]) | st.integers(0, 2**32 - 1)
+CELLS = st.lists(CELL, max_size=14)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "interrupts": CELLS,
+            "interrupts-extended": CELLS,
+            "interrupt-parent": CELLS,
+            "#interrupt-cells": CELLS,
+        },
+    ),
+    CELLS,
+)
+def test_whatever_is_written_there_every_line_has_an_id_or_a_reason(
+    properties: dict[str, Value], width: list[int]
+) -> None:
+    parts = {"gic": node({"phandle": [GIC], "#interrupt-cells": width}), "dev": node(properties)}
+    made = tree(node(None, parts))
+    for line in lines(made, made["/dev"]):
+        assert (line.intid is None) is bool(line.reason)
+        assert line.intid is None or line.intid in range(16, 1020)
 
 
 # ---- by name ----------------------------------------------------------------------------------

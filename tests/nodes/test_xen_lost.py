@@ -187,3 +187,46 @@ def test_who_waits_for_a_gone_domain_is_told(how: str) -> None:
     error = bench.answer(TOOLSTACK, request)
     assert (error.code, error.definite) == ("no-console", how == "undelivered")
     assert bench.answers(TOOLSTACK, other) == []
+
+
+# ---- EL3 behind the same relay ----------------------------------------------------------------
+
+
+def test_el3_is_asked_by_a_domain_id_of_its_own() -> None:
+    bench = Bench()
+    request = ask(bench, frames.EL3_DOMID, b"what")
+    (question,) = relayed(bench, FIRMWARE)
+    assert (question.body, question.cause, question.domid) == (b"what", 3, frames.EL3_DOMID)
+    bench.give(FIRMWARE, frames.ConsoleReply(1, question.request, 0, b"that"))
+    assert bench.answer(TOOLSTACK, request).body == b"that"
+
+
+def test_nobody_answers_for_el3_nor_el3_for_anybody() -> None:
+    bench = Bench()
+    domain = bench.create("domu", 2)
+    of_el3, of_domain = ask(bench, frames.EL3_DOMID), ask(bench, domain.domid)
+    (for_el3,), (for_domain,) = relayed(bench, FIRMWARE), relayed(bench, domain.link)
+    bench.give(domain.link, frames.ConsoleReply(1, for_el3.request, 0, b"forged"))
+    bench.give(FIRMWARE, frames.ConsoleReply(1, for_domain.request, 0, b"forged"))
+    assert bench.answers(TOOLSTACK, of_el3) == bench.answers(TOOLSTACK, of_domain) == []
+    assert bench.counted("trapline_bus_dropped_total") == {("late",): 2}
+
+
+@pytest.mark.parametrize("how", ["undelivered", "lost"])
+def test_who_waits_for_a_gone_el3_is_told(how: str) -> None:
+    bench = Bench()
+    request = ask(bench, frames.EL3_DOMID)
+    if how == "undelivered":
+        bench.feed(Undelivered(FIRMWARE, relayed(bench, FIRMWARE)[0]))
+    else:
+        assert bench.rc(frames.NodeLost("firmware")) == 0
+    error = bench.answer(TOOLSTACK, request)
+    assert (error.code, error.definite, error.detail) == ("no-console", how == "undelivered", "EL3 is gone")
+
+
+def test_a_domain_may_not_ask_el3() -> None:
+    bench = Bench()
+    domain = bench.create("domu", 2)
+    bench.give(domain.link, frames.Console(1, 9, 0, frames.EL3_DOMID, b""))
+    assert bench.answer(domain.link, 9).code == "refused"
+    assert relayed(bench, FIRMWARE) == []

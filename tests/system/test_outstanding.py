@@ -72,7 +72,7 @@ def test_a_console_request_in_flight_ends_with_an_error(
     assert code == "el3-lost" or not definite, "the supervisor cannot know; Xen does, if it could not forward"
     pump_until(platform, lambda: platform.failure, "the platform's end noticed")
     with pytest.raises(ToolstackError, match="gone") as raised:
-        platform.engine.console(domid, RATE)
+        platform.engine.console(domid, console.encode(RATE))
     assert raised.value.definite, "nobody was asked any more"
 
 
@@ -83,7 +83,7 @@ def ending(platform: Platform, domid: int) -> tuple[str, bool]:
     of them is heard first is a race, and both are explicit errors.
     """
     try:
-        answer = platform.engine.console(domid, RATE)
+        answer = console.decode_answer(platform.engine.console(domid, console.encode(RATE)))
     except ToolstackError as error:
         return "gone" if "gone" in str(error) else str(error), error.definite
     return answer.code, answer.definite

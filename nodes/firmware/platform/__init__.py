@@ -24,37 +24,68 @@ from nodes.firmware.platform import (
 )
 from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
-from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated
-from nodes.firmware.platform.perf import PerfDomain
-from nodes.firmware.platform.pins import Pin, PinFunction, PinGroup
-from nodes.firmware.platform.power import PowerDomain, SystemPower
-from nodes.firmware.platform.powercaps import PowercapDomain
+from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated, says
+from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
+from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
+from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
+from nodes.firmware.platform.powercaps import Averaging, CapChannel, CapLevel, CapRange, PowercapDomain
 from nodes.firmware.platform.resets import ResetDomain
-from nodes.firmware.platform.rights import Right, View
-from nodes.firmware.platform.sensors import Sensor
-from nodes.firmware.platform.voltages import VoltageDomain
+from nodes.firmware.platform.rights import Right, VendorProtocol, View
+from nodes.firmware.platform.sensors import (
+    Axis,
+    Constant,
+    IntervalRange,
+    Power,
+    Rail,
+    Rate,
+    Sensor,
+    Steps,
+    Temperature,
+    Wave,
+)
+from nodes.firmware.platform.voltages import LevelRange, VoltageDomain
+from nodes.firmware.profile import DEFAULT, chosen
 from nodes.limits import AGENTS, AREA_BYTES, RESOURCES
 
 __all__ = [
     "Agent",
+    "Averaging",
+    "Axis",
+    "CapChannel",
+    "CapLevel",
+    "CapRange",
     "Clock",
+    "Constant",
     "Described",
     "Device",
+    "FastChannel",
+    "IntervalRange",
+    "LevelRange",
+    "Opp",
     "PerfDomain",
     "Pin",
+    "PinControl",
     "PinFunction",
     "PinGroup",
     "Platform",
     "PlatformError",
+    "Power",
     "PowerDomain",
+    "PowerState",
     "PowercapDomain",
+    "Rail",
+    "Rate",
     "RateRange",
     "ResetDomain",
     "Right",
     "Sensor",
+    "Steps",
     "SystemPower",
+    "Temperature",
+    "VendorProtocol",
     "View",
     "VoltageDomain",
+    "Wave",
     "check",
     "problems",
 ]
@@ -97,8 +128,21 @@ class Platform(Described, frozen=True):
     implementation_version: Id = 1
     area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
     default_permission: Literal["deny", "allow"] = "deny"
+    agent_view: Annotated[
+        Literal["physical", "own"],
+        says("what an agent reads of a shared clock or domain: what is so, or what it asked for itself"),
+    ] = "physical"
+    perf_power_unit: Annotated[
+        Literal["abstract", "mW", "uW"],
+        says("of every `power_cost`; the model's own physics takes an abstract cost for milliwatts"),
+    ] = "abstract"
+    powercap_version: Annotated[
+        Literal[0x10000, 0x20000, 0x30000],
+        says("the newest version that Powercap speaks; 0x30000 is not final"),
+    ] = 0x20000
     seed: Id = 0
-    system_power: SystemPower = SystemPower()
+    profile: str = DEFAULT.name
+    system_power: SystemPower | None = None
     power_domain: tuple[PowerDomain, ...] = ()
     perf_domain: tuple[PerfDomain, ...] = ()
     clock: tuple[Clock, ...] = ()
@@ -109,9 +153,11 @@ class Platform(Described, frozen=True):
     pin: tuple[Pin, ...] = ()
     pin_group: tuple[PinGroup, ...] = ()
     pin_function: tuple[PinFunction, ...] = ()
+    pin_control: PinControl = PinControl()
     device: tuple[Device, ...] = ()
     right: tuple[Right, ...] = ()
     view: tuple[View, ...] = ()
+    vendor_protocol: tuple[VendorProtocol, ...] = ()
 
 
 def check(platform: Platform) -> None:
@@ -124,6 +170,7 @@ def problems(platform: Platform) -> Iterator[str]:
     """Every broken rule, as ``key: rule; how to fix it``."""
     if not platform.agent:
         yield "agent: the platform has no agent; add an [[agent]] for Xen and one for each domain"
+    yield from _profile_problems(platform)
     for table in TABLES:
         rows: Sequence[Any] = getattr(platform, table)
         limit = AGENTS if table == "agent" else RESOURCES
@@ -133,3 +180,10 @@ def problems(platform: Platform) -> Iterator[str]:
         yield from repeated(table, "name", [row.name for row in rows])
     for rule in RULES:
         yield from rule(platform)
+
+
+def _profile_problems(platform: Platform) -> Iterator[str]:
+    try:
+        chosen(platform.profile)
+    except ValueError as error:
+        yield f"profile: {error}; choose one of them"

@@ -7,7 +7,7 @@ import msgspec
 
 from bus import smccc
 from bus.shmem import PAGE_BYTES
-from nodes.firmware.platform.described import Described, Id, Name, repeated, unknown
+from nodes.firmware.platform.described import Described, Id, Name, repeated, says, unknown
 from nodes.firmware.platform.kinds import DEVICE_KEYS
 
 Address = Annotated[int, msgspec.Meta(ge=0)]
@@ -15,21 +15,23 @@ IntId = Annotated[int, msgspec.Meta(ge=16, le=1019)]
 
 
 class Agent(Described, frozen=True):
-    """An SCMI agent and its channel. ``trusted``: may use the permission and reset commands of Base.
-
-    ``p2a_shmem`` and ``p2a_interrupt``: the page and the interrupt (GIC INTID) by which the platform sends
-    notifications and delayed responses; without them the agent gets neither, as with Linux' SMC transport.
-    ``a2p_interrupt`` is raised when an answer is ready, for agents that ask for it.
+    """An SCMI agent and its channel. Without a way back, `p2a_shmem` and `p2a_interrupt`, it gets neither
+    notifications nor delayed responses, as with Linux' SMC transport.
     """
 
     id: Id
     name: Name
-    smc_id: Id
-    shmem: Address
-    trusted: bool = False
-    p2a_shmem: Address | None = None
-    p2a_interrupt: IntId | None = None
-    a2p_interrupt: IntId | None = None
+    smc_id: Annotated[Id, says("the function id of its doorbell")]
+    shmem: Annotated[Address, says("the machine address of its page")]
+    trusted: Annotated[bool, says("it may use the permission and reset commands of Base")] = False
+    p2a_shmem: Annotated[Address | None, says("the page of what is sent to it unasked")] = None
+    p2a_interrupt: Annotated[IntId | None, says("the interrupt (GIC INTID) that tells of it")] = None
+    a2p_interrupt: Annotated[
+        IntId | None, says("is raised when an answer is ready, for an agent that asks for it")
+    ] = None
+    protocols: Annotated[
+        tuple[str, ...] | None, says("those that it may use at all, beside base; absent: every one")
+    ] = None
 
 
 class Device(Described, frozen=True):
@@ -46,6 +48,10 @@ class Device(Described, frozen=True):
     powercap_domains: tuple[Id, ...] = ()
     pins: tuple[Id, ...] = ()
     pin_groups: tuple[Id, ...] = ()
+    pin_functions: tuple[Id, ...] = ()
+    vendor_resources: Annotated[
+        Mapping[str, tuple[Id, ...]], says("resources of plug-ins' protocols, by kind")
+    ] = {}
 
 
 def problems(platform: Any) -> Iterator[str]:
@@ -57,6 +63,8 @@ def problems(platform: Any) -> Iterator[str]:
     for at, device in enumerate(platform.device):
         for key, kind in DEVICE_KEYS.items():
             yield from unknown(f"device[{at}].{key}", getattr(device, key), kind, known[kind])
+        if device.vendor_resources and not platform.vendor_protocol:
+            yield f"device[{at}].vendor_resources: there is no [[vendor_protocol]]; add it, or leave them out"
 
 
 def _channel_problems(platform: Any) -> Iterator[str]:

@@ -1,15 +1,23 @@
 """What every table of ``platform.toml`` is built from: value types, the base, helpers for rules."""
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Annotated
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Annotated, Literal
 
 import msgspec
+
+from nodes.limits import TREE_DEPTH
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=r"^[ -~]+$")]
 Hertz = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Microseconds = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=0xFFFF_FFFF)]
+Sharing = Literal["votes", "exclusive"]
+
+
+def says(meaning: str) -> msgspec.Meta:
+    """What a key means, for the reference of platform.toml."""
+    return msgspec.Meta(description=meaning)
 
 
 class PlatformError(ValueError):
@@ -34,3 +42,21 @@ def unknown(place: str, wanted: Sequence[int], kind: str, known: Collection[int]
     for one in wanted:
         if one not in known:
             yield f"{place}: no [[{kind}]] has id {one}; add it or correct the number"
+
+
+def tree(place: str, one: int, parents: Mapping[int, int | None]) -> Iterator[str]:
+    """A problem if the parents above ``one`` are not all there, lead back to it or are too many."""
+    above, steps = parents[one], 0
+    while above is not None:
+        if above not in parents:
+            if above == parents[one]:
+                yield f"{place}: there is no {above} of its kind; add it or correct the number"
+            return
+        if above == one:
+            yield f"{place}: {one} is above itself; leave out one parent of the ring"
+            return
+        steps += 1
+        if steps > TREE_DEPTH:
+            yield f"{place}: more than {TREE_DEPTH} parents above {one}; make the tree flatter"
+            return
+        above = parents[above]

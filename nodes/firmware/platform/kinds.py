@@ -14,6 +14,10 @@ PROTOCOL_OF: Mapping[str, int] = {
     "pin_group": 0x19,
     "pin_function": 0x19,
 }
+KINDS_OF: Mapping[int, tuple[str, ...]] = {
+    protocol: tuple(kind for kind, its in PROTOCOL_OF.items() if its == protocol)
+    for protocol in PROTOCOL_OF.values()
+}
 DEVICE_KEYS: Mapping[str, str] = {
     "clocks": "clock",
     "power_domains": "power_domain",
@@ -24,4 +28,5 @@ DEVICE_KEYS: Mapping[str, str] = {
     "powercap_domains": "powercap_domain",
     "pins": "pin",
     "pin_groups": "pin_group",
+    "pin_functions": "pin_function",
 }

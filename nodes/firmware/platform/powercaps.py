@@ -1,18 +1,157 @@
-"""The power capping domains."""
+"""The power capping domains: what can be capped, over which time it counts, whose power it is."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
-from nodes.firmware.platform.described import Described, Id, Name
+from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, tree, unknown
+from nodes.firmware.platform.perf import Address, RateLimit, Word
+
+LEVELS = 15  # of one domain, its own included: a 4-bit count
+CHANNEL_BYTES = 4
+MICROWATTS = {"mW": 1000, "uW": 1}
+
+
+class CapRange(Described, frozen=True):
+    """Caps in the unit of the domain, evenly spaced. ``boot``: the cap at boot, 0 for none."""
+
+    min: Positive
+    max: Positive
+    step: Positive = 1
+    boot: Id = 0
+
+
+class Averaging(Described, frozen=True):
+    """Times over which power is averaged, in microseconds. ``boot``: the one at boot, else the shortest."""
+
+    min: Positive
+    max: Positive
+    step: Positive = 1
+    boot: Positive | None = None
+
+    @property
+    def boot_us(self) -> int:
+        return self.min if self.boot is None else self.boot
+
+
+class CapLevel(Described, frozen=True):
+    """A further cap of a domain, with an averaging interval of its own (version 0x30000 only)."""
+
+    name: Name
+    cap: CapRange
+    cai: Averaging
+
+
+class CapChannel(Described, frozen=True):
+    """A fast channel: the register that stands for one command, and its doorbell.
+
+    It is described to agents, and that is all: the register is in memory that nobody maps.
+    """
+
+    message: Literal["CAP_GET", "CAP_SET", "PAI_GET", "PAI_SET"]
+    address: Address
+    rate_limit_us: RateLimit = 0
+    doorbell: Address | None = None
+    doorbell_bits: Literal[8, 16, 32, 64] = 32
+    doorbell_set: Word = 1
+    doorbell_preserve: Word = 0
 
 
 class PowercapDomain(Described, frozen=True):
-    """A power capping domain."""
+    """A power capping domain.
+
+    Its power is that of its ``perf_domains``, of the domains below it, and ``base_uw`` that is always drawn.
+    ``unit`` of what agents are told; an abstract one is ``unit_uw`` microwatts. A range with one value is not
+    configurable. ``cai`` and ``levels`` show from version 0x30000 on; without ``cai``, caps count over the
+    ``pai``. ``async_set`` takes ``set_us``. ``every_measurement``: thresholds 0 and 0 ask for all of them.
+    """
 
     id: Id
     name: Name
+    cap: CapRange
+    pai: Averaging
+    parent: Id | None = None
+    unit: Literal["abstract", "uW", "mW"] = "mW"
+    unit_uw: Positive = 1000
+    cai: Averaging | None = None
+    levels: tuple[CapLevel, ...] = ()
+    sustainable: Id = 0
+    accuracy: Id = 0
+    monitoring: bool = True
+    perf_domains: tuple[Id, ...] = ()
+    base_uw: Id = 0
+    async_set: bool = False
+    set_us: Id = 0
+    notify: bool = True
+    notify_measurements: bool = True
+    every_measurement: bool = True
+    fastchannel: tuple[CapChannel, ...] = ()
+    sharing: Sharing = "votes"
+
+    @property
+    def microwatts(self) -> int:
+        """What one unit is."""
+        return MICROWATTS.get(self.unit, self.unit_uw)
+
+    @property
+    def every_level(self) -> tuple[CapLevel, ...]:
+        """All of its caps, by index; the first is the domain's own."""
+        own = CapLevel(self.name, self.cap, self.pai if self.cai is None else self.cai)
+        return (own, *self.levels)
 
 
-def problems(_platform: Any) -> Iterator[str]:
+def problems(platform: Any) -> Iterator[str]:
     """What is wrong with them."""
-    yield from ()
+    domains: tuple[PowercapDomain, ...] = platform.powercap_domain
+    parents: Mapping[int, int | None] = {domain.id: domain.parent for domain in domains}
+    known = {domain.id for domain in platform.perf_domain}
+    owner: dict[int, str] = {}
+    for at, domain in enumerate(domains):
+        place = f"powercap_domain[{at}]"
+        yield from tree(f"{place}.parent", domain.id, parents)
+        yield from unknown(f"{place}.perf_domains", domain.perf_domains, "perf_domain", known)
+        for one in domain.perf_domains:
+            if one in owner:
+                yield f"{place}.perf_domains: {one} is in {owner[one]} already; list it in one"
+            owner.setdefault(one, place)
+        yield from _range_problems(f"{place}.cap", domain.cap, domain.cap.boot)
+        yield from _range_problems(f"{place}.pai", domain.pai, domain.pai.boot)
+        if domain.cai is not None:
+            yield from _range_problems(f"{place}.cai", domain.cai, domain.cai.boot)
+        yield from _level_problems(place, domain)
+        yield from _feature_problems(place, domain)
+
+
+def _range_problems(place: str, given: CapRange | Averaging, boot: int | None) -> Iterator[str]:
+    if given.min > given.max:
+        yield f"{place}: min {given.min} is above max {given.max}; swap them"
+    elif (given.max - given.min) % given.step:
+        yield f"{place}: max {given.max} is not min {given.min} and whole steps of {given.step}; correct one"
+    elif boot and not (given.min <= boot <= given.max and (boot - given.min) % given.step == 0):
+        yield f"{place}.boot: {boot} is not in the range; choose a value that is"
+
+
+def _level_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
+    if len(domain.levels) >= LEVELS:
+        yield f"{place}.levels: {len(domain.levels)}, the limit is {LEVELS - 1}; leave some out"
+    for number, level in enumerate(domain.levels):
+        inner = f"{place}.levels[{number}]"
+        yield from _range_problems(f"{inner}.cap", level.cap, level.cap.boot)
+        yield from _range_problems(f"{inner}.cai", level.cai, level.cai.boot)
+
+
+def _feature_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
+    if domain.set_us and not domain.async_set:
+        yield f"{place}.set_us: only an asynchronous set takes time; set async_set or leave it out"
+    if domain.async_set and domain.cap.min == domain.cap.max:
+        yield f"{place}.async_set: its cap is fixed; widen cap or leave async_set out"
+    if domain.notify_measurements and not domain.monitoring:
+        yield f"{place}.notify_measurements: nothing is measured; set it to false or monitoring to true"
+    messages = [channel.message for channel in domain.fastchannel]
+    for number, channel in enumerate(domain.fastchannel):
+        inner = f"{place}.fastchannel[{number}]"
+        if channel.address % CHANNEL_BYTES:
+            yield f"{inner}.address: {channel.address:#x} is not aligned to {CHANNEL_BYTES}; use one that is"
+        if channel.doorbell is not None and channel.doorbell % (channel.doorbell_bits // 8):
+            yield f"{inner}.doorbell: {channel.doorbell:#x} is not aligned to its width; use one that is"
+        if channel.message in messages[:number]:
+            yield f"{inner}.message: {channel.message} has a channel already; give each message one"

@@ -1,18 +1,242 @@
-"""The sensors."""
+"""The sensors: what they measure, how often, and what they can tell by themselves."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from nodes.firmware.platform.described import Described, Id, Name
+import msgspec
+
+from bus.shmem import PAYLOAD_AT
+from nodes.firmware.platform.described import Described, Id, Name, Positive, unknown
+
+Value = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Exponent = Annotated[int, msgspec.Meta(ge=-16, le=15)]
+READING_BYTES = 16
+READINGS_AT = 8  # a status or an agent, and the sensor, come before the readings
+INTERVAL_MAX = 0xFFFF
+INTERVALS = 4095  # of one sensor: what one message tells of them is a 12-bit count
+WORDS = """
+none unspecified celsius fahrenheit kelvin volt ampere watt joule coulomb va nit lumen lux candela kpa psi
+newton cfm rpm hertz second minute hour day week mil inch foot cubic-inch cubic-foot metre cubic-cm cubic-m
+litre fluid-ounce radian steradian revolution cycle gravity ounce pound foot-pound ounce-inch gauss gilbert
+henry farad ohm siemens mole becquerel ppm db dba dbc gray sievert colour-temperature bit byte word dword
+qword percent pascal count gram newton-metre hit miss retry overrun underrun collision packet message
+character error corrected-error uncorrectable-error square-mil square-inch square-foot square-cm square-m
+rad/s bpm m/s2 m/s m3/s mmhg rad/s2
+"""
+NUMBERS = {name: number for number, name in enumerate(WORDS.split())} | {"vendor": 255}
+
+
+class Constant(Described, frozen=True, tag_field="kind", tag="constant"):
+    """Always the same."""
+
+    value: Value
+
+
+class Wave(Described, frozen=True, tag_field="kind", tag="wave"):
+    """``offset`` plus or minus ``amplitude``, over and over; at ``phase_us`` 0 it rises from the offset.
+
+    A square is high for the first half of its period, a sawtooth rises from the lowest to the highest value.
+    """
+
+    shape: Literal["sine", "triangle", "square", "sawtooth"]
+    period_us: Positive
+    amplitude: Value
+    offset: Value = 0
+    phase_us: Id = 0
+
+
+class Steps(Described, frozen=True, tag_field="kind", tag="steps"):
+    """Each of ``values`` for ``step_us``, over and over."""
+
+    values: Annotated[tuple[Value, ...], msgspec.Meta(min_length=1, max_length=4096)]
+    step_us: Positive
+
+
+class Temperature(Described, frozen=True, tag_field="kind", tag="temperature"):
+    """What performance domains heat: ``ambient``, and ``per_watt`` above it for each watt that they draw.
+
+    Both in the sensor's unit. It follows a change of power as a first-order lag: 63 % of the way after
+    ``time_constant_ms``. At boot it is ambient.
+    """
+
+    perf_domains: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1)]
+    ambient: Value
+    per_watt: Value
+    time_constant_ms: Positive = 5000
+
+
+class Power(Described, frozen=True, tag_field="kind", tag="power"):
+    """What a performance domain draws now, or what a powercap domain measures."""
+
+    perf_domain: Id | None = None
+    powercap_domain: Id | None = None
+
+
+class Rail(Described, frozen=True, tag_field="kind", tag="voltage"):
+    """What a voltage domain supplies now."""
+
+    voltage_domain: Id
+
+
+class Rate(Described, frozen=True, tag_field="kind", tag="rate"):
+    """The rate of a clock in Hz, 0 while it is off."""
+
+    clock: Id
+
+
+Source = Constant | Wave | Steps | Temperature | Power | Rail | Rate
+
+
+class Axis(Described, frozen=True):
+    """One axis of a sensor that has several. What is absent is as the sensor says.
+
+    ``noise``: up to so much is added or taken away, differently in each sample.
+    """
+
+    name: Name
+    source: Source
+    type: str | Id | None = None
+    unit_exponent: Exponent | None = None
+    noise: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
+    resolution: Annotated[int, msgspec.Meta(ge=0, le=0x7FF_FFFF)] = 0
+    resolution_exponent: Exponent = 0
+    min: Value | None = None
+    max: Value | None = None
+
+
+class IntervalRange(Described, frozen=True):
+    """Update intervals with even steps, in microseconds."""
+
+    min: Positive
+    max: Positive
+    step: Positive
 
 
 class Sensor(Described, frozen=True):
-    """A sensor."""
+    """A sensor: a ``source``, or ``axes`` with a source each.
+
+    Values are in units of ``type`` (a name of the specification's list or its number) times ten to the power
+    of ``unit_exponent``; ``min`` and ``max`` bound them. ``sample_us``: how often noise changes and trip
+    points are looked at. ``power_uw``, ``resolution``, ``min``, ``max``: told as extended attributes if one
+    is given. ``async_read`` takes ``read_us``. ``intervals_us``: those at which ``continuous`` updates can
+    come, a list or a range; ``interval_us`` is that at boot, else the first. ``enabled``: the state at boot.
+    """
 
     id: Id
     name: Name
+    source: Source | None = None
+    axes: Annotated[tuple[Axis, ...], msgspec.Meta(max_length=63)] = ()
+    type: str | Id = "unspecified"
+    unit_exponent: Exponent = 0
+    noise: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
+    sample_us: Positive = 100_000
+    power_uw: Id = 0
+    resolution: Annotated[int, msgspec.Meta(ge=0, le=0x7FF_FFFF)] = 0
+    resolution_exponent: Exponent = 0
+    min: Value | None = None
+    max: Value | None = None
+    trip_points: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    async_read: bool = False
+    read_us: Id = 0
+    continuous: bool = False
+    intervals_us: tuple[Positive, ...] | IntervalRange = ()
+    interval_us: Positive | None = None
+    timestamps: bool = False
+    timestamp_exponent: Exponent = -9
+    enabled: bool = True
+
+    @property
+    def boot_interval_us(self) -> int:
+        """The update interval at boot, 0 if it has none."""
+        given = self.intervals_us
+        if self.interval_us is not None:
+            return self.interval_us
+        return given.min if isinstance(given, IntervalRange) else (given[0] if given else 0)
+
+    @property
+    def parts(self) -> tuple[Axis, ...]:
+        """Its axes; for a scalar sensor one that is the sensor itself."""
+        if self.source is None:
+            return self.axes
+        extent = (self.resolution, self.resolution_exponent, self.min, self.max)
+        return (Axis(self.name, self.source, self.type, self.unit_exponent, self.noise, *extent),)
 
 
-def problems(_platform: Any) -> Iterator[str]:
+def interval_word(us: int) -> tuple[int, int] | None:
+    """An interval as (count, power of ten of a second); None if that takes more than 16 bits."""
+    exponent = -6
+    while us % 10 == 0 and exponent < 15:
+        us, exponent = us // 10, exponent + 1
+    return (us, exponent) if us <= INTERVAL_MAX else None
+
+
+def problems(platform: Any) -> Iterator[str]:
     """What is wrong with them."""
-    yield from ()
+    most = (platform.area_bytes - PAYLOAD_AT - READINGS_AT) // READING_BYTES
+    for at, sensor in enumerate(platform.sensor):
+        place = f"sensor[{at}]"
+        if (sensor.source is None) == (not sensor.axes):
+            yield f"{place}: a sensor has a source or axes; give one of the two"
+        if len(sensor.axes) > most:
+            yield f"{place}.axes: {len(sensor.axes)}, a message takes {most}; raise area_bytes"
+        if sensor.axes and sensor.trip_points:
+            yield f"{place}.trip_points: a sensor with axes has none; leave them out"
+        if sensor.read_us and not sensor.async_read:
+            yield f"{place}.read_us: only an asynchronous reading takes time; set async_read or leave it out"
+        yield from _type_problems(f"{place}.type", sensor.type)
+        yield from _interval_problems(place, sensor)
+        for number, axis in enumerate(sensor.parts):
+            inner = f"{place}.axes[{number}]" if sensor.axes else place
+            yield from _type_problems(f"{inner}.type", axis.type)
+            yield from _source_problems(f"{inner}.source", axis.source, platform)
+            if axis.min is not None and axis.max is not None and axis.min > axis.max:
+                yield f"{inner}.min: {axis.min} is above max {axis.max}; swap them"
+
+
+def _type_problems(place: str, kind: str | int | None) -> Iterator[str]:
+    if isinstance(kind, str) and kind not in NUMBERS:
+        yield f"{place}: {kind!r} is no sensor type; use a name of the list, such as celsius, or a number"
+    if isinstance(kind, int) and kind > 255:
+        yield f"{place}: {kind} is above 255; a type is one byte"
+
+
+def _interval_problems(place: str, sensor: Sensor) -> Iterator[str]:
+    given = sensor.intervals_us
+    listed = (given.min, given.max, given.step) if isinstance(given, IntervalRange) else given
+    if isinstance(given, IntervalRange):
+        if given.min > given.max:
+            yield f"{place}.intervals_us: min {given.min} is above max {given.max}; swap them"
+    elif list(given) != sorted(set(given)) or len(given) > INTERVALS:
+        yield f"{place}.intervals_us: give at most {INTERVALS}, in ascending order, each once"
+    if sensor.continuous and not given:
+        yield f"{place}.continuous: updates need intervals_us; give at least one"
+    for us in listed:
+        if interval_word(us) is None:
+            yield f"{place}.intervals_us: {us} does not fit 16 bits and a power of ten; use a rounder number"
+    boot = sensor.interval_us
+    if boot is not None:
+        fits = boot in given if not isinstance(given, IntervalRange) else _in_range(boot, given)
+        if not fits or interval_word(boot) is None:
+            yield f"{place}.interval_us: {boot} is none of intervals_us; choose one that is"
+
+
+def _in_range(us: int, given: IntervalRange) -> bool:
+    return given.min <= us <= given.max and not (us - given.min) % given.step
+
+
+def _source_problems(place: str, source: Source | None, platform: Any) -> Iterator[str]:
+    wanted: list[tuple[str, tuple[int, ...]]] = []
+    if isinstance(source, Temperature):
+        wanted.append(("perf_domain", source.perf_domains))
+    elif isinstance(source, Rail):
+        wanted.append(("voltage_domain", (source.voltage_domain,)))
+    elif isinstance(source, Rate):
+        wanted.append(("clock", (source.clock,)))
+    elif isinstance(source, Power):
+        if (source.perf_domain is None) == (source.powercap_domain is None):
+            yield f"{place}: name a perf_domain or a powercap_domain, one of the two"
+        for key in ("perf_domain", "powercap_domain"):
+            one = getattr(source, key)
+            wanted.append((key, () if one is None else (one,)))
+    for kind, ids in wanted:
+        yield from unknown(place, ids, kind, {row.id for row in getattr(platform, kind)} if ids else ())

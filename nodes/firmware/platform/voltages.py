@@ -1,18 +1,66 @@
-"""The voltage domains."""
+"""The voltage domains: levels in signed microvolts, on or off."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from nodes.firmware.platform.described import Described, Id, Name
+import msgspec
+
+from nodes.firmware.platform.described import Described, Id, Microseconds, Name, Sharing, says
+from nodes.limits import LEVELS
+
+Microvolts = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+ModeId = Annotated[int, msgspec.Meta(ge=0, le=7)]
+
+
+class LevelRange(Described, frozen=True):
+    """Evenly spaced levels, in microvolts (a VOLTAGE_DESCRIBE_LEVELS triplet)."""
+
+    min: Microvolts
+    max: Microvolts
+    step: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 
 
 class VoltageDomain(Described, frozen=True):
-    """A voltage domain."""
+    """A voltage domain, in signed microvolts."""
 
     id: Id
     name: Name
+    levels: Annotated[
+        tuple[Microvolts, ...] | LevelRange, says("ascending, or a range; absent: fixed at `level`")
+    ] = ()
+    level: Annotated[Microvolts, says("at boot, one of the levels")] = 0
+    config: Annotated[Literal["on", "off"], says("at boot")] = "off"
+    modes: Annotated[
+        tuple[ModeId, ...],
+        says("implementation-defined modes beside on and off, as VOLTAGE_CONFIG_SET takes"),
+    ] = ()
+    async_set: Annotated[bool, says("whether VOLTAGE_LEVEL_SET may be asynchronous")] = False
+    set_us: Annotated[Microseconds, says("how long an asynchronous change of level takes")] = 0
+    sharing: Annotated[
+        Sharing, says("exclusive: the first agent that changes it has it until it turns it off or is reset")
+    ] = "votes"
 
 
-def problems(_platform: Any) -> Iterator[str]:
+def problems(platform: Any) -> Iterator[str]:
     """What is wrong with them."""
-    yield from ()
+    for at, domain in enumerate(platform.voltage_domain):
+        levels = domain.levels
+        place = f"voltage_domain[{at}]"
+        if isinstance(levels, LevelRange):
+            if levels.min > levels.max:
+                yield f"{place}.levels: min {levels.min} is above max {levels.max}; swap them"
+        else:
+            if len(levels) > LEVELS:
+                yield f"{place}.levels: {len(levels)} levels, the limit is {LEVELS}; give a range"
+            if list(levels) != sorted(set(levels)):
+                yield f"{place}.levels: give them in ascending order, each once"
+        if not reachable(domain, domain.level):
+            yield f"{place}.level: {domain.level} uV is not one of its levels; choose one that is"
+
+
+def reachable(domain: VoltageDomain, level: int) -> bool:
+    """Whether the domain can be set to ``level``, in microvolts."""
+    levels = domain.levels
+    if isinstance(levels, LevelRange):
+        return levels.min <= level <= levels.max and not (level - levels.min) % levels.step
+    return level in levels if levels else level == domain.level

@@ -1,33 +1,54 @@
-"""EL3's clocks: on while anyone wants it on, the highest rate asked for wins."""
+"""EL3's clocks: on while anyone wants it on, the highest rate asked for wins, the newest wish for a parent.
 
-from bisect import bisect_left
+An exclusive clock belongs to the first agent that changes it, until that agent disables it or is reset. The
+votes are here; what they do to the tree, and to the clocks that follow, is ``hardware.clocks``'s business.
+Notifications tell what is physically so. What the platform's ``agent_view`` makes an agent see of a clock
+that it has a wish for, its own wish or the real state, is what ATTRIBUTES, CONFIG_GET, RATE_GET and
+PARENT_GET say.
+"""
+
+from collections.abc import Callable
 
 from bus.scmi import clock
 from bus.scmi.protocol import fits
 from bus.scmi.status import Status
+from nodes.firmware.hardware import Board
+from nodes.firmware.holds import Holds
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform import Clock, RateRange
+from nodes.firmware.protocols.clock_rates import reachable
 from nodes.firmware.service import Answer, Handler, Served
+from nodes.firmware.subscriptions import Subscriptions
 from nodes.firmware.votes import Votes
+from nodes.limits import CLOCK_ASYNC
+
+NOTIFYING, EXTENDED = 0x2_0000, 0x3_0000  # the versions that brought notifications, and all the rest
+EXTENDED_MAX = {clock.DUTY_CYCLE: 100, clock.PHASE: 359}
+EXTENDED_NAMES = {clock.DUTY_CYCLE: "duty_cycle", clock.PHASE: "phase"}
 
 
 class ClockService(Served):
-    """State, rate and parent of a clock follow the agents' votes; without a vote they are as at boot.
-
-    The newest wish for a parent wins; when it is withdrawn the boot-time parent comes back.
-    """
+    """Votes and subscriptions of the clocks; without a vote a clock is as at boot."""
 
     table = clock.PROTOCOL
 
-    def __init__(self, machine: Machine) -> None:
-        self.clocks: dict[int, Clock] = {one.id: one for one in machine.platform.clock}
+    def __init__(self, machine: Machine, board: Board) -> None:
+        self.machine = machine
+        self.board = board.clocks
+        self.clocks = board.clocks.clocks
         self.resources = {"clock": self.clocks}
-        self.permissions = machine.permissions
         payload_bytes = machine.payload_bytes
         self._rates_fit = fits(clock.DescribeRatesReply, payload_bytes)
         self._parents_fit = fits(clock.PossibleParentsGetReply, payload_bytes)
+        self._own_view = machine.platform.agent_view == "own"
+        self._any_async = any(one.async_set for one in self.clocks.values())
         self.states, self.rates, self.parents = Votes(), Votes(), Votes()
+        self.extended = {clock.DUTY_CYCLE: Votes(), clock.PHASE: Votes()}
+        self.holds = Holds("clock", "clock", self.clocks.values())
+        self.changed = Subscriptions(machine, self.table, clock.CLOCK_RATE_CHANGED, "clock")
+        self.requested = Subscriptions(machine, self.table, clock.CLOCK_RATE_CHANGE_REQUESTED, "clock")
+        board.clocks.on_rate.append(self._moved)
         self.handlers: dict[str, Handler] = {
             "PROTOCOL_ATTRIBUTES": self.protocol_attributes,
             "CLOCK_ATTRIBUTES": self.attributes,
@@ -36,8 +57,10 @@ class ClockService(Served):
             "CLOCK_RATE_GET": self.rate_get,
             "CLOCK_CONFIG_SET": self.config_set,
             "CLOCK_NAME_GET": self.name_get,
-            "CLOCK_RATE_NOTIFY": not_yet,
-            "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY": not_yet,
+            "CLOCK_RATE_NOTIFY": lambda agent, request: self._notify(agent, request, self.changed),
+            "CLOCK_RATE_CHANGE_REQUESTED_NOTIFY": lambda agent, request: self._notify(
+                agent, request, self.requested
+            ),
             "CLOCK_CONFIG_GET": self.config_get,
             "CLOCK_POSSIBLE_PARENTS_GET": self.possible_parents_get,
             "CLOCK_PARENT_SET": self.parent_set,
@@ -45,21 +68,33 @@ class ClockService(Served):
             "CLOCK_GET_PERMISSIONS": self.get_permissions,
         }
 
-    def protocol_attributes(self, _agent: int, _request: object) -> Answer:
-        return clock.ProtocolAttributesReply(clock.ATTRIBUTES.pack(num_clocks=len(self.clocks)))
+    # ---- what is told -------------------------------------------------------------------------
+
+    def protocol_attributes(self, agent: int, _request: object) -> Answer:
+        offered = self._any_async and self.machine.outbox.reaches(agent)
+        bits = clock.ATTRIBUTES.pack(
+            max_async_requests=CLOCK_ASYNC if offered else 0, num_clocks=len(self.clocks)
+        )
+        return clock.ProtocolAttributesReply(bits)
 
     def attributes(self, agent: int, request: clock.ClockAttributes) -> Answer:
         one = self.clocks[request.clock_id]
+        version = self.machine.version
+        notifies = version >= NOTIFYING and one.notifications and self.machine.outbox.reaches(agent)
+        newest = version >= EXTENDED
         bits = clock.CLOCK.pack(
-            enabled=self.enabled(one.id),
-            extended_name=len(one.name) > 15,
-            parents=bool(one.parents),
-            restricted=not self.permissions.may(agent, ("clock", one.id), changes=True),
+            enabled=self._enabled(agent, one.id),
+            rate_change_notify=notifies,
+            rate_change_requested_notify=notifies,
+            extended_name=version >= NOTIFYING and len(one.name) > 15,
+            parents=newest and bool(one.parents),
+            extended_config=newest and (one.duty_cycle is not None or one.phase is not None),
+            restricted=newest and not all(self._rights(agent, one)),
         )
         return clock.ClockAttributesReply(bits, one.name, one.enable_delay_us)
 
     def describe_rates(self, _agent: int, request: clock.DescribeRates) -> Answer:
-        rates = self.clocks[request.clock_id].rates
+        rates = self._rates(self.clocks[request.clock_id])
         if isinstance(rates, RateRange):
             if request.rate_index:
                 return Status.OUT_OF_RANGE
@@ -71,116 +106,216 @@ class ClockService(Served):
         remaining = len(rates) - request.rate_index - len(page)
         return clock.DescribeRatesReply(clock.NUM_RATES.pack(remaining=remaining, returned=len(page)), page)
 
-    def rate_set(self, agent: int, request: clock.RateSet) -> Answer:
-        if clock.RATE_SET_FLAGS.get(request.flags, "async_set"):
-            return Status.NOT_SUPPORTED
-        rate = _reachable(self.clocks[request.clock_id].rates, request.rate, request.flags)
-        if rate is None:
-            return Status.INVALID_PARAMETERS
-        self.rates.cast(agent, request.clock_id, rate)
-        return Status.SUCCESS
-
-    def rate(self, clock_id: int) -> int:
-        """The real rate in Hz."""
-        votes = self.rates.of(clock_id)
-        return max(votes.values()) if votes else self.clocks[clock_id].rate
-
-    def rate_get(self, _agent: int, request: clock.RateGet) -> Answer:
-        return clock.RateGetReply(self.rate(request.clock_id))
-
-    def enabled(self, clock_id: int) -> bool:
-        """The real state."""
-        votes = self.states.of(clock_id)
-        return any(votes.values()) if votes else self.clocks[clock_id].enabled
-
-    def config_set(self, agent: int, request: clock.ConfigSet) -> Answer:
-        state = clock.CONFIG_SET.get(request.attributes, "state")
-        extended = clock.CONFIG_SET.get(request.attributes, "extended_config_type")
-        if state == clock.STATE_RESERVED or (state == clock.STATE_UNCHANGED and not extended):
-            return Status.INVALID_PARAMETERS
-        if extended:
-            return Status.NOT_SUPPORTED
-        self.states.cast(agent, request.clock_id, state == clock.STATE_ENABLE)
-        return Status.SUCCESS
-
-    def config_get(self, _agent: int, request: clock.ConfigGet) -> Answer:
-        if clock.CONFIG_GET_FLAGS.get(request.flags, "extended_config_type"):
-            return Status.NOT_SUPPORTED
-        return clock.ConfigGetReply(0, clock.CONFIG.pack(enabled=self.enabled(request.clock_id)), 0)
+    def _rates(self, one: Clock) -> tuple[int, ...] | RateRange:
+        """What the clock can be set to: one that follows its parent, to what it is."""
+        return (self.board.rate(one.id),) if one.follows else one.rates
 
     def name_get(self, _agent: int, request: clock.ClockNameGet) -> Answer:
         return clock.ClockNameGetReply(0, self.clocks[request.clock_id].name)
 
-    def possible_parents_get(self, _agent: int, request: clock.PossibleParentsGet) -> Answer:
+    def possible_parents_get(self, agent: int, request: clock.PossibleParentsGet) -> Answer:
         parents = self.clocks[request.clock_id].parents
         if not parents:
             return Status.NOT_SUPPORTED
+        parents = tuple(self.machine.views.listed(agent, "clock", parents))
         page = parents[request.skip_parents : request.skip_parents + self._parents_fit]
         remaining = max(0, len(parents) - request.skip_parents - len(page))
         bits = clock.NUM_PARENTS.pack(remaining=remaining, returned=len(page))
         return clock.PossibleParentsGetReply(bits, page)
 
-    def parent_set(self, agent: int, request: clock.ParentSet) -> Answer:
-        parents = self.clocks[request.clock_id].parents
-        if not parents:
-            return Status.NOT_SUPPORTED
-        if request.parent_id not in parents:
-            return Status.INVALID_PARAMETERS
-        self.parents.drop(agent, request.clock_id)
-        self.parents.cast(agent, request.clock_id, request.parent_id)
-        return Status.SUCCESS
-
-    def parent_get(self, _agent: int, request: clock.ParentGet) -> Answer:
-        parents = self.clocks[request.clock_id].parents
-        if not parents:
-            return Status.NOT_SUPPORTED
-        votes = self.parents.of(request.clock_id)
-        return clock.ParentGetReply(list(votes.values())[-1] if votes else parents[0])
-
     def get_permissions(self, agent: int, request: clock.GetPermissions) -> Answer:
-        allowed = self.permissions.may(agent, ("clock", request.clock_id), changes=True)
-        bits = clock.PERMISSIONS.pack(state_control=allowed, parent_control=allowed, rate_control=allowed)
+        state, parent, rate = self._rights(agent, self.clocks[request.clock_id])
+        bits = clock.PERMISSIONS.pack(state_control=state, parent_control=parent, rate_control=rate)
         return clock.GetPermissionsReply(bits)
 
+    def _rights(self, agent: int, one: Clock) -> tuple[bool, bool, bool]:
+        """Whether the agent may change state, parent and rate."""
+        may = self.machine.permissions.may
+        return (
+            one.state_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_CONFIG_SET")),
+            one.parent_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_PARENT_SET")),
+            one.rate_control and may(agent, ("clock", one.id), True, ("clock", "CLOCK_RATE_SET")),
+        )
+
+    # ---- rate ---------------------------------------------------------------------------------
+
+    def rate_set(self, agent: int, request: clock.RateSet) -> Answer:
+        one = self.clocks[request.clock_id]
+        if not one.rate_control or self.holds.taken(agent, one.id):
+            return Status.DENIED
+        later = clock.RATE_SET_FLAGS.get(request.flags, "async_set")
+        if later and not (one.async_set and self.machine.outbox.reaches(agent)):
+            return Status.NOT_SUPPORTED
+        rate = reachable(self._rates(one), request.rate, request.flags)
+        if rate is None:
+            return Status.INVALID_PARAMETERS
+        status = self._rate_later(agent, one, rate, request.flags) if later else Status.SUCCESS
+        if status is Status.SUCCESS:
+            self.holds.take(agent, one.id)
+            if self.requested.of(one.id):
+                self.requested.tell(one.id, clock.RateChangeRequested(agent, one.id, rate), but=agent)
+            if not later:
+                self._wish_rate(agent, one, rate)
+        return status
+
+    def _rate_later(self, agent: int, one: Clock, rate: int, flags: int) -> Status:
+        if self.machine.delayed.outstanding(agent, "clock") >= CLOCK_ASYNC:
+            return Status.BUSY
+
+        def finish() -> Answer:
+            if self.holds.taken(agent, one.id):
+                return Status.DENIED
+            self.holds.take(agent, one.id)
+            self._wish_rate(agent, one, rate)
+            return clock.RateSetComplete(one.id, self._rate(agent, one.id))
+
+        silent = bool(clock.RATE_SET_FLAGS.get(flags, "no_delayed_response"))
+        return self.machine.delayed.start(agent, ("clock", one.id), one.set_us, finish, silent=silent)
+
+    def _wish_rate(self, agent: int, one: Clock, rate: int) -> None:
+        if not one.follows:
+            self.rates.cast(agent, one.id, rate)
+            self._ask_rate(one.id)
+
+    def _ask_rate(self, clock_id: int) -> None:
+        self.board.ask_rate(clock_id, max(self.rates.of(clock_id).values(), default=None))
+
+    def _rate(self, agent: int, clock_id: int) -> int:
+        return self._seen(agent, clock_id, self.rates, self.board.rate(clock_id))
+
+    def rate_get(self, agent: int, request: clock.RateGet) -> Answer:
+        return clock.RateGetReply(self._rate(agent, request.clock_id))
+
+    def _moved(self, clock_id: int) -> None:
+        if self.changed.of(clock_id):
+            self.changed.tell(
+                clock_id, clock.RateChanged(self.machine.cause, clock_id, self.board.rate(clock_id))
+            )
+
+    def _notify(
+        self, agent: int, request: clock.RateNotify | clock.RateChangeRequestedNotify, which: Subscriptions
+    ) -> Answer:
+        if not self.clocks[request.clock_id].notifications:
+            return Status.NOT_SUPPORTED
+        return which.set(agent, request.clock_id, clock.NOTIFY.get(request.notify_enable, "enable"))
+
+    # ---- state and what goes with it ----------------------------------------------------------
+
+    def config_set(self, agent: int, request: clock.ConfigSet) -> Answer:
+        one = self.clocks[request.clock_id]
+        state = clock.CONFIG_SET.get(request.attributes, "state")
+        extended = clock.CONFIG_SET.get(request.attributes, "extended_config_type")
+        value = request.extended_config_val
+        if not one.state_control or self.holds.taken(agent, one.id):
+            return Status.DENIED
+        if state == clock.STATE_RESERVED or (state == clock.STATE_UNCHANGED and not extended):
+            return Status.INVALID_PARAMETERS
+        if extended:
+            if _setting(one, extended) is None:
+                return Status.NOT_SUPPORTED
+            if value > EXTENDED_MAX[extended]:
+                return Status.INVALID_PARAMETERS
+            _newest(self.extended[extended], agent, one.id, value)
+        self.holds.take(agent, one.id)
+        if state != clock.STATE_UNCHANGED:
+            self.states.cast(agent, one.id, state == clock.STATE_ENABLE)
+            self._ask_state(one.id)
+        if state == clock.STATE_DISABLE and self.holds.drop(agent, one.id):
+            self._give_back(agent, one.id)
+        return Status.SUCCESS
+
+    def _give_back(self, agent: int, clock_id: int) -> None:
+        """An exclusive clock that its holder disabled: nothing but that wish stays."""
+        for votes, ask in self._others():
+            votes.drop(agent, clock_id)
+            ask(clock_id)
+
+    def _ask_state(self, clock_id: int) -> None:
+        votes = self.states.of(clock_id)
+        self.board.ask_state(clock_id, any(votes.values()) if votes else None)
+
+    def _enabled(self, agent: int, clock_id: int) -> int:
+        return self._seen(agent, clock_id, self.states, self.board.on(clock_id))
+
+    def config_get(self, agent: int, request: clock.ConfigGet) -> Answer:
+        one = self.clocks[request.clock_id]
+        extended = clock.CONFIG_GET_FLAGS.get(request.flags, "extended_config_type")
+        value = 0
+        if extended:
+            setting = _setting(one, extended)
+            if setting is None:
+                return Status.NOT_SUPPORTED
+            votes = self.extended[extended]
+            value = self._seen(agent, one.id, votes, _last(votes, one.id, setting))
+        return clock.ConfigGetReply(0, clock.CONFIG.pack(enabled=self._enabled(agent, one.id)), value)
+
+    # ---- parent -------------------------------------------------------------------------------
+
+    def parent_set(self, agent: int, request: clock.ParentSet) -> Answer:
+        one = self.clocks[request.clock_id]
+        if not one.parents:
+            return Status.NOT_SUPPORTED
+        if not one.parent_control or self.holds.taken(agent, one.id):
+            return Status.DENIED
+        if request.parent_id not in one.parents:
+            return Status.INVALID_PARAMETERS
+        self.holds.take(agent, one.id)
+        _newest(self.parents, agent, one.id, request.parent_id)
+        self._ask_parent(one.id)
+        return Status.SUCCESS
+
+    def _ask_parent(self, clock_id: int) -> None:
+        self.board.ask_parent(clock_id, next(reversed(self.parents.of(clock_id).values()), None))
+
+    def parent_get(self, agent: int, request: clock.ParentGet) -> Answer:
+        parent = self.board.parent(request.clock_id)
+        if parent is None:
+            return Status.NOT_SUPPORTED
+        return clock.ParentGetReply(self._seen(agent, request.clock_id, self.parents, parent))
+
+    # ---- what agents hold ---------------------------------------------------------------------
+
+    def _seen(self, agent: int, clock_id: int, votes: Votes, physical: int) -> int:
+        return votes.of(clock_id).get(agent, physical) if self._own_view else physical
+
+    def _others(self) -> list[tuple[Votes, Callable[[int], None]]]:
+        """The votes beside those on the state, each with what makes the board follow them."""
+        nothing: Callable[[int], None] = lambda _clock_id: None  # noqa: E731 - nothing in the tree depends on it
+        settings = [(votes, nothing) for votes in self.extended.values()]
+        return [(self.rates, self._ask_rate), (self.parents, self._ask_parent), *settings]
+
     def reset(self, agent_id: int) -> None:
-        for votes in (self.states, self.rates, self.parents):
-            votes.withdraw(agent_id)
+        self.changed.withdraw(agent_id)
+        self.requested.withdraw(agent_id)
+        self.holds.withdraw(agent_id)
+        for votes, ask in ((self.states, self._ask_state), *self._others()):
+            for clock_id in votes.withdraw(agent_id):
+                ask(clock_id)
 
     def ledger(self, agent_id: int) -> list[Entry]:
-        wishes = (("enabled", self.states), ("rate", self.rates), ("parent", self.parents))
-        return [
+        settings = tuple((EXTENDED_NAMES[kind], votes) for kind, votes in self.extended.items())
+        wishes = (("enabled", self.states), ("rate", self.rates), ("parent", self.parents), *settings)
+        votes = [
             Entry("vote", "clock", f"clock {clock_id}", what, int(value))
             for what, votes in wishes
             for clock_id, value in sorted(votes.held_by(agent_id).items())
         ]
+        asked = (*self.changed.ledger(agent_id), *self.requested.ledger(agent_id))
+        return [*votes, *self.holds.ledger(agent_id), *asked]
 
 
-def not_yet(_agent_id: int, _request: object) -> Status:
-    return Status.NOT_SUPPORTED
+def _newest(votes: Votes, agent: int, clock_id: int, value: int) -> None:
+    """A wish of the kind where the newest wins: it goes to the end of the line."""
+    votes.drop(agent, clock_id)
+    votes.cast(agent, clock_id, value)
 
 
-def _reachable(rates: tuple[int, ...] | RateRange, wanted: int, flags: int) -> int | None:
-    """The rate that ``wanted`` is rounded to, in Hz; None outside the clock's range.
-
-    Rounding is down, up, or (platform's choice) to the nearest, the lower one of two as near.
-    """
-    lower, upper = _neighbours(rates, wanted)
-    if lower is None or upper is None:
-        return None
-    if clock.RATE_SET_FLAGS.get(flags, "round_auto"):
-        return lower if wanted - lower <= upper - wanted else upper
-    return upper if clock.RATE_SET_FLAGS.get(flags, "round_up") else lower
+def _last(votes: Votes, clock_id: int, otherwise: int) -> int:
+    return next(reversed(votes.of(clock_id).values()), otherwise)
 
 
-def _neighbours(rates: tuple[int, ...] | RateRange, wanted: int) -> tuple[int | None, int | None]:
-    """The nearest rates not above and not below ``wanted``; None where there is none."""
-    if isinstance(rates, RateRange):
-        last = rates.min + (rates.max - rates.min) // rates.step * rates.step
-        if not rates.min <= wanted <= last:
-            return None, None
-        lower = rates.min + (wanted - rates.min) // rates.step * rates.step
-        return lower, lower if lower == wanted else lower + rates.step
-    at = bisect_left(rates, wanted)
-    if at < len(rates) and rates[at] == wanted:
-        return wanted, wanted
-    return (rates[at - 1] if at else None), (rates[at] if at < len(rates) else None)
+def _setting(one: Clock, extended: int) -> int | None:
+    """A setting at boot by its extended type; None: the clock has no such setting."""
+    name = EXTENDED_NAMES.get(extended)
+    found: int | None = getattr(one, name) if name else None
+    return found

@@ -1,0 +1,156 @@
+"""The clock tree: what each clock physically does, from what agents and the board's own parts want of it.
+
+``ask_*`` take what the agents' votes come to (None: no vote, as at boot), ``demand`` what a part of the
+board needs by itself. The highest rate of both wins; a clock is on while it is asked for, demanded, or a
+clock that is on hangs on it. A change costs what depends on the clock, not what the tree has.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from nodes.firmware.platform import Clock
+
+Listener = Callable[[int], None]
+
+
+class _Node:
+    """One clock now. ``users``: how many clocks that are on have it as their parent."""
+
+    __slots__ = ("asked_on", "asked_rate", "demands", "followers", "on", "parent", "rate", "spec", "users")
+
+    def __init__(self, spec: Clock) -> None:
+        self.spec = spec
+        self.parent: int | None = spec.parents[0] if spec.parents else None
+        self.rate = spec.rate
+        self.on = False
+        self.users = 0
+        self.asked_on: bool | None = None
+        self.asked_rate: int | None = None
+        self.demands: dict[str, int] = {}
+        self.followers: dict[int, None] = {}
+
+    @property
+    def wanted(self) -> bool:
+        asked = self.spec.enabled if self.asked_on is None else self.asked_on
+        return asked or bool(self.demands) or self.users > 0
+
+
+class Clocks:
+    """``clocks`` by id; ``on_rate`` is called after each change of a rate, ``on_change`` of rate or state."""
+
+    def __init__(self, clocks: Sequence[Clock]) -> None:
+        self.clocks = {one.id: one for one in clocks}
+        self.on_rate: list[Listener] = []
+        self.on_change: list[Listener] = []
+        self._nodes = {one.id: _Node(one) for one in clocks}
+        for clock_id, node in self._nodes.items():
+            if node.parent is not None and node.spec.follows:
+                self._nodes[node.parent].followers[clock_id] = None
+        for clock_id, node in self._nodes.items():
+            if not node.spec.follows:
+                self._spread(node.followers)
+            if node.spec.enabled:
+                self._turn(clock_id)
+
+    # ---- what is so ---------------------------------------------------------------------------
+
+    def rate(self, clock_id: int) -> int:
+        """The real rate in Hz, whether the clock is on or not."""
+        return self._nodes[clock_id].rate
+
+    def on(self, clock_id: int) -> bool:
+        """Whether the clock runs."""
+        return self._nodes[clock_id].on
+
+    def parent(self, clock_id: int) -> int | None:
+        """The parent that is selected; None for a clock without parents."""
+        return self._nodes[clock_id].parent
+
+    # ---- what is wanted -----------------------------------------------------------------------
+
+    def ask_state(self, clock_id: int, on: bool | None) -> None:
+        """What the agents' votes on the state come to."""
+        self._nodes[clock_id].asked_on = on
+        self._tell((), self._turn(clock_id))
+
+    def ask_rate(self, clock_id: int, rate: int | None) -> None:
+        """What the agents' votes on the rate come to, in Hz."""
+        self._nodes[clock_id].asked_rate = rate
+        self._tell(self._spread((clock_id,)), ())
+
+    def ask_parent(self, clock_id: int, parent: int | None) -> None:
+        """Which parent the agents want."""
+        node = self._nodes[clock_id]
+        parent = node.spec.parents[0] if parent is None else parent
+        before = node.parent
+        if before is None or parent == before:
+            return None
+        node.parent = parent
+        turned = []
+        for side, sign in ((parent, 1), (before, -1)):
+            if node.on:
+                self._nodes[side].users += sign
+                turned += self._turn(side)
+        if not node.spec.follows:
+            return self._tell((), turned)
+        del self._nodes[before].followers[clock_id]
+        self._nodes[parent].followers[clock_id] = None
+        self._tell(self._spread((clock_id,)), turned)
+        return None
+
+    def demand(self, clock_id: int, who: str, rate: int | None) -> None:
+        """A part of the board needs the clock on, at ``rate`` Hz at least; None: not any more."""
+        node = self._nodes[clock_id]
+        if rate is None:
+            node.demands.pop(who, None)
+        else:
+            node.demands[who] = rate
+        self._tell(self._spread((clock_id,)), self._turn(clock_id))
+
+    # ---- what follows -------------------------------------------------------------------------
+
+    def _turn(self, clock_id: int) -> list[int]:
+        """Make a clock's state what it should be, and its parents'; the clocks that changed."""
+        turned = []
+        at: int | None = clock_id
+        while at is not None:
+            node = self._nodes[at]
+            if node.on == node.wanted:
+                break
+            node.on = not node.on
+            turned.append(at)
+            at = node.parent
+            if at is not None:
+                self._nodes[at].users += 1 if node.on else -1
+        return turned
+
+    def _spread(self, clock_ids: Iterable[int]) -> list[int]:
+        """Make the clocks' rates what they should be, and those of what follows; the clocks that changed."""
+        moved = []
+        todo = list(clock_ids)
+        while todo:
+            at = todo.pop()
+            node = self._nodes[at]
+            rate = self._rate_of(node)
+            if rate != node.rate:
+                node.rate = rate
+                moved.append(at)
+                todo.extend(reversed(node.followers))
+        return moved
+
+    def _rate_of(self, node: _Node) -> int:
+        spec = node.spec
+        if spec.follows:
+            source = 0 if node.parent is None else self._nodes[node.parent].rate
+            return source * spec.multiply // spec.divide
+        wanted = list(node.demands.values())
+        if node.asked_rate is not None:
+            wanted.append(node.asked_rate)
+        return max(wanted, default=spec.rate)
+
+    def _tell(self, moved: Sequence[int], turned: Sequence[int]) -> None:
+        for clock_id in moved:
+            for listener in self.on_rate:
+                listener(clock_id)
+        for clock_id in dict.fromkeys((*moved, *turned)):
+            for listener in self.on_change:
+                listener(clock_id)

@@ -1,0 +1,47 @@
+"""Reset lines: which are held, how often each was pulsed."""
+
+from collections.abc import Callable, Sequence
+
+from nodes.firmware.platform import ResetDomain
+
+
+class Resets:
+    """``on_change`` is called with a domain's id after each pulse and each change of its line."""
+
+    def __init__(self, domains: Sequence[ResetDomain]) -> None:
+        self.domains = {one.id: one for one in domains}
+        self.asserted = {one.id for one in domains if one.asserted}
+        self.pulses = dict.fromkeys(self.domains, 0)
+        self.failed: set[int] = set()
+        self.on_change: list[Callable[[int], None]] = []
+
+    def pulse(self, domain_id: int) -> bool:
+        """Assert and release by itself; False if the hardware failed."""
+        if domain_id in self.failed:
+            return False
+        self.pulses[domain_id] += 1
+        self._changed(domain_id)
+        return True
+
+    def hold(self, domain_id: int, asserted: bool) -> bool:
+        """Hold the line or let it go; False if the hardware failed."""
+        if domain_id in self.failed:
+            return False
+        if asserted is not (domain_id in self.asserted):
+            if asserted:
+                self.asserted.add(domain_id)
+            else:
+                self.asserted.discard(domain_id)
+            self._changed(domain_id)
+        return True
+
+    def fail(self, domain_id: int, failed: bool) -> None:
+        """Break a line, or mend it."""
+        if failed:
+            self.failed.add(domain_id)
+        else:
+            self.failed.discard(domain_id)
+
+    def _changed(self, domain_id: int) -> None:
+        for tell in self.on_change:
+            tell(domain_id)
