@@ -177,6 +177,24 @@ def test_the_way_back_is_a_page_and_an_interrupt_in_the_tree_and_in_the_settings
     assert "irqs = [ 112 ]" in settings
 
 
+def told_unasked(folder: Path, *, way_back: bool) -> int:
+    """How many messages a guest with the written files gets that subscribes to a clock and changes it."""
+    made = written.planned(devices=("/soc/gpu@fd000000",), agent=3, way_back=way_back)
+    tree, cfg = folder / "tuner.dts", folder / "tuner.cfg"
+    tree.write_text(guest_source(made))
+    cfg.write_text("\n".join(['name = "tuner"', *xl_settings(made, tree), ""]))
+    toolstack = running(load([shipped() / "host.dts"], shipped() / "platform.toml", [cfg], {}))
+    for message, words in ((0x9, (6, 1)), (0x5, (0, 6, 400_000_000, 0))):  # RATE_NOTIFY, RATE_SET
+        payload = b"".join(word.to_bytes(4, "little") for word in words)
+        assert toolstack.ask("tuner", console.Call(0x14, message, payload)).status == 0
+    return len(toolstack.ask("tuner", console.Take()).messages)
+
+
+def test_a_guest_with_the_written_way_back_is_told_what_it_subscribed_to(tmp_path: Path) -> None:
+    assert told_unasked(tmp_path, way_back=True) == 1
+    assert told_unasked(tmp_path, way_back=False) == 0
+
+
 def test_the_end_of_a_call_is_in_it_where_el3_raises_an_interrupt_for_it() -> None:
     made = way_back(with_agent(a2p_interrupt=100))
     found = bind(written.parsed(guest_source(made)))
