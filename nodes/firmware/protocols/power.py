@@ -35,6 +35,7 @@ class PowerService(Served):
     def __init__(self, machine: Machine, board: Board) -> None:
         self.domains: dict[int, PowerDomain] = {domain.id: domain for domain in machine.platform.power_domain}
         self.resources = {KIND: self.domains}
+        self._words = {domain.id: domain.words for domain in machine.platform.power_domain}
         self.votes = Votes()
         self._machine = machine
         self._grid = board.power
@@ -69,7 +70,7 @@ class PowerService(Served):
 
     def state_set(self, agent: int, request: power.StateSet) -> Answer:
         domain = self.domains[request.domain_id]
-        if request.power_state not in domain.words:
+        if request.power_state not in self._words[domain.id]:
             return Status.INVALID_PARAMETERS
         later = power.SET_FLAGS.get(request.flags, "async_set")
         if not self._settable(agent, domain, bool(later)):
@@ -113,11 +114,12 @@ class PowerService(Served):
 
     def _settle(self, domain_id: int) -> None:
         wishes = self.votes.of(domain_id)
-        depth = self.domains[domain_id].words.index
-        self._grid.demand(domain_id, min(wishes.values(), key=depth) if wishes else None)
+        shallowest = min(wishes.values(), key=self._words[domain_id].index) if wishes else None
+        self._grid.demand(domain_id, shallowest)
 
     def _tell(self, domain_id: int) -> None:
-        self._changed.tell(domain_id, StateChanged(self._machine.cause, domain_id, self.state(domain_id)))
+        if self._changed.of(domain_id):
+            self._changed.tell(domain_id, StateChanged(self._machine.cause, domain_id, self.state(domain_id)))
 
     def state(self, domain_id: int) -> int:
         """The real state of a domain."""
