@@ -22,6 +22,8 @@ from nodes.firmware.subscriptions import Subscriptions
 from nodes.firmware.votes import Votes
 
 KIND = "power_domain"
+NAMED = 0x30000  # since when a domain has a long name, and tells whether requests are notified
+SHORT_NAME = 15
 
 
 class PowerService(Served):
@@ -58,13 +60,13 @@ class PowerService(Served):
     def attributes(self, agent: int, request: power.DomainAttributes) -> Answer:
         domain = self.domains[request.domain_id]
         reached = self._machine.outbox.reaches(agent)
-        version = self._machine.version
+        newer = self._machine.version >= NAMED
         bits = power.DOMAIN.pack(
             state_change_notify=domain.notify and reached,
             async_set=domain.async_set and reached,
             sync_set=domain.sync_set and not domain.cpu,
-            change_requested_notify=domain.notify_requests and reached,
-            extended_name=version >= 0x30000 and len(domain.name) > 15,
+            change_requested_notify=newer and domain.notify_requests and reached,
+            extended_name=newer and len(domain.name) > SHORT_NAME,
         )
         return power.DomainAttributesReply(bits, domain.name)
 

@@ -166,6 +166,9 @@ class PowercapService(Served):
             return Status.BUSY
 
         def finish() -> Answer:
+            refusal = self._held_by_another(agent, one)
+            if refusal is not None:
+                return refusal
             self._wish(self.caps[request.cpli], agent, one.id, request.power_cap)
             return powercap.CapSetComplete(one.id, request.power_cap, request.cpli)
 
