@@ -29,9 +29,11 @@ check: setup ## Lint, formatting, types, import contracts, generated files.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deploy.generate --check
+	$(BIN)/python -m tests.coverage --check
 
 docs: setup ## Regenerate the reference pages from the tables.
 	$(BIN)/python -m deploy.generate
+	$(BIN)/python -m tests.coverage
 
 bench: setup ## Compare the real path with plain C libzmq, as ratios (needs cc and libzmq3-dev).
 	$(BIN)/python -m tests.bench

@@ -8,7 +8,7 @@ statuses. Most agents share one table of rows; one that negotiated, lost a proto
 has its own, so that nobody else pays for it.
 """
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 
 from bus.fields import Message, WrongSize, decode, decode_front, reserved_bits_set
 from bus.scmi import header
@@ -67,11 +67,19 @@ class Row:
         self.handler = handler
         self.of = resource.name if resource else ""
         self.kind = resource.of if resource else ""
-        self.known: Container[int] = service.resources[resource.of] if resource else ()
+        self.known: Container[int] = _known(service.resources[resource.of]) if resource else ()
         self.own_ladder = command.name in service.own_ladder
         self.always = command.id in ALWAYS
         self.counts = tuple(service.resources) if command.id == ATTRIBUTES else ()
         self.unknown = Status.NOT_FOUND
+
+
+def _known(ids: Collection[int]) -> Container[int]:
+    """``ids``; without a gap as a range, because asking that touches no memory, however many they are."""
+    if not ids:
+        return ids
+    first, last = min(ids), max(ids)
+    return range(first, last + 1) if last - first + 1 == len(ids) else ids
 
 
 Judge = Callable[[int, Row, int, bytes], Answer]
@@ -183,8 +191,9 @@ class Ladder:
                 return row.unknown
             if reserved_bits_set(request, row.version):
                 return Status.INVALID_PARAMETERS
-            named = (row.kind, resource)
-            if named not in self._allowed[agent] and not self._permissions.may(agent, named, row.changes):
+            flags = self._allowed[agent].near.get(row.kind, b"")
+            usable = resource < len(flags) and flags[resource]
+            if not usable and not self._permissions.may(agent, (row.kind, resource), row.changes):
                 return Status.DENIED
         elif not row.own_ladder and reserved_bits_set(request, row.version):
             return Status.INVALID_PARAMETERS

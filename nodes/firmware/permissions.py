@@ -17,6 +17,7 @@ from nodes.firmware.platform import Agent, Device, Platform
 from nodes.firmware.platform.kinds import DEVICE_KEYS, PROTOCOL_OF
 from nodes.firmware.profile import DEFAULT, FirmwareProfile
 from nodes.firmware.rights import EVERY_COMMAND, Command, Resource, Rights
+from nodes.firmware.usable import Usable
 
 
 def resources_of(device: Device) -> list[Resource]:
@@ -64,13 +65,13 @@ class Permissions:
         self._public: set[int] = set()
         self._shut: dict[int, frozenset[int]] = dict.fromkeys((one.id for one in platform.agent), frozenset())
         self._held: dict[int, Held] = {}
-        self.allowed: dict[int, set[Resource]] = {}
+        self.allowed: dict[int, Usable] = {}
         self.denied: dict[int, frozenset[int]] = dict(self._shut)
         for agent in platform.agent:
             self._boot(agent)
 
     def _boot(self, agent: Agent) -> None:
-        self.allowed[agent.id] = set()
+        self.allowed[agent.id] = Usable()
         self._held[agent.id] = Held(())
         for device_id in sorted(self.granted_at_boot(agent.id)):
             self._held[agent.id].devices.add(device_id)

@@ -54,9 +54,10 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     ``checksum``: whether the area must hold a checksum; ``token_gaps``: what becomes of a token that does not
     follow the last one; ``p2a_full``: what becomes of a notification that finds the agent's page taken.
 
-    Protocols: ``level_set_while_off``: whether a voltage level is taken while its domain is off (then it is
-    supplied once it is on), or else with which status it is refused; ``limits_both_zero``: what
-    PERFORMANCE_LIMITS_SET says to two zeros, which leave both limits as they are.
+    Protocols: ``clock_async``: whether rates can be set asynchronously at all; ``level_set_while_off``:
+    whether a voltage level is taken while its domain is off (then it is supplied once it is on), or else with
+    which status it is refused; ``limits_both_zero``: what PERFORMANCE_LIMITS_SET says to two zeros, which
+    leave both limits as they are.
 
     ``facts`` says for each field that differs what it stands for; ``options`` are the firmware's own.
     """
@@ -93,6 +94,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     checksum: bool = False
     token_gaps: Literal["accepted", "refused"] = "accepted"
     p2a_full: Literal["queue", "drop"] = "queue"
+    clock_async: bool = True
     level_set_while_off: Status = Status.SUCCESS
     limits_both_zero: Status = Status.OUT_OF_RANGE
     facts: Mapping[str, str] = {}
@@ -268,6 +270,7 @@ SCP_FIRMWARE = _firmware(
     ),
     spurious=Difference("ignored", "a doorbell while FREE is set is ignored"),
     bad_length_status=Difference(True, "a bad length sets ERROR and also writes the status PROTOCOL_ERROR"),
+    clock_async=Difference(False, "setting a clock's rate asynchronously is NOT_SUPPORTED"),
     p2a_full=Difference(
         "drop", "a notification that finds the agent's page taken is abandoned at once, none is queued"
     ),

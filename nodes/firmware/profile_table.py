@@ -44,6 +44,7 @@ TITLES: Final[Mapping[str, str]] = {
     "failure": "page after a bad doorbell",
     "checksum": "checksum in the area",
     "token_gaps": "gaps between tokens",
+    "clock_async": "asynchronous clock rates",
     "p2a_full": "agent's page taken",
 }
 WORDS: Final[Mapping[tuple[str, object], str]] = {

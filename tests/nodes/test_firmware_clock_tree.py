@@ -5,9 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.links import XEN
 from bus.scmi import clock
 from bus.scmi.status import Status
+from nodes.contract import Boot
+from nodes.firmware.core import FirmwareCore
 from nodes.firmware.platform import Clock, PlatformError, check
+from nodes.firmware.profile import SPEC_STRICT
 from nodes.limits import CLOCK_ASYNC
 from tests.nodes.clocks import (
     ALONE,
@@ -215,6 +219,16 @@ def test_where_asynchronous_rates_are_not_offered(bench: Bench) -> None:
         offers[agent] = clock.ATTRIBUTES.unpack(body.attributes)
     assert offers[TWO] == {"max_async_requests": CLOCK_ASYNC, "num_clocks": len(CLOCKS)}
     assert offers[DOM0] == {"max_async_requests": 0, "num_clocks": len(CLOCKS)}
+
+
+def test_a_firmware_without_asynchronous_rates() -> None:
+    bench = made()
+    without = msgspec.structs.replace(SPEC_STRICT, clock_async=False)
+    bench.core = FirmwareCore(platform(clock=CLOCKS), bench.memory, XEN, without)
+    bench.core.step(Boot(), 0)
+    assert put(bench, TWO, PLL, 150_000, ASYNC) is Status.NOT_SUPPORTED
+    assert answer(bench, TWO, "clock", "PROTOCOL_ATTRIBUTES").attributes == len(CLOCKS)
+    assert put(bench, TWO, PLL, 150_000) is OK
 
 
 def test_as_many_asynchronous_rates_as_were_offered(bench: Bench) -> None:

@@ -25,13 +25,22 @@ class _Node:
         self.users = 0
         self.asked_on: bool | None = None
         self.asked_rate: int | None = None
-        self.demands: dict[str, int] = {}
-        self.followers: dict[int, None] = {}
+        self.demands: dict[str, int] | None = None
+        self.followers: dict[int, None] | None = None
 
     @property
     def wanted(self) -> bool:
         asked = self.spec.enabled if self.asked_on is None else self.asked_on
         return asked or bool(self.demands) or self.users > 0
+
+    @property
+    def own_rate(self) -> int:
+        """The rate of a clock with rates of its own: the highest that is wanted, else that at boot."""
+        asked = self.asked_rate
+        if self.demands:
+            highest = max(self.demands.values())
+            return highest if asked is None else max(highest, asked)
+        return self.spec.rate if asked is None else asked
 
 
 class Clocks:
@@ -44,9 +53,9 @@ class Clocks:
         self._nodes = {one.id: _Node(one) for one in clocks}
         for clock_id, node in self._nodes.items():
             if node.parent is not None and node.spec.follows:
-                self._nodes[node.parent].followers[clock_id] = None
+                self._follow(clock_id, node.parent)
         for clock_id, node in self._nodes.items():
-            if not node.spec.follows:
+            if node.followers and not node.spec.follows:
                 self._spread(node.followers)
             if node.spec.enabled:
                 self._turn(clock_id)
@@ -69,13 +78,17 @@ class Clocks:
 
     def ask_state(self, clock_id: int, on: bool | None) -> None:
         """What the agents' votes on the state come to."""
-        self._nodes[clock_id].asked_on = on
-        self._tell((), self._turn(clock_id))
+        node = self._nodes[clock_id]
+        node.asked_on = on
+        if node.on != node.wanted:
+            self._tell((), self._turn(clock_id))
 
     def ask_rate(self, clock_id: int, rate: int | None) -> None:
         """What the agents' votes on the rate come to, in Hz."""
-        self._nodes[clock_id].asked_rate = rate
-        self._tell(self._spread((clock_id,)), ())
+        node = self._nodes[clock_id]
+        node.asked_rate = rate
+        if node.own_rate != node.rate and not node.spec.follows:
+            self._tell(self._spread((clock_id,)), ())
 
     def ask_parent(self, clock_id: int, parent: int | None) -> None:
         """Which parent the agents want."""
@@ -92,21 +105,28 @@ class Clocks:
                 turned += self._turn(side)
         if not node.spec.follows:
             return self._tell((), turned)
-        del self._nodes[before].followers[clock_id]
-        self._nodes[parent].followers[clock_id] = None
+        (self._nodes[before].followers or {}).pop(clock_id, None)
+        self._follow(clock_id, parent)
         self._tell(self._spread((clock_id,)), turned)
         return None
 
     def demand(self, clock_id: int, who: str, rate: int | None) -> None:
         """A part of the board needs the clock on, at ``rate`` Hz at least; None: not any more."""
         node = self._nodes[clock_id]
+        demands = node.demands = node.demands or {}
         if rate is None:
-            node.demands.pop(who, None)
+            demands.pop(who, None)
         else:
-            node.demands[who] = rate
+            demands[who] = rate
         self._tell(self._spread((clock_id,)), self._turn(clock_id))
 
     # ---- what follows -------------------------------------------------------------------------
+
+    def _follow(self, clock_id: int, parent: int) -> None:
+        source = self._nodes[parent]
+        if source.followers is None:
+            source.followers = {}
+        source.followers[clock_id] = None
 
     def _turn(self, clock_id: int) -> list[int]:
         """Make a clock's state what it should be, and its parents'; the clocks that changed."""
@@ -134,7 +154,8 @@ class Clocks:
             if rate != node.rate:
                 node.rate = rate
                 moved.append(at)
-                todo.extend(reversed(node.followers))
+                if node.followers:
+                    todo.extend(reversed(node.followers))
         return moved
 
     def _rate_of(self, node: _Node) -> int:
@@ -142,15 +163,13 @@ class Clocks:
         if spec.follows:
             source = 0 if node.parent is None else self._nodes[node.parent].rate
             return source * spec.multiply // spec.divide
-        wanted = list(node.demands.values())
-        if node.asked_rate is not None:
-            wanted.append(node.asked_rate)
-        return max(wanted, default=spec.rate)
+        return node.own_rate
 
     def _tell(self, moved: Sequence[int], turned: Sequence[int]) -> None:
         for clock_id in moved:
             for listener in self.on_rate:
                 listener(clock_id)
-        for clock_id in dict.fromkeys((*moved, *turned)):
-            for listener in self.on_change:
-                listener(clock_id)
+        if self.on_change:
+            for clock_id in dict.fromkeys((*moved, *turned)):
+                for listener in self.on_change:
+                    listener(clock_id)

@@ -42,7 +42,7 @@ class ClockService(Served):
         self._rates_fit = fits(clock.DescribeRatesReply, payload_bytes)
         self._parents_fit = fits(clock.PossibleParentsGetReply, payload_bytes)
         self._own_view = machine.platform.agent_view == "own"
-        self._any_async = any(one.async_set for one in self.clocks.values())
+        self._async = machine.profile.clock_async and any(one.async_set for one in self.clocks.values())
         self.states, self.rates, self.parents = Votes(), Votes(), Votes()
         self.extended = {clock.DUTY_CYCLE: Votes(), clock.PHASE: Votes()}
         self.holds = Holds("clock", "clock", self.clocks.values())
@@ -71,10 +71,8 @@ class ClockService(Served):
     # ---- what is told -------------------------------------------------------------------------
 
     def protocol_attributes(self, agent: int, _request: object) -> Answer:
-        offered = self._any_async and self.machine.outbox.reaches(agent)
-        bits = clock.ATTRIBUTES.pack(
-            max_async_requests=CLOCK_ASYNC if offered else 0, num_clocks=len(self.clocks)
-        )
+        most = CLOCK_ASYNC if self._async and self.machine.outbox.reaches(agent) else 0
+        bits = clock.ATTRIBUTES.pack(max_async_requests=most, num_clocks=len(self.clocks))
         return clock.ProtocolAttributesReply(bits)
 
     def attributes(self, agent: int, request: clock.ClockAttributes) -> Answer:
@@ -144,7 +142,7 @@ class ClockService(Served):
         if not one.rate_control or self.holds.taken(agent, one.id):
             return Status.DENIED
         later = clock.RATE_SET_FLAGS.get(request.flags, "async_set")
-        if later and not (one.async_set and self.machine.outbox.reaches(agent)):
+        if later and not (self._async and one.async_set and self.machine.outbox.reaches(agent)):
             return Status.NOT_SUPPORTED
         rate = reachable(self._rates(one), request.rate, request.flags)
         if rate is None:

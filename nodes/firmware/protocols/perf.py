@@ -5,7 +5,8 @@ nothing in common, the lowest of the maxima is minimum and maximum: a ceiling pr
 A level that was asked for before stays a wish and comes into force when the limits allow it. An exclusive
 domain belongs to the first agent that sets it, until that agent is reset. What a level drives is
 ``hardware.perf``'s business; here levels are places in the list of operating points, and become numbers
-where they are told.
+where they are told. LEVEL_GET and LIMITS_GET tell what is in force, or, where the platform's ``agent_view``
+says so, an agent's own wish if it has one; then LEVEL_SET is judged by the agent's own limits too.
 """
 
 from bisect import bisect_left, bisect_right

@@ -3,7 +3,8 @@
 Of several wishes for on, the newest one says in which mode. An exclusive domain belongs to the first agent
 that changes it, until that agent turns it off or is reset. Level and configuration are independent: what is
 set while a domain is off is supplied once it is on, unless the firmware refuses it. There are no
-notifications.
+notifications. CONFIG_GET and LEVEL_GET tell what is physically so, or, where the platform's ``agent_view``
+says so, an agent's own wish if it has one.
 """
 
 from bus.scmi import voltage
