@@ -53,6 +53,8 @@ DOMAINS = (
         base_uw=1000,
         cai=Averaging(100, 300, 100),
         levels=(CapLevel("peak", CapRange(10, 200, 10), Averaging(10, 20, 5)),),
+        async_set=True,
+        set_us=100,
         sharing="exclusive",
         every_measurement=False,
     ),
@@ -215,6 +217,13 @@ def test_an_exclusive_domain_is_its_first_users(bench: Bench) -> None:
     assert cap(bench, ALONE, 40) is OK
     assert cap(bench, ALONE, 0) is OK
     assert cap(bench, ALONE, 60, THREE) is OK
+
+
+def test_an_asynchronous_cap_comes_too_late_for_a_domain_that_somebody_else_took(bench: Bench) -> None:
+    assert cap(bench, ALONE, 50, flags=ASYNC) is OK
+    assert cap(bench, ALONE, 60, THREE) is OK
+    assert [(one.agent, one.status) for one in wait(bench, 101)] == [(TWO, Status.DENIED)]
+    assert capped(bench, ALONE) == 60
 
 
 def test_an_asynchronous_cap(bench: Bench) -> None:

@@ -64,7 +64,7 @@ class PowercapService(Served):
             "POWERCAP_CAI_SET": self.cai_set,
         }
         for one in self.domains:
-            self._apply(one)
+            self._apply(one, self._told(one))
 
     def message_attributes(self, command: str) -> int | Status:
         return int(command.removeprefix("POWERCAP_") in self._fast)
@@ -166,6 +166,9 @@ class PowercapService(Served):
             return Status.BUSY
 
         def finish() -> Answer:
+            refusal = self._held_by_another(agent, one)
+            if refusal is not None:
+                return refusal
             self._wish(self.caps[request.cpli], agent, one.id, request.power_cap)
             return powercap.CapSetComplete(one.id, request.power_cap, request.cpli)
 
@@ -276,20 +279,22 @@ class PowercapService(Served):
             votes.cast(agent, domain_id, value)
         after = self._told(domain_id)
         if before != after:
-            self._apply(domain_id)
-            self._tell(domain_id, before, after)
+            self._apply(domain_id, after)
+            if self._changed.of(domain_id):
+                self._tell(domain_id, before, after)
 
     def _told(self, domain_id: int) -> list[Told]:
         pai = self.pai_us(domain_id)
         levels = range(len(self._levels[domain_id]))
         return [(self.cap(domain_id, cpli), pai, self.cai_us(domain_id, cpli)) for cpli in levels]
 
-    def _apply(self, domain_id: int) -> None:
+    def _apply(self, domain_id: int, levels: list[Told]) -> None:
         """The lowest cap of all levels is the one that counts, over its own interval."""
         one = self.domains[domain_id]
-        caps = [(cap, cai) for cap, _, cai in self._told(domain_id) if cap != LIFTED]
-        cap, cai = min(caps, default=(None, self.cai_us(domain_id)))
-        self._board.averaging(domain_id, self.pai_us(domain_id))
+        caps = [(cap, cai) for cap, _, cai in levels if cap != LIFTED]
+        _, pai, own_cai = levels[0]
+        cap, cai = min(caps, default=(None, own_cai))
+        self._board.averaging(domain_id, pai)
         self._board.cap(domain_id, None if cap is None else cap * one.microwatts, cai)
         self.measurements.plan(domain_id)
 
