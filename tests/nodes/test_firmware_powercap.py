@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bus.scmi import powercap
+from bus.scmi.fastchannel import DescribeFastchannelReply
 from bus.scmi.protocol import MessageAttributes
 from bus.scmi.status import Status
 from nodes.firmware.platform import (
@@ -150,7 +151,7 @@ def test_an_agent_without_a_way_back_is_not_offered_what_needs_one(bench: Bench)
 
 def test_fast_channels(bench: Bench) -> None:
     found = ask(bench, "DESCRIBE_FASTCHANNEL", powercap.DescribeFastchannel(RICH, 5, 0))
-    assert found == powercap.DescribeFastchannelReply(0b101, 7, 0x5000_0000, 4, 0x5000_1000, 1, 0)
+    assert found == DescribeFastchannelReply(0b101, 7, 0x5000_0000, 4, 0x5000_1000, 1, 0)
     for domain, message, status in (
         (RICH, 4, Status.NOT_SUPPORTED),
         (RICH, 0xD, Status.NOT_FOUND),
