@@ -266,8 +266,6 @@ class PerfService(Served):
     # ---- what agents hold ---------------------------------------------------------------------
 
     def reset(self, agent_id: int) -> None:
-        self.limits_changed.withdraw(agent_id)
-        self.level_changed.withdraw(agent_id)
         self.holds.withdraw(agent_id)
         concerned = {
             one for votes in (self.levels, self.lows, self.highs) for one in votes.withdraw(agent_id)
