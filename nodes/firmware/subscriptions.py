@@ -94,7 +94,11 @@ class Subscriptions:
     def ledger(self, agent: int) -> list[Entry]:
         return [
             Entry(
-                "subscription", self._table.key, f"{self._kind} {one}".strip(), self.notification.name, detail
+                "subscription",
+                self._table.key,
+                f"{self._kind} {one}" if self._kind else "",
+                self.notification.name,
+                detail,
             )
             for one, detail in sorted(self._by_agent.get(agent, {}).items())
         ]
