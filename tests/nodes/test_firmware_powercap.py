@@ -16,6 +16,7 @@ from nodes.firmware.platform import (
     PerfDomain,
     PlatformError,
     PowercapDomain,
+    View,
 )
 from nodes.firmware.platform.perf import Opp
 from tests.nodes.el3 import DOM0, THREE, TWO, Bench
@@ -135,6 +136,13 @@ def test_ranges_never_contradict_their_bits(bench: Bench) -> None:
             assert least
             assert (least != most) == bool(step) == bool(bits[bit])
     assert attributes(bench, ROOT).parent_id == 0xFFFF_FFFF
+
+
+def test_a_parent_that_an_agent_does_not_see_is_none() -> None:
+    seen = (View(TWO, "powercap_domain", (RICH,)), View(THREE, "powercap_domain", (RICH, ROOT)))
+    bench = Bench(platform(powercap_domain=DOMAINS, view=seen))
+    assert attributes(bench, 0).parent_id == 0xFFFF_FFFF
+    assert attributes(bench, 0, THREE).parent_id == 1
 
 
 def test_an_agent_without_a_way_back_is_not_offered_what_needs_one(bench: Bench) -> None:
