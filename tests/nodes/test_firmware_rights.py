@@ -274,6 +274,10 @@ def test_anyone_grants() -> None:
             {"right": (Right(TWO, True, ("base.BASE_SET_DEVICE_PERMISSIONS",)),)},
             r"right\[0\].commands: base.BASE_SET_DEVICE_PERMISSIONS is everybody's but for what `trusted`",
         ),
+        (
+            {"right": (Right(TWO, True, ("sensor.SENSOR_DESCRIPTION_GET",)),)},
+            r"SENSOR_DESCRIPTION_GET names no resource, so there is nothing to allow; ",
+        ),
         ({"right": (Right(TWO, True, (GET,), "power_domain"),)}, r"CLOCK_RATE_GET names no power_domain; "),
         (
             {"right": (Right(TWO, True, (GET,)), Right(TWO, False, (GET,)))},
