@@ -5,6 +5,9 @@ to. What a tree cannot tell (rates, names, latencies) gets plain defaults. A tre
 no access-controllers has nothing to grant: there everything is allowed.
 """
 
+import msgspec
+
+from bus.shmem import PAGE_BYTES
 from deploy.errors import UserError
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.firmware.platform import (
@@ -17,7 +20,7 @@ from nodes.firmware.platform import (
     ResetDomain,
     check,
 )
-from nodes.guest.binding import Consumer, bind
+from nodes.guest.binding import Binding, Consumer, bind
 from nodes.limits import AGENT_ID_MAX
 from nodes.xen import binding
 from nodes.xen.errno import XenError
@@ -71,6 +74,8 @@ def _agents(own: binding.Management, secondaries: list[binding.Secondary]) -> tu
 
 def _platform(tree: Tree, agents: tuple[Agent, ...], provider: str) -> Platform:
     found = bind(tree)
+    taken = {agent.shmem // PAGE_BYTES for agent in agents}
+    agents = tuple(_with_way_back(agent, found, taken) for agent in agents)
     consumers = {one.path: one for one in found.consumers} if found else {}
     devices: dict[int, Device] = {}
     for node in tree:
@@ -88,6 +93,19 @@ def _platform(tree: Tree, agents: tuple[Agent, ...], provider: str) -> Platform:
         reset_domain=tuple(ResetDomain(one, f"reset{one}") for one in resets),
         device=tuple(devices[one] for one in sorted(devices)),
     )
+
+
+def _with_way_back(agent: Agent, host: Binding | None, taken: set[int]) -> Agent:
+    """The agent of the tree's own channel with the interrupts and the P2A page that the tree gives it.
+
+    A page that is none, or one of the frames ``taken`` for calls, EL3 would not use; check tells of it.
+    """
+    if host is None or host.func_id != agent.smc_id:
+        return agent
+    agent = msgspec.structs.replace(agent, a2p_interrupt=host.completion)
+    if host.p2a is None or host.p2a.shmem % PAGE_BYTES or host.p2a.shmem // PAGE_BYTES in taken:
+        return agent
+    return msgspec.structs.replace(agent, p2a_shmem=host.p2a.shmem, p2a_interrupt=host.p2a.interrupt)
 
 
 def _device(device_id: int, node: Node, consumer: Consumer | None) -> Device:

@@ -12,6 +12,7 @@ from pathlib import Path
 import bus
 from bus import reference
 from bus.scmi import PROTOCOLS
+from deploy.interop import grid as interop
 from deploy.lint import rules
 from nodes import reference as nodes_reference
 from nodes.firmware import profile_table
@@ -23,6 +24,7 @@ PAGES: Mapping[str, Sections] = {
     "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
     "deploy/lint/RULES.md": {"rules": rules.markdown},
+    "deploy/interop/GRID.md": {"grid": interop.markdown},
     "nodes/firmware/PROFILES.md": {"firmwares": profile_table.markdown},
     "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
     "deploy/platforms/README.md": {"platform": nodes_reference.platform_keys},

@@ -18,7 +18,7 @@ from deploy.errors import UserError
 from deploy.files import read_bytes, read_text
 from deploy.xl.cfg import DomainConfig
 from deploy.xl.cfg import parse as parse_cfg
-from deploy.xl.sci import ArmSci, IomemRange, SciType, parse_arm_sci, parse_iomem
+from deploy.xl.sci import ArmSci, IomemRange, SciType, parse_arm_sci, parse_iomem, parse_irq
 from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Platform, PlatformError, check
 from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
@@ -242,7 +242,7 @@ def read_guest(path: Path, profile: Profile = DEFAULT) -> Guest:
         cfg.on_reboot,
         cfg.on_crash,
         cfg.iommu(),
-        cfg.irqs,
+        tuple(_irq(cfg, text) for text in cfg.irqs),
     )
 
 
@@ -289,6 +289,13 @@ def _arm_sci(cfg: DomainConfig, profile: Profile) -> ArmSci:
         return parse_arm_sci(cfg.arm_sci, profile)
     except ValueError as error:
         raise UserError(f"{cfg.place('arm_sci')}: {str(error).removeprefix('arm_sci: ')}") from None
+
+
+def _irq(cfg: DomainConfig, text: str) -> int:
+    try:
+        return parse_irq(text)
+    except ValueError as error:
+        raise UserError(f"{cfg.place('irqs')}: {str(error).removeprefix('irqs: ')}") from None
 
 
 def _iomem(cfg: DomainConfig, text: str) -> IomemRange:

@@ -13,6 +13,7 @@ from nodes.devicetree import Node, Tree, TreeError
 SPI, PPI = 0, 1  # the first cell
 FIRST_SPI, FIRST_PPI = 32, 16
 SPIS = range(FIRST_SPI, 1020)
+GUEST_GIC = 0xFDE8  # the phandle that Xen and libxl give a guest's interrupt controller
 GIC_CELLS = (3, 4)  # kind, number, flags; GICv3 may have a fourth for a partition
 NUMBERS_END = {SPI: 988, PPI: 16}
 

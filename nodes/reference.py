@@ -107,7 +107,9 @@ def _tables(path: str, table: type[msgspec.Struct]) -> Iterator[tuple[str, type[
         for inner in _structs(field.type):
             listed = any(get_origin(one) is tuple and inner in get_args(one) for one in _options(field.type))
             title = f"[[{field.name}]]" if listed and not path else f"[{field.name}]"
-            yield from _tables(f"{path} {field.name} = {{ ... }}" if path else title, inner)
+            kind = inner.__struct_config__.tag
+            told = f'kind = "{kind}", ...' if kind else "..."
+            yield from _tables(f"{path} {field.name} = {{ {told} }}" if path else title, inner)
 
 
 def _options(hint: Any) -> list[Any]:
@@ -162,7 +164,7 @@ def _type(hint: Any) -> str:
     if inner and all(isinstance(one, str) for one in inner):
         return " or ".join(f'`"{one}"`' for one in inner)
     if inner:
-        return " or ".join(_type(one) for one in inner)
+        return " or ".join(dict.fromkeys(_type(one) for one in inner))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return "table"
     return {int: "integer", str: "string", bool: "boolean"}.get(hint, str(hint))

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,21 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from deploy import unasked
 from deploy.cli.live import Rates, screen
 from deploy.cli.options import firmware_option, json_option, platform_files, topology_of
 from deploy.cli.output import console, count, say_error, say_json, table, who_is_who
 from deploy.cli.status import work_table
 from deploy.engines.local import Options
 from deploy.errors import UserError
+from deploy.holdings import Holdings, holdings
 from deploy.platform import Event, Platform
 from deploy.rundir import RunDirectory, default_path
 from deploy.scenario import THINK_NS, Verdict, attempts, try_all
 from deploy.summary import AgentRow, agent_rows
 from deploy.toolstack import Toolstack, Work
-from deploy.topology import with_firmware
+from deploy.topology import Guest, with_firmware
+from deploy.unasked import Said
 
 REFRESH_S = 0.25
 
@@ -35,6 +39,8 @@ class Result(msgspec.Struct):
 
     rows: list[AgentRow]
     verdicts: list[Verdict]
+    said: list[Said]
+    freed: Holdings | None
     account: dict[str, int]
     events: list[Any]
     problems: list[str]
@@ -103,6 +109,9 @@ def _play(platform: Platform, seconds: float, out: Console) -> Result:
         out.print()
         _work(platform, seconds, out)
         verdicts = _forbidden(platform)
+        toolstack = platform.toolstack
+        said = unasked.show(platform.topology, toolstack.list(), toolstack.ask)
+        freed = _freed(platform)
         _settle(platform)
         rows = agent_rows(platform.toolstack, platform.engine.stats())
         account = _account(platform)
@@ -111,9 +120,11 @@ def _play(platform: Platform, seconds: float, out: Console) -> Result:
     result = Result(
         rows,
         verdicts,
+        said,
+        freed,
         account,
         list(platform.events),
-        _problems(platform, verdicts, account),
+        _problems(platform, verdicts, said, account) + _leaks(freed),
         left_behind(nodes, platform.run_directory.path),
     )
     _report(result, len(nodes), platform, out)
@@ -125,7 +136,7 @@ def _play(platform: Platform, seconds: float, out: Console) -> Result:
 
 def _work(platform: Platform, seconds: float, out: Console) -> None:
     """Let the guests work; halfway destroy one and create it again a moment later."""
-    victim = next((guest for guest in platform.topology.guests if guest.binding is not None), None)
+    victim = _victim(platform)
     begin = time.monotonic()
     steps: list[tuple[float, Callable[[], object]]] = []
     if victim is not None:
@@ -166,6 +177,36 @@ def _settle(platform: Platform) -> None:
         platform.pump(0.1)
 
 
+def _victim(platform: Platform) -> Guest | None:
+    """Who dies in the middle of the work: the first guest that speaks SCMI."""
+    return next((guest for guest in platform.topology.guests if guest.binding is not None), None)
+
+
+def _freed(platform: Platform) -> Holdings | None:
+    """What the agent of the domain that died held, and what of it its reset left."""
+    victim = _victim(platform)
+    if victim is None or not _go_on(platform):
+        return None
+    toolstack = platform.toolstack
+    held = holdings(toolstack.ask_firmware, toolstack.list(), victim.name)
+    return held if held.reset is not None else None
+
+
+def _leaks(freed: Holdings | None) -> list[str]:
+    if freed is None or freed.reset is None or not freed.reset.leaks:
+        return []
+    return [f"the reset of agent {freed.agent} left something: {freed.reset.verdict}"]
+
+
+def _freed_line(freed: Holdings | None) -> list[str]:
+    if freed is None or freed.reset is None:
+        return []
+    kinds = Counter(one.kind for one in freed.reset.before)
+    what = ", ".join(f"{number} {kind}{'s' if number > 1 else ''}" for kind, number in kinds.items())
+    after = len(freed.reset.after)
+    return [f"Its ledger in EL3 held {what or 'nothing'} before that reset, {after or 'nothing'} after."]
+
+
 # ---- accounting --------------------------------------------------------------------------------------
 
 
@@ -182,8 +223,11 @@ def _account(platform: Platform) -> dict[str, int]:
     return found
 
 
-def _problems(platform: Platform, verdicts: list[Verdict], account: dict[str, int]) -> list[str]:
+def _problems(
+    platform: Platform, verdicts: list[Verdict], said: list[Said], account: dict[str, int]
+) -> list[str]:
     found = [platform.failure] if platform.failure else []
+    found += [f"{one.domain} {one.what}: {one.answer}" for one in said if not one.as_it_has_to_be]
     found += [
         f"{one.attempt.domain} {one.attempt.title}: {one.answer}, not {one.attempt.expected}"
         for one in verdicts
@@ -243,8 +287,24 @@ def _report(result: Result, processes: int, platform: Platform, out: Console) ->
             ],
         )
     )
+    if result.said:
+        out.print("\n[bold]Said unasked, through the agent's own page and interrupt[/bold]")
+        out.print(
+            table(
+                None,
+                ["domain", "what", ""],
+                [
+                    [one.domain, one.what, Text(one.answer, "green" if one.as_it_has_to_be else "red")]
+                    for one in result.said
+                ],
+            )
+        )
     out.print("\n[bold]What each did[/bold]")
     out.print(work_table(result.rows))
+    out.print(
+        "[dim]DENIED: ids that are somebody else's, met by drivers that look at every id at start as Linux "
+        "does, and what was tried above.[/dim]"
+    )
     account = result.account
     issued = sum(account[key] for key in ("answered", "definite_error", "indefinite_error"))
     errors = issued - account["answered"]
@@ -252,7 +312,7 @@ def _report(result: Result, processes: int, platform: Platform, out: Console) ->
         f"\n{count(issued)} calls issued = {count(account['answered'])} answered + {errors} ended with an "
         f"explicit error. Agent resets: {account['resets']}. Frames dropped: {account['dropped']}."
     )
-    for line in _second_lives(platform.events):
+    for line in [*_second_lives(platform.events), *_freed_line(result.freed)]:
         out.print(escape(line))
     for problem in result.problems:
         out.print(f"[red]problem:[/red] {escape(problem)}")

@@ -13,7 +13,7 @@ from deploy.devicetree.emit import to_dtb, to_dts
 from deploy.devicetree.source import Sources
 from deploy.dt.advice import advice
 from deploy.dt.dom0 import write_dom0
-from deploy.dt.guest import ADDRESS, Kind, in_ram, plan
+from deploy.dt.guest import ADDRESS, Kind, in_ram, offered, plan
 from deploy.dt.template import guest_source
 from deploy.dt.who import asked, known_domains
 from deploy.errors import UserError
@@ -119,6 +119,7 @@ def dom0(
     help="Who builds the guest. Default: dom0less for a boot domain of the host tree, else xl.",
 )
 @click.option("--device", multiple=True, metavar="PATH", help="One more host device for it. Repeatable.")
+@click.option("--way-back", is_flag=True, help="With the agent's P2A page and interrupts.")
 @platform_files
 @output_options
 def guest(
@@ -127,6 +128,7 @@ def guest(
     agent: int | None,
     kind: Kind | None,
     device: tuple[str, ...],
+    way_back: bool,
     host_dt: tuple[Path, ...],
     platform_file: Path | None,
     xl: tuple[Path, ...],
@@ -145,11 +147,20 @@ def guest(
     configuration that goes with the tree is printed on standard error. The guest's own tree is not
     read, so it need not exist yet. Registers, SCMI clocks, power domains and resets of its devices are
     copied; what cannot be is a TODO in the source.
+
+    --way-back adds what platform.toml has for the agent: a second page in shmem, at the guest address
+    after the first, with the interrupt "p2a" that says that a message is in it, and "a2p", the end of a
+    call, if EL3 raises it. "p2a" is Trapline's own: the kernel's binding of arm,scmi-smc knows the one
+    interrupt "a2p", so dt-validate objects to the name, and Linux, whose SMC transport has no receive
+    channel, makes no use of it. Without the option the tree keeps the binding, and the guest polls and is
+    told nothing unasked.
     """
     files = _files(host_dt, platform_file, xl, dom0less)
     known = asked(name, known_domains(files.host, files.folder, files.xl, files.partials), agent)
     who = (name, kind or known.kind, known.agent_id or 0)
-    made = plan(files.host, files.platform(), who, _address(address), (*known.devices, *device))
+    platform = files.platform()
+    paths = (*known.devices, *device)
+    made = plan(files.host, platform, who, _address(address), paths, way_back=way_back)
     source = guest_source(made)
     _write(_parsed(source, output), source, output, form)
     if in_ram(made.address):
@@ -157,7 +168,7 @@ def guest(
     for copy in made.devices:
         for remark in copy.todo:
             _say(f"todo: {copy.path}: {remark}")
-    click.echo("\n".join(advice(made, output)), err=True)
+    click.echo("\n".join(advice(made, output, offered=offered(platform, made.channel))), err=True)
 
 
 def _address(text: str) -> int:

@@ -13,6 +13,7 @@ from bus.shmem import PAGE_BYTES
 from deploy.devicetree.emit import spelled
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.guest.binding import CHANNEL, CLOCK, POWER, RESET
+from nodes.interrupts import GUEST_GIC
 
 LABELS = {POWER: "scmi_pd", CLOCK: "scmi_clk", RESET: "scmi_reset"}
 _SPECIFIERS = (
@@ -122,8 +123,8 @@ def _remarks(node: Node, done: set[str]) -> Iterator[str]:
     interrupts = [name for name in left if name.startswith("interrupt")]
     if interrupts:
         yield (
-            f"{', '.join(interrupts)}: add interrupts with interrupt-parent = <0xfde8>, the guest's GIC, "
-            "and let Xen route them (irqs = [ ... ] in an xl.cfg)"
+            f"{', '.join(interrupts)}: add interrupts with interrupt-parent = <{GUEST_GIC:#x}>, the guest's "
+            "GIC, and let Xen route them (irqs = [ ... ] in an xl.cfg)"
         )
     others = [name for name in left if name not in interrupts]
     if others:

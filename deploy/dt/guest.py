@@ -13,7 +13,8 @@ from deploy.dt.device import DeviceCopy, copy_device
 from deploy.errors import UserError
 from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Platform
-from nodes.guest.binding import CLOCK, POWER, RESET
+from nodes.guest.binding import CLOCK, COMPLETION, POWER, RECEIVE, RESET
+from nodes.interrupts import SPIS
 from nodes.xen import binding
 from nodes.xen.errno import XenError
 
@@ -39,8 +40,28 @@ class Channel(msgspec.Struct, frozen=True):
     shmem: int
 
 
+class WayBack(msgspec.Struct, frozen=True):
+    """The P2A page, ``shmem`` on the machine and ``address`` in the guest; interrupts by their ID in the GIC.
+
+    ``completion`` None: EL3 raises none at the end of a call.
+    """
+
+    shmem: int
+    address: int
+    interrupt: int
+    completion: int | None
+
+    def interrupts(self) -> dict[str, int]:
+        """The interrupts by their names in the tree."""
+        found = {RECEIVE: self.interrupt}
+        return found if self.completion is None else found | {COMPLETION: self.completion}
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """All that the template needs. ``address``: of the page, in the guest. ``protocols``: ids, ascending."""
+    """All that the template needs. ``address``: of the page, in the guest. ``protocols``: ids, ascending.
+
+    ``way_back`` None: the guest gets none.
+    """
 
     name: str
     kind: Kind
@@ -48,6 +69,7 @@ class Plan(msgspec.Struct, frozen=True):
     address: int
     protocols: tuple[int, ...]
     devices: tuple[DeviceCopy, ...]
+    way_back: WayBack | None = None
 
 
 def channels(host: Tree, platform: Platform) -> list[Channel]:
@@ -85,14 +107,55 @@ def channel_of(host: Tree, platform: Platform, agent_id: int) -> Channel:
 
 
 def plan(
-    host: Tree, platform: Platform, who: tuple[str, Kind, int], address: int, devices: Sequence[str]
+    host: Tree,
+    platform: Platform,
+    who: tuple[str, Kind, int],
+    address: int,
+    devices: Sequence[str],
+    *,
+    way_back: bool = False,
 ) -> Plan:
-    """What the guest ``who`` (name, kind, agent id) gets; ``devices`` are host paths. Raises UserError."""
+    """What the guest ``who`` (name, kind, agent id) gets; ``devices`` are host paths. Raises UserError.
+
+    ``way_back``: with the P2A page, which follows the page at ``address``, and its interrupt.
+    """
     name, kind, agent_id = who
     channel = channel_of(host, platform, agent_id)
     copies = _distinct(_copy(host, path) for path in dict.fromkeys(devices))
     check_address(address, copies)
-    return Plan(name, kind, channel, address, tuple(_protocols(platform)), copies)
+    back = _way_back(platform, channel, address + PAGE_BYTES) if way_back else None
+    if back is not None:
+        check_address(back.address, copies, f"--address {address:#x}: the P2A page, which follows it,")
+    return Plan(name, kind, channel, address, tuple(_protocols(platform)), copies, back)
+
+
+def offered(platform: Platform, channel: Channel) -> bool:
+    """Whether EL3 has a way back to the channel's agent."""
+    return any(one.smc_id == channel.func_id and one.p2a_shmem is not None for one in platform.agent)
+
+
+def _way_back(platform: Platform, channel: Channel, address: int) -> WayBack:
+    """EL3's way back to the agent; raises UserError if there is none, or none that Xen can pass on."""
+    who = f"agent {channel.agent_id} ({channel.name})"
+    agent = next((one for one in platform.agent if one.smc_id == channel.func_id), None)
+    if agent is None or agent.p2a_shmem is None or agent.p2a_interrupt is None:
+        raise UserError(
+            f"--way-back: EL3 has none to {who}; give its [[agent]] in platform.toml p2a_shmem and "
+            "p2a_interrupt, or leave --way-back out"
+        )
+    if agent.p2a_shmem % PAGE_BYTES:
+        raise UserError(
+            f"--way-back: p2a_shmem {agent.p2a_shmem:#x} of {who} is not the start of a page, and Xen maps "
+            "whole ones; give it a page in platform.toml"
+        )
+    back = WayBack(agent.p2a_shmem, address, agent.p2a_interrupt, agent.a2p_interrupt)
+    for name, intid in back.interrupts().items():
+        if intid not in SPIS:
+            raise UserError(
+                f"--way-back: {name}_interrupt {intid} of {who} is no SPI, the only interrupts that Xen "
+                f"routes to a guest; give {SPIS[0]}..{SPIS[-1]} in platform.toml"
+            )
+    return back
 
 
 def _copy(host: Tree, path: str) -> DeviceCopy:
@@ -125,9 +188,9 @@ def _protocols(platform: Platform) -> Iterator[int]:
         yield RESET
 
 
-def check_address(address: int, devices: Sequence[DeviceCopy]) -> None:
-    """Raise UserError if the page cannot be at ``address`` in the guest."""
-    where = f"--address {address:#x}"
+def check_address(address: int, devices: Sequence[DeviceCopy], named: str = "") -> None:
+    """Raise UserError if the page, ``named`` in the error, cannot be at ``address`` in the guest."""
+    where = named or f"--address {address:#x}"
     if address % PAGE_BYTES:
         near = address // PAGE_BYTES * PAGE_BYTES
         raise UserError(f"{where}: not the start of a page; Xen maps whole ones, give {near:#x} or another")

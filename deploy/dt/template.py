@@ -12,6 +12,7 @@ from deploy.devicetree.emit import spelled
 from deploy.dt.device import LABELS, DeviceCopy, two_cells
 from deploy.dt.guest import Kind, Plan
 from nodes.guest.binding import CLOCK, POWER, RESET
+from nodes.interrupts import FIRST_SPI, GUEST_GIC
 
 _CELLS = {POWER: "#power-domain-cells", CLOCK: "#clock-cells", RESET: "#reset-cells"}
 _BUS = ("#address-cells = <2>;", "#size-cells = <2>;", "ranges;")
@@ -27,14 +28,20 @@ def guest_source(plan: Plan) -> str:
     passthrough = [
         'compatible = "simple-bus";',
         *_BUS,
+        *(["interrupt-parent = <&gic>;"] if plan.way_back else []),
         "",
-        *_page(plan),
-        "",
+        *_pages(plan),
         *_firmware(plan),
     ]
     for device in plan.devices:
         passthrough += ["", *_device(plan.kind, device)]
-    root = ["#address-cells = <2>;", "#size-cells = <2>;", "", *_node("passthrough", passthrough)]
+    root = [
+        "#address-cells = <2>;",
+        "#size-cells = <2>;",
+        "",
+        *_gic(plan),
+        *_node("passthrough", passthrough),
+    ]
     return "\n".join(["/dts-v1/;", "", *_header(plan), *_node("/", root)]) + "\n"
 
 
@@ -65,26 +72,59 @@ def _header(plan: Plan) -> Iterator[str]:
     yield f" *   agent     {channel.agent_id} ({harmless(channel.name)})"
     yield f" *   doorbell  {channel.func_id:#x}: Xen forwards this one from it, and no other"
     yield f" *   page      {channel.shmem:#x} on the machine, {plan.address:#x} here"
+    if plan.way_back is not None:
+        back = plan.way_back
+        where = f"{back.shmem:#x} on the machine, {back.address:#x} here"
+        yield f" *   way back  {where}, interrupt {back.interrupt}"
     yield " *"
     yield f" * {_COPIED[plan.kind]}"
     yield " */"
 
 
-def _page(plan: Plan) -> Iterator[str]:
-    address, size = two_cells(plan.address), two_cells(PAGE_BYTES)
+def _gic(plan: Plan) -> Iterator[str]:
+    """What interrupts refer to: the controller that the builder makes, by the number that it gives it."""
+    if plan.way_back is not None:
+        yield from _comment("The guest's interrupt controller: it is known by this phandle.")
+        body = ["#interrupt-cells = <3>;", "#address-cells = <0>;", "interrupt-controller;"]
+        yield from _node("gic: gic", [*body, f"phandle = <{GUEST_GIC:#x}>;"])
+        yield ""
+
+
+def _pages(plan: Plan) -> Iterator[str]:
+    yield from _page(plan.kind, "scmi_shm", plan.channel.shmem, plan.address)
+    yield ""
+    if plan.way_back is not None:
+        yield from _comment("The way back: notifications and delayed responses.")
+        yield from _page(plan.kind, "scmi_p2a", plan.way_back.shmem, plan.way_back.address)
+        yield ""
+
+
+def _page(kind: Kind, label: str, machine: int, guest: int) -> Iterator[str]:
+    address, size = two_cells(guest), two_cells(PAGE_BYTES)
     body = ['compatible = "arm,scmi-shmem";', f"reg = <{address} {size}>;"]
-    if plan.kind == "dom0less":
+    if kind == "dom0less":
         body.append("/* machine address, size, guest address */")
-        body.append(f"xen,reg = <{two_cells(plan.channel.shmem)} {size} {address}>;")
+        body.append(f"xen,reg = <{two_cells(machine)} {size} {address}>;")
         body.append("xen,force-assign-without-iommu;")
-    return _node(f"scmi_shm: sram@{plan.address:x}", body)
+    return _node(f"{label}: sram@{guest:x}", body)
+
+
+def _interrupts(plan: Plan) -> list[str]:
+    """The lines of the channel's node that name its interrupts: shared, level high."""
+    if plan.way_back is None:
+        return []
+    lines = plan.way_back.interrupts()
+    entries = ", ".join(f"<0 {intid - FIRST_SPI} 4>" for intid in lines.values())
+    names = ", ".join(f'"{name}"' for name in lines)
+    return [f"interrupts = {entries};", f"interrupt-names = {names};"]
 
 
 def _firmware(plan: Plan) -> Iterator[str]:
     scmi = [
         'compatible = "arm,scmi-smc";',
         f"arm,smc-id = <{plan.channel.func_id:#x}>;",
-        "shmem = <&scmi_shm>;",
+        f"shmem = <&scmi_shm{' &scmi_p2a' if plan.way_back else ''}>;",
+        *_interrupts(plan),
         "#address-cells = <1>;",
         "#size-cells = <0>;",
     ]

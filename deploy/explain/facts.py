@@ -25,11 +25,34 @@ from nodes.xen.profile import Profile
 XEN = "Xen"
 
 
+class WayBack(msgspec.Struct, frozen=True):
+    """How EL3 tells an agent something unasked: the P2A page, the interrupt (GIC ID) that announces it.
+
+    ``guest_page``: where the owner sees the page; ``receiver``: to whom Xen routes the interrupt, "" for
+    nobody; ``expected``: the owner's tree names both, as far as the page is mapped at all.
+    """
+
+    page: int
+    guest_page: int | None
+    interrupt: int
+    receiver: str
+    expected: bool
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """The interrupt that EL3 raises when an answer is ready, if the caller asks for it; as in WayBack."""
+
+    interrupt: int
+    receiver: str
+    expected: bool
+
+
 class Channel(msgspec.Struct, frozen=True):
     """(doorbell, page, agent). ``agent_id`` None: neither the tree nor EL3 tells.
 
     ``listed``: where the host tree has it; "" if only EL3 knows it. ``served``: EL3 has an agent on this
     doorbell. ``owner``: the domain that claimed it, "Xen", or "" for nobody. ``trusted`` is EL3's word.
+    ``p2a``, ``a2p``: the way back and the interrupt at the end of a call, None where EL3 has none.
     """
 
     func_id: int
@@ -42,6 +65,8 @@ class Channel(msgspec.Struct, frozen=True):
     trusted: bool
     owner: str
     guest_page: int | None
+    p2a: WayBack | None = None
+    a2p: Completion | None = None
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -60,6 +85,7 @@ class Domain(msgspec.Struct, frozen=True):
     """A domain. ``wanted``: the agent it asks for. ``problem``: why it is not there.
 
     ``tree_func_id``, ``tree_page``: the doorbell and the guest address that its own tree tells it.
+    ``tree_p2a``, ``tree_a2p``: (guest address, interrupt) of its way back and its completion interrupt there.
     """
 
     name: str
@@ -73,6 +99,8 @@ class Domain(msgspec.Struct, frozen=True):
     tree_page: int | None
     grants: tuple[Grant, ...]
     problem: str
+    tree_p2a: tuple[int, int] | None = None
+    tree_a2p: int | None = None
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -113,7 +141,7 @@ def gather(topology: Topology) -> Facts:
     management = next(binding.candidates(topology.host), None)
     provider = management.path if management and played.initialized else ""
     domains = tuple(_domains(topology, played, provider))
-    channels = tuple(_owned(one, played.initialized, domains) for one in bare)
+    channels = tuple(_owned(one, played, domains) for one in bare)
     return Facts(
         topology.name,
         topology.host.source,
@@ -160,18 +188,42 @@ def _channel(pair: tuple[int, int], agent_id: int | None, listed: str, agents: d
     """``pair`` is (doorbell, page); EL3's ``agents`` by their doorbell tell the rest."""
     agent = agents.get(pair[0])
     found = agent.id if agent_id is None and agent else agent_id
-    name, trusted = (agent.name, agent.trusted) if agent else ("", False)
-    return Channel(*pair, found, name, listed, False, agent is not None, trusted, "", None)
+    if agent is None:
+        return Channel(*pair, found, "", listed, False, False, False, "", None)
+    p2a = a2p = None
+    if agent.p2a_shmem is not None and agent.p2a_interrupt is not None:
+        p2a = WayBack(agent.p2a_shmem, None, agent.p2a_interrupt, "", False)
+    if agent.a2p_interrupt is not None:
+        a2p = Completion(agent.a2p_interrupt, "", False)
+    return Channel(*pair, found, agent.name, listed, False, True, agent.trusted, "", None, p2a, a2p)
 
 
-def _owned(channel: Channel, initialized: bool, domains: tuple[Domain, ...]) -> Channel:
-    if channel.management:
-        return msgspec.structs.replace(channel, owner=XEN if initialized else "")
+def _owned(channel: Channel, played: Rehearsal, domains: tuple[Domain, ...]) -> Channel:
     mine = (channel.func_id, channel.agent_id)
     owner = next((one for one in domains if (one.func_id, one.agent_id) == mine), None)
-    if owner is None:
-        return channel
-    return msgspec.structs.replace(channel, owner=owner.name, guest_page=owner.guest_page)
+    if channel.management:
+        owner = None
+        channel = msgspec.structs.replace(channel, owner=XEN if played.initialized else "")
+    elif owner is not None:
+        channel = msgspec.structs.replace(channel, owner=owner.name, guest_page=owner.guest_page)
+    return msgspec.structs.replace(
+        channel,
+        p2a=channel.p2a and _way_back(channel.p2a, played, owner),
+        a2p=channel.a2p and _completion(channel.a2p, played, owner),
+    )
+
+
+def _way_back(way: WayBack, played: Rehearsal, owner: Domain | None) -> WayBack:
+    info = next((one for one in played.domains if owner and one.name == owner.name), None)
+    page = _seen(info, way.page) if info else None
+    named = owner.tree_p2a if owner else None
+    expected = named is not None and page in (None, named[0]) and named[1] == way.interrupt
+    return WayBack(way.page, page, way.interrupt, played.routes.get(way.interrupt, ""), expected)
+
+
+def _completion(line: Completion, played: Rehearsal, owner: Domain | None) -> Completion:
+    expected = owner is not None and owner.tree_a2p == line.interrupt
+    return Completion(line.interrupt, played.routes.get(line.interrupt, ""), expected)
 
 
 def _host_pair(host: Tree) -> tuple[int, int] | None:
@@ -240,22 +292,24 @@ def _domain(
         wanted,
         info.agent_id if info else None,
         info.smc_id if info else None,
-        _guest_page(info) if info else None,
+        _seen(info, info.shmem) if info else None,
         tree.func_id if tree else None,
         tree.shmem if tree else None,
         tuple(_grant(topology, path, by, provider) for path in paths),
         problem,
+        (tree.p2a.shmem, tree.p2a.interrupt) if tree and tree.p2a else None,
+        tree.completion if tree else None,
     )
 
 
-def _guest_page(info: DomainInfo) -> int | None:
-    """Where the domain sees its agent's page; None if it is not mapped."""
-    if info.shmem is None:
+def _seen(info: DomainInfo, page: int | None) -> int | None:
+    """Where the domain sees a page of the machine; None if it is not mapped, or if there is none."""
+    if page is None:
         return None
-    wanted = info.shmem // PAGE_BYTES
+    wanted = page // PAGE_BYTES
     for guest, machine, count in info.mapped:
         if machine <= wanted < machine + count:
-            return (guest + wanted - machine) * PAGE_BYTES + info.shmem % PAGE_BYTES
+            return (guest + wanted - machine) * PAGE_BYTES + page % PAGE_BYTES
     return None
 
 

@@ -12,6 +12,7 @@ COLUMN_MIN = 54.0  # with two rows of boxes
 ONE_ROW_MAX = 8
 BOX_MAX, BOX_GAP, ROW_GAP, PAD = 164.0, 16.0, 12.0, 16.0
 DOMAIN_HEIGHT, AGENT_HEIGHT = 70.0, 56.0
+WAY_HEIGHT = 18.0  # one more line in an agent's box, where one has a way back
 PILL_WIDTH, PILL_HEIGHT = 92.0, 26.0
 TOP, RINGS, NO_RINGS, PAGES, FOOT = 92.0, 84.0, 44.0, 64.0, 54.0
 PAGE_ROW = 36.0
@@ -76,7 +77,8 @@ def lay_out(facts: Facts, rings: bool) -> Layout:
         domains.bottom + (RINGS if rings else NO_RINGS), _height(PILL_HEIGHT, rows) + 2 * PAD, PILL_HEIGHT
     )
     pages = PAGES + (rows - 1) * PAGE_ROW
-    firmware = Band(xen.bottom + pages, _height(AGENT_HEIGHT, rows), AGENT_HEIGHT)
+    agent = AGENT_HEIGHT + (WAY_HEIGHT if any(one.p2a for one in facts.channels) else 0)
+    firmware = Band(xen.bottom + pages, _height(agent, rows), agent)
     box = min(BOX_MAX, rows * pitch - BOX_GAP)
     return Layout(width, firmware.bottom + FOOT, box, rows, domains, xen, firmware, columns)
 

@@ -15,6 +15,8 @@ XEN: Colours = ("#f5f0fb", "#7a57a8")
 FIRMWARE: Colours = ("#edf7ee", "#3f8650")
 TRUSTED: Colours = ("#fff3d1", "#b7791f")
 REFUSED, WHITE, EMPTY = "#c92a2a", "#ffffff", "#a9b2bc"
+WAY_BACK = "#0b7285"
+WAY_ASIDE = 62.0  # how far beside the doorbell's line it runs, where the boxes are wide enough
 NARROW = 120.0  # boxes below this width say less
 
 
@@ -41,6 +43,7 @@ class _Picture:
             with self.canvas.group(dim=self._dim(column)):
                 self._line(column)
                 self._page(column)
+                self._way_back(column)
         for start, end in self.refused:
             self._refusal(start, end)
         trying = [start for start, _ in self.refused]
@@ -101,6 +104,8 @@ class _Picture:
     def _legend(self) -> None:
         y = self.layout.height - 20
         entries = [("a domain's channel", DOMAIN[1], ""), ("Xen's own, trusted by EL3", TRUSTED[1], "")]
+        if any(one.p2a for one in self.facts.channels):
+            entries.append(("a way back", WAY_BACK, ""))
         if self.refused:
             entries.append(("refused by Xen: x0 = -1, EL3 is not called", REFUSED, "5 4"))
         x = MARGIN
@@ -139,6 +144,23 @@ class _Picture:
         top = self._page_top(column)
         self.canvas.text((column.x, top + 13), "page", 10.5, room=80, fill=MUTED)
         self.canvas.text((column.x, top + 27), f"{channel.page:#x}", 12, room=92, mono=True)
+
+    def _way_back(self, column: Column) -> None:
+        """From the agent up to the domain to which the interrupt is routed; a cross in Xen if to another."""
+        channel, place = column.channel, self.layout
+        if channel is None or channel.p2a is None or place.rows > 1 or place.box < 2 * WAY_ASIDE:
+            return
+        way, x, bottom = channel.p2a, column.x + WAY_ASIDE, place.firmware.place(column.row)
+        arrives = way.receiver == channel.owner != ""
+        end = place.domains.place(column.row) + place.domains.item if arrives else place.xen.bottom - PAD
+        colour = WAY_BACK if arrives else REFUSED
+        self.canvas.path(
+            f"M{x:.1f} {bottom:.1f}V{end + 2:.1f}", colour, width=1.8, dash="" if arrives else "5 4"
+        )
+        head = "l-4.5 8m4.5 -8l4.5 8" if arrives else "m-4.5 -4.5l9 9m0 -9l-9 9"
+        self.canvas.path(f"M{x:.1f} {end + 2:.1f}{head}", colour, width=1.8)
+        at = (x + 6, place.xen.place(column.row) + PAD + 17.5)
+        self.canvas.text(at, f"{way.interrupt}", 11.5, room=40, anchor="start", fill=colour)
 
     def _gate(self, column: Column) -> None:
         channel = column.channel
@@ -198,6 +220,10 @@ class _Picture:
             long = f"{number} · {channel.name}" if room >= NARROW and channel.name else number
             self.canvas.text((column.x, top + 24), long, 13.5, room=room - 10, bold=True)
             self.canvas.text((column.x, top + 43), _granted(column), 11.5, room=room - 12, fill=MUTED)
+            if channel.p2a is not None:
+                way = f"↑ {channel.p2a.interrupt}"
+                way = f"{way} · {channel.p2a.page:#x}" if room >= NARROW else way
+                self.canvas.text((column.x, top + 61), way, 11.5, room=room - 8, fill=WAY_BACK)
 
     # ---- what is refused ----------------------------------------------------------------------
 

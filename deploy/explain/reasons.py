@@ -9,6 +9,7 @@ from bus import smccc
 from deploy.explain.facts import XEN, Channel, Domain, Facts
 from deploy.explain.rehearsal import Ring
 from deploy.explain.subject import agent_title
+from nodes.interrupts import FIRST_SPI, SPIS
 
 COMMANDS = "BASE_SET_DEVICE_PERMISSIONS and BASE_RESET_AGENT_CONFIGURATION"
 
@@ -57,8 +58,8 @@ def powers(facts: Facts, channel: Channel) -> Iterator[str]:
     everything = facts.default_permission == "allow"
     scope = "every resource" if everything else "the resources of the devices that Xen granted to it"
     yield (
-        f"Ordinary protocols (power, clock, reset) on {scope}. {COMMANDS} are DENIED to it: EL3 does not "
-        f"trust agent {agent_title(channel)}."
+        f"Ordinary protocols (clock, power, reset, ...) on {scope}. {COMMANDS} are DENIED to it: EL3 does "
+        f"not trust agent {agent_title(channel)}."
     )
 
 
@@ -156,6 +157,7 @@ def possession(facts: Facts, domain: Domain) -> Iterator[str]:
     yield f"Agent {agent_title(channel)}, as {domain.source} asks: {_pair(channel)}."
     yield from _page(domain, channel)
     yield from _tree(domain, channel)
+    yield from way_back(channel)
 
 
 def _tree(domain: Domain, channel: Channel) -> Iterator[str]:
@@ -169,6 +171,51 @@ def _tree(domain: Domain, channel: Channel) -> Iterator[str]:
         yield f"Its own device tree says the page is at {domain.tree_page:#x}; it is mapped {seen}."
     else:
         yield "Its own device tree tells its driver the same pair."
+
+
+# ---- the way back -----------------------------------------------------------------------------
+
+
+def line(intid: int) -> str:
+    """An interrupt by its ID in the GIC, and as a device tree counts it."""
+    return f"{intid} (SPI {intid - FIRST_SPI})" if intid in SPIS else f"{intid} (no SPI)"
+
+
+def way_back(channel: Channel) -> Iterator[str]:
+    """How EL3 tells the agent of a channel something unasked, and that an answer is ready; else nothing."""
+    way, done, owner = channel.p2a, channel.a2p, channel.owner or "its owner"
+    if way is not None:
+        seen = "" if way.guest_page is None else f", which {owner} sees at {way.guest_page:#x}"
+        yield (
+            f"Unasked, EL3 writes into the page {way.page:#x}{seen}, and raises interrupt "
+            f"{line(way.interrupt)}, {_routed(way.receiver)}."
+        )
+        if channel.owner and way.guest_page is None:
+            yield f"The page is not mapped into {channel.owner}."
+        if channel.owner and not way.expected:
+            yield f"The device tree of {channel.owner} does not name this page and interrupt as its way back."
+    if done is not None:
+        yield (
+            f"When an answer is ready EL3 raises interrupt {line(done.interrupt)} if the caller asks for it, "
+            f"{_routed(done.receiver)}."
+        )
+        if channel.owner and not done.expected:
+            yield f"The device tree of {channel.owner} does not name it: its driver polls."
+
+
+def _routed(receiver: str) -> str:
+    return f"which Xen routes to {receiver}" if receiver else "which Xen routes to nobody and drops"
+
+
+def _misled(channel: Channel) -> Iterator[str]:
+    """What of the way back goes elsewhere than to the owner."""
+    title = agent_title(channel)
+    for one in (channel.p2a, channel.a2p):
+        if one is not None and one.receiver != channel.owner:
+            where = f"{one.receiver or 'nobody'}, not to {channel.owner}"
+            yield f"interrupt {line(one.interrupt)} of agent {title} is routed to {where}"
+    if channel.p2a is not None and channel.p2a.guest_page is None:
+        yield f"{channel.owner} has agent {title}, but its P2A page {channel.p2a.page:#x} is not mapped"
 
 
 # ---- one tree ---------------------------------------------------------------------------------
@@ -226,3 +273,11 @@ def warnings(facts: Facts) -> Iterator[str]:
         if channel.owner and channel.owner != XEN and channel.guest_page is None:
             title = agent_title(channel)
             yield f"{channel.owner} has agent {title}, but its page {channel.page:#x} is not mapped"
+        if channel.owner and channel.owner != XEN and _listens(facts, channel):
+            yield from _misled(channel)
+
+
+def _listens(facts: Facts, channel: Channel) -> bool:
+    """Whether the owner's tree has a way back: an agent without one misses nothing."""
+    owner = facts.domain(channel.owner)
+    return owner is not None and (owner.tree_p2a, owner.tree_a2p) != (None, None)

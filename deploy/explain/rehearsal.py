@@ -3,7 +3,7 @@
 What comes out is what the shipped cores do, so no rule of Xen's is told a second time here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -30,7 +30,8 @@ class Ring(msgspec.Struct, frozen=True):
 class Rehearsal(msgspec.Struct, frozen=True):
     """``refused`` are the domains that could not be created, and why. ``panic``: why there is none at all.
 
-    ``log`` are Xen's warnings and errors; ``initialized``: Xen has a mediator.
+    ``log`` are Xen's warnings and errors; ``initialized``: Xen has a mediator. ``routes``: the domain to
+    which Xen routes an interrupt.
     """
 
     initialized: bool
@@ -39,6 +40,7 @@ class Rehearsal(msgspec.Struct, frozen=True):
     rings: tuple[Ring, ...]
     log: tuple[str, ...]
     panic: str = ""
+    routes: Mapping[int, str] = {}
 
 
 def rehearse(topology: Topology, doorbells: Sequence[int]) -> Rehearsal:
@@ -63,7 +65,8 @@ def rehearse(topology: Topology, doorbells: Sequence[int]) -> Rehearsal:
             refused[guest.name] = str(error)
     domains = tuple(toolstack.list())
     rings = tuple(_ring(engine, toolstack, one.name, fid) for one in domains for fid in doorbells)
-    return Rehearsal(_registered(lines), domains, refused, rings, _warnings(lines))
+    routes = {irq: route.domain.name for irq, route in engine.xen.hypervisor.routes.by_line.items()}
+    return Rehearsal(_registered(lines), domains, refused, rings, _warnings(lines), routes=routes)
 
 
 def _registered(lines: list[tuple[str, str]]) -> bool:

@@ -37,6 +37,7 @@ def account(facts: Facts, subject: Subject) -> Account:
     sections = (
         _channels(facts),
         _domains(facts),
+        *_ways_back(facts),
         Section("Who is privileged, and why", tuple(reasons.privilege(facts))),
         Section("Who rings another's doorbell", tuple(reasons.refusal(facts))),
         Section("One host tree, bare metal and Dom0", tuple(reasons.one_tree(facts))),
@@ -85,6 +86,28 @@ def _devices(grants: tuple[Grant, ...]) -> str:
     return ", ".join(name for grant in grants for name in grant.names)
 
 
+def _ways_back(facts: Facts) -> Iterator[Section]:
+    """A row for each agent that EL3 can tell something unasked; nothing where there is none."""
+    rows = tuple(
+        (
+            agent_title(one),
+            f"{one.p2a.page:#x}",
+            address(one.p2a.guest_page),
+            reasons.line(one.p2a.interrupt),
+            one.p2a.receiver or "nobody",
+        )
+        for one in facts.channels
+        if one.p2a is not None
+    )
+    if rows:
+        told = (
+            "Notifications and delayed responses: EL3 writes them into a page of their own, and an interrupt "
+            "announces them. The other agents get neither, as with Linux' SMC transport.",
+        )
+        columns = ("agent", "page", "guest address", "interrupt", "routed to")
+        yield Section("The way back", told, columns, rows)
+
+
 def _warnings(facts: Facts) -> Iterator[Section]:
     found = list(reasons.warnings(facts))
     if found:
@@ -107,6 +130,8 @@ def _channel_account(facts: Facts, channel: Channel, as_agent: bool) -> Account:
     ]
     if owner is not None and owner.grants:
         sections.append(_grants(owner))
+    if channel.p2a is not None or channel.a2p is not None:
+        sections.append(Section("The way back", tuple(reasons.way_back(channel))))
     sections.append(Section("What EL3 sees", tuple(reasons.firmware_view(facts, channel))))
     return Account(title, (*sections, *_warnings(facts)))
 

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 
 from deploy.interop.scenarios import SCENARIOS, VERDICTS, Outcome, play
+from nodes.firmware.profile import PROFILES as FIRMWARES
 from nodes.firmware.profile import FirmwareProfile
+from nodes.xen.profile import PROFILES as XENS
 from nodes.xen.profile import Profile
 
 
@@ -75,3 +77,30 @@ def as_data(grid: Grid) -> dict[str, Any]:
             for one in grid.outcomes
         ],
     }
+
+
+def markdown() -> str:
+    """Every firmware under every Xen, for the page beside this module."""
+    grid = played(tuple(FIRMWARES.values()), tuple(XENS.values()))
+    lines = ["| | |", "| --- | --- |"]
+    lines += [f"| **{verdict}** | {meaning} |" for verdict, meaning in VERDICTS.items()]
+    lines += ["", "| scenario | |", "| --- | --- |"]
+    lines += [f"| **{name}** | {(story.__doc__ or '').strip()} |" for name, story in SCENARIOS.items()]
+    lines += [
+        "",
+        f"| firmware | scenario | {' | '.join(grid.xens)} |",
+        "| --- | --- |" + " --- |" * len(grid.xens),
+    ]
+    for firmware in grid.firmwares:
+        for at, scenario in enumerate(SCENARIOS):
+            cells = " | ".join(_cell(grid.cell(firmware, xen, scenario)) for xen in grid.xens)
+            lines.append(f"| {f'**{firmware}**' if at == 0 else ''} | {scenario} | {cells} |")
+    lines += ["", "| step | where | got | because |", "| --- | --- | --- | --- |"]
+    for note in grid.notes():
+        where = f"{', '.join(note.firmwares)} under {', '.join(note.xens)}"
+        lines.append(f"| {note.step} | {where} | {note.got} | {note.reason} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(one: Outcome) -> str:
+    return f"{one.verdict}: {one.first.step}" if one.first else one.verdict

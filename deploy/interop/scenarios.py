@@ -188,7 +188,10 @@ def play(scenario: str, firmware: FirmwareProfile, xen: Profile) -> Outcome:
 
 def _named(entries: list[Entry]) -> str:
     """What is left, in few words."""
-    return ", ".join(f"{one.kind}: {one.thing} {one.value}" for one in sorted(entries))
+    return ", ".join(
+        f"{one.kind} {one.thing}" + ("" if one.kind == "grant" else f" = {one.value}")
+        for one in sorted(entries)
+    )
 
 
 def _short(text: str) -> str:

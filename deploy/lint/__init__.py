@@ -13,10 +13,11 @@ from deploy.lint import (
     firmware,
     forwarder,
     host,
-    interrupts,
     names,
     references,
+    routing,
     source,
+    wayback,
 )
 from deploy.lint.finding import Finding, Spot
 from deploy.lint.locate import Texts, located
@@ -31,16 +32,17 @@ JUDGES = (
     dom0.judge,
     domains.judge,
     devices.judge,
-    interrupts.judge,
     building.judge,
+    routing.judge,
+    wayback.judge,
     references.judge,
     names.judge,
 )
 SAID_BETTER = {
-    "other-trusted": "host-channel-privileged",
-    "guest-shmem": "foreign-page",
-    "foreign-page": "too-many-frames",
-    "dom0-agent-unknown": "agent-is-xens",
+    "other-trusted": ("host-channel-privileged",),
+    "guest-shmem": ("foreign-page",),
+    "foreign-page": ("too-many-frames", "p2a-on-channel-page", "p2a-page"),
+    "dom0-agent-unknown": ("agent-is-xens",),
 }
 FATAL = ("unreadable", "syntax")
 
@@ -76,7 +78,9 @@ def _distinct(found: list[Finding]) -> list[Finding]:
 def _plain(found: list[Finding]) -> list[Finding]:
     """Without what another finding at the same place says better."""
     said = {(one.rule, one.spot) for one in found}
-    return [one for one in found if (SAID_BETTER.get(one.rule), one.spot) not in said]
+    return [
+        one for one in found if not any((rule, one.spot) in said for rule in SAID_BETTER.get(one.rule, ()))
+    ]
 
 
 def _ordered(found: list[Finding], given: list[str]) -> list[Finding]:

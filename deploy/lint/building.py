@@ -7,12 +7,12 @@ answers get names and places here.
 from collections.abc import Iterator
 
 from bus.shmem import PAGE_BYTES
-from deploy.lint.dom0 import unusable
+from deploy.lint.dom0 import own_tree, unusable
 from deploy.lint.domain import Domain, Given
 from deploy.lint.finding import Finding, Spot, at, finding
 from deploy.lint.material import Material
 from nodes.devicetree import Node, Tree, TreeError
-from nodes.xen import binding, cmdline, dom0, dom0less
+from nodes.xen import cmdline, dom0, dom0less
 from nodes.xen import domain as xen
 from nodes.xen.binding import SHMEM
 from nodes.xen.errno import Errno, XenError
@@ -53,10 +53,8 @@ def _frames_fix(domain: Domain) -> str:
 
 def _dom0_frames(material: Material, host: Tree) -> Iterator[Finding]:
     """Dom0 has every shared-memory node of its tree mapped 1:1."""
-    mediator = next(binding.candidates(host), None) is not None
-    scmi = dom0.wants_scmi(host, material.profile)
     total = 0
-    for node in dom0.tree_for_dom0(host, mediator, scmi, material.profile):
+    for node in own_tree(material, host):
         if not (node.compatible(SHMEM) and node.available()):
             continue
         try:

@@ -10,7 +10,7 @@ from nodes.devicetree import Node, Tree, TreeError
 from nodes.guest.binding import Binding, bind
 from nodes.xen import binding
 from nodes.xen.binding import CONTAINER, DOM0_AGENT, SHMEM, Secondary
-from nodes.xen.dom0 import tree_for_dom0
+from nodes.xen.dom0 import tree_for_dom0, wants_scmi
 
 
 def judge(material: Material) -> Iterator[Finding]:
@@ -35,6 +35,13 @@ def judge(material: Material) -> Iterator[Finding]:
         yield finding("not-in-profile", at(container, DOM0_AGENT), message, fix)
     if material.dom0_agent is not None and material.dom0_spot is not None:
         yield from _agent(material, tree, container, channel)
+
+
+def own_tree(material: Material, host: Tree) -> Tree:
+    """The tree that Dom0 gets, if Xen's probe succeeds."""
+    mediator = next(binding.candidates(host), None) is not None
+    scmi = wants_scmi(host, material.profile)
+    return tree_for_dom0(host, mediator, scmi, material.profile)
 
 
 def unusable(tree: Tree, error: TreeError) -> Iterator[Finding]:
@@ -103,7 +110,7 @@ def _agent(material: Material, tree: Tree, container: Node, channel: Binding | N
         yield finding("dom0-channel-absent", spot, message)
     else:
         yield from _pair(material, tree, agent_id, entry, channel)
-    used = {material.agents[agent_id].shmem} | (set() if channel is None else {channel.shmem})
+    used = {*material.pages_of(entry)} | (set() if channel is None else {channel.shmem})
     yield from _exposed(material, tree, container, used)
 
 
@@ -145,9 +152,11 @@ def _pair(
 
 def _exposed(material: Material, tree: Tree, container: Node, used: set[int]) -> Iterator[Finding]:
     """``used``: the addresses of the pages that Dom0 is to have."""
-    owners = {entry.shmem // PAGE_BYTES: f"agent {one}" for one, entry in material.agents.items()}
+    owners = {entry.shmem // PAGE_BYTES: f"agent {one}'s page" for one, entry in material.agents.items()}
     if material.own is not None:
-        owners[material.own.shmem // PAGE_BYTES] = "Xen"
+        owners[material.own.shmem // PAGE_BYTES] = "Xen's page"
+    for address, whose in material.p2a_pages(None).items():
+        owners.setdefault(address // PAGE_BYTES, whose)
     mine = {address // PAGE_BYTES for address in used}
     for node in tree:
         if not node.compatible(SHMEM) or any(above.compatible(CONTAINER) for above in tree.ancestors(node)):
@@ -158,5 +167,5 @@ def _exposed(material: Material, tree: Tree, container: Node, used: set[int]) ->
             continue
         owner = owners.get(address // PAGE_BYTES)
         if owner is not None and address // PAGE_BYTES not in mine:
-            message = f"{node.path} is the page of {owner}, and Dom0 gets it: it is outside {container.path}"
+            message = f"{node.path} is {owner}, and Dom0 gets it: it is outside {container.path}"
             yield finding("foreign-shmem-exposed", at(node), message)

@@ -13,9 +13,9 @@ from deploy.errors import UserError
 from deploy.lint.finding import Finding, Spot, at, finding, in_cfg, placed
 from deploy.topology import RESERVED, check_name
 from deploy.xl.cfg import DomainConfig
-from deploy.xl.sci import SciType, parse_arm_sci, parse_iomem
+from deploy.xl.sci import SciType, parse_arm_sci, parse_iomem, parse_irq
 from nodes.devicetree import Node, Tree
-from nodes.interrupts import spis
+from nodes.interrupts import SPIS, lines
 from nodes.xen import dom0less
 from nodes.xen.channel import SCMI_SMC_MA
 from nodes.xen.errno import XenError
@@ -42,6 +42,15 @@ class Mapping(msgspec.Struct, frozen=True):
         return self.machine <= address >> 12 < self.machine + self.frames
 
 
+def reached(mappings: tuple[Mapping, ...], address: int) -> tuple[int, Mapping] | None:
+    """The machine address behind a guest's, and what maps it: the last of several, as later ones replace."""
+    for mapping in reversed(mappings):
+        machine = mapping.machine_address(address)
+        if machine is not None:
+            return machine, mapping
+    return None
+
+
 class Given(msgspec.Struct, frozen=True):
     """A device of the host tree that a domain is given; ``forced``: it may do without an IOMMU."""
 
@@ -50,13 +59,19 @@ class Given(msgspec.Struct, frozen=True):
     forced: bool = False
 
 
+class Routed(msgspec.Struct, frozen=True):
+    """An interrupt that a domain's configuration has Xen route to it, by its ID in the GIC."""
+
+    intid: int
+    spot: Spot
+
+
 class Domain(msgspec.Struct, frozen=True):
     """``sci_type`` as in Xen's domain config (0 none, 1 single agent, 2 multi-agent); None: not readable.
 
     ``agent_given``: the configuration says which agent, it is not the parser's 0. ``spot``: the domain;
     ``agent_spot``: where its agent is chosen; ``without_iommu``: where it is created without the use
-    of one; ``tree_named``: it has a tree, be it one that cannot be read; ``lines``: the interrupts that are
-    routed to it.
+    of one; ``tree_named``: it has a tree, be it one that cannot be read.
     """
 
     name: str
@@ -71,7 +86,7 @@ class Domain(msgspec.Struct, frozen=True):
     without_iommu: Spot | None
     tree: Tree | None
     tree_named: bool
-    lines: tuple[tuple[int, Spot], ...] = ()
+    interrupts: tuple[Routed, ...] = ()
 
     @property
     def agent(self) -> int | None:
@@ -107,7 +122,7 @@ def from_cfg(cfg: DomainConfig, tree: Tree | None, profile: Profile, found: list
         None if cfg.iommu() else in_cfg(cfg, "passthrough"),
         tree,
         cfg.device_tree is not None,
-        tuple((line, in_cfg(cfg, "irqs", str(line))) for line in cfg.irqs),
+        tuple(_irqs(cfg, found)),
     )
 
 
@@ -130,6 +145,16 @@ def _iomem(cfg: DomainConfig, found: list[Finding]) -> Iterator[Mapping]:
             found.append(finding("sci-config", spot, message, fix))
             continue
         yield Mapping(one.guest_frame, one.start_frame, one.frames, spot)
+
+
+def _irqs(cfg: DomainConfig, found: list[Finding]) -> Iterator[Routed]:
+    for text in cfg.irqs:
+        spot = in_cfg(cfg, "irqs", text)
+        try:
+            yield Routed(parse_irq(text), spot)
+        except UserError as error:
+            message, _, fix = str(error).removeprefix("irqs: ").partition("; ")
+            found.append(finding("interrupt-not-spi", spot, message, fix))
 
 
 def _surprises(cfg: DomainConfig, text: str, profile: Profile) -> Iterator[Finding]:
@@ -189,11 +214,8 @@ def from_node(
         found.append(finding("sci-config", at(node, prop), message))
     mappings: list[Mapping] = []
     devices: list[Given] = []
-    lines: list[tuple[int, Spot]] = []
     for inner in dom0less.passed(partial):
         mappings += _mappings(inner, found)
-        if partial and inner.available():
-            lines += [(line, at(inner, "interrupts")) for line in spis(partial, inner)]
         path = inner.string(dom0less.PATH)
         if path is not None:
             devices.append(Given(path, at(inner, dom0less.PATH), dom0less.FORCE in inner.properties))
@@ -210,8 +232,29 @@ def from_node(
         None,
         partial,
         named,
-        tuple(lines),
+        tuple(one for inner in dom0less.passed(partial) for one in routed(partial, inner)),
     )
+
+
+def routed(tree: Tree | None, node: Node) -> Iterator[Routed]:
+    """The interrupts of a node that a domain's builder routes to it: an enabled one's, SPIs only."""
+    if tree is None or not node.available():
+        return
+    for line in lines(tree, node):
+        if line.intid is not None and line.intid in SPIS:
+            yield Routed(line.intid, at(node, line.prop))
+
+
+def mapped_as(boot: bool, machine: int, guest: int) -> str:
+    """What to write so that a domain sees the page at ``machine`` at its own address ``guest``."""
+    if boot:
+        words = f"{_cells(machine)} 0x0 0x1000 {_cells(guest)}"
+        return f"Write xen,reg = <{words}>;"
+    return f'Write "{machine >> 12:x},1@{guest >> 12:x}" in iomem.'
+
+
+def _cells(value: int) -> str:
+    return f"{value >> 32:#x} {value & 0xFFFFFFFF:#x}"
 
 
 def _mappings(node: Node, found: list[Finding]) -> list[Mapping]:

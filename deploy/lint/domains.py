@@ -1,10 +1,9 @@
 """Judges domains: which agent each asks for, which pages it is given, and whether its own tree agrees."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from bus.shmem import PAGE_BYTES
-from deploy.lint.domain import Domain
+from deploy.lint.domain import Domain, mapped_as, reached
 from deploy.lint.finding import Finding, Spot, at, finding
 from deploy.lint.material import Material
 from deploy.lint.refused import untranslatable
@@ -18,8 +17,6 @@ from nodes.xen.channel import NONE, SCMI_SMC
 def judge(material: Material) -> Iterator[Finding]:
     """All that is wrong with each domain, and between domains."""
     yield from _between(material)
-    claims = Counter(domain.agent for domain in material.domains)
-    claims[material.dom0_agent] += 1
     for domain in material.domains:
         if material.host is None or material.profile.driver != "multiagent":
             continue
@@ -28,8 +25,7 @@ def judge(material: Material) -> Iterator[Finding]:
             yield finding("sci-type-refused", type_spot(material, domain), message)
         if domain.agent is not None:
             yield from _agent(material, material.host, domain)
-        # Whose agent is in doubt, its page and its doorbell cannot be called wrong by that agent's.
-        sure = domain.sci_type is not None and (domain.agent is None or claims[domain.agent] == 1)
+        sure = material.undisputed(domain)
         own = list(_tree(material, domain, sure))
         yield from own
         if sure:
@@ -105,12 +101,15 @@ def _pages(material: Material, domain: Domain, fixes: Mapping[Spot, str]) -> Ite
     }
     if material.own is not None:
         pages[material.own.shmem] = "Xen's own"
+    pages = {**material.p2a_pages(mine), **pages}
+    own = [] if mine is None else material.pages_of(mine)
     for mapping in domain.mappings:
         for address, owner in pages.items():
-            shared = mine is not None and mine.shmem // PAGE_BYTES == address // PAGE_BYTES
+            shared = address // PAGE_BYTES in {one // PAGE_BYTES for one in own}
             if mapping.holds(address) and not shared:
                 message = f"{domain.name} is given the page {address:#x}, which is {owner}"
-                fix = f"Map {mine.shmem:#x} (frame {mine.shmem >> 12:x}) and nothing else." if mine else ""
+                mapped = " and ".join(f"{one:#x} (frame {one >> 12:x})" for one in own)
+                fix = f"Map {mapped} and nothing else." if own else ""
                 yield finding("foreign-page", mapping.spot, message, fixes.get(mapping.spot, fix))
 
 
@@ -173,14 +172,14 @@ def _channel(
         yield finding("guest-smc-id", at(node, "arm,smc-id"), message, fix, where)
     page = tree.by_phandle(node.u32("shmem") or 0)
     spot = at(page, "reg") if page else at(node, "shmem")
-    reached = [(one.machine_address(channel.shmem), one) for one in domain.mappings]
-    machine, mapping = next((pair for pair in reached if pair[0] is not None), (None, None))
-    if mapping is None:
+    found = reached(domain.mappings, channel.shmem)
+    if found is None:
         how = "xen,reg" if domain.boot else "iomem"
         message = f"{domain.name} expects its page at {channel.shmem:#x}, where {how} maps nothing"
         fix = _mapping_fix(domain, entry, channel)
         yield finding("guest-shmem-unmapped", spot, message, fix, *_first_mapping(domain))
-    elif entry is not None and machine != entry.shmem and not entry.shmem % PAGE_BYTES:
+    elif entry is not None and found[0] != entry.shmem and not entry.shmem % PAGE_BYTES:
+        machine, mapping = found
         message = (
             f"{domain.name}'s page at {channel.shmem:#x} is {machine:#x} of the machine, but its agent "
             f"{domain.agent_id} has {entry.shmem:#x}"
@@ -196,8 +195,4 @@ def _first_mapping(domain: Domain) -> tuple[tuple[str, Spot], ...]:
 def _mapping_fix(domain: Domain, entry: Secondary | None, channel: Binding) -> str:
     if entry is None:
         return ""
-    if domain.boot:
-        guest = f"{channel.shmem >> 32:#x} {channel.shmem & 0xFFFFFFFF:#x}"
-        host = f"{entry.shmem >> 32:#x} {entry.shmem & 0xFFFFFFFF:#x}"
-        return f"Write xen,reg = <{host} 0x0 0x1000 {guest}>;"
-    return f'Write "{entry.shmem >> 12:x},1@{channel.shmem >> 12:x}" in iomem.'
+    return mapped_as(domain.boot, entry.shmem, channel.shmem)

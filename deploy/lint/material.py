@@ -86,6 +86,28 @@ class Material(msgspec.Struct, frozen=True):
         """Whether Xen's doorbell is given to an agent as well, and so says nothing about who Xen is."""
         return any(entry.func_id == self.own.func_id for entry in self.entries if self.own is not None)
 
+    def undisputed(self, domain: Domain) -> bool:
+        """Whether it is certain which agent the domain has; else what differs from it may be right."""
+        others = [one.agent for one in self.domains if one is not domain] + [self.dom0_agent]
+        return domain.sci_type is not None and (domain.agent is None or domain.agent not in others)
+
+    def pages_of(self, entry: Secondary) -> list[int]:
+        """The machine addresses of an agent's pages: for calls, and the P2A page if EL3 has one for it."""
+        agent = self.platform.agent(entry.func_id) if self.platform else None
+        p2a = agent.p2a_shmem if agent else None
+        return [entry.shmem] if p2a is None else [entry.shmem, p2a]
+
+    def p2a_pages(self, mine: Secondary | None) -> dict[int, str]:
+        """The P2A pages of the listed agents other than ``mine``, by machine address, with whose they are."""
+        if self.platform is None:
+            return {}
+        listed = {one.func_id for one in self.entries if one is not mine and not self.doubtful(one)}
+        return {
+            agent.p2a_shmem: f"agent {agent.id}'s P2A page"
+            for agent in self.platform.platform.agent
+            if agent.p2a_shmem is not None and agent.smc_id in listed
+        }
+
     def doubtful(self, entry: Secondary) -> bool:
         """Whether an entry of the list is called wrong itself."""
         return channels.doubtful(entry, self.entries, self.own, self.platform)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from deploy.lint.finding import Finding, at, finding
 from deploy.lint.material import Material
 from nodes.devicetree import Node, Tree
+from nodes.interrupts import GUEST_GIC
 from nodes.xen.binding import CONTAINER
 
 SPECIFIERS = {
@@ -16,7 +17,6 @@ SPECIFIERS = {
     "power-domains": "#power-domain-cells",
     "resets": "#reset-cells",
 }
-GUEST_GIC = 65000  # the phandle that Xen and libxl give a guest's interrupt controller
 
 
 def judge(material: Material) -> Iterator[Finding]:

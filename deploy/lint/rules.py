@@ -15,6 +15,7 @@ TOPICS = {
     "dom0": "Dom0 and the host tree",
     "devices": "Devices",
     "domains": "Domains and their trees",
+    "way-back": "The way back: P2A pages and interrupts",
     "firmware": "The tree against the firmware (platform.toml)",
     "names": "Names of older versions",
 }

@@ -1,7 +1,7 @@
 """A guest's xl.cfg as the facts this project needs: who the domain is, and what it asks of SCMI.
 
 It reads the file and types the values; it does not judge them against a platform, and leaves
-``arm_sci`` and ``iomem`` items raw: their grammar is in ``deploy.xl.sci``.
+``arm_sci`` and the items of ``iomem`` and ``irqs`` raw: their grammar is in ``deploy.xl.sci``.
 """
 
 import re
@@ -11,9 +11,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.files import read_text
-from deploy.xl.sci import strtoul
 from deploy.xl.syntax import Setting, settings
-from nodes.interrupts import SPIS
 
 VCPUS_MAX = 128  # MAX_VIRT_CPUS of Xen on Arm
 MEMORY_MAX_MIB = 1 << 24
@@ -42,7 +40,7 @@ class DomainConfig(msgspec.Struct, frozen=True):
     source: str
     arm_sci: str | None
     iomem: tuple[str, ...]
-    irqs: tuple[int, ...]
+    irqs: tuple[str, ...]
     dtdev: tuple[str, ...]
     passthrough: str
     device_tree: Path | None
@@ -81,7 +79,7 @@ def parse(path: Path) -> DomainConfig:
         source=source,
         arm_sci=found.text("arm_sci"),
         iomem=found.texts("iomem"),
-        irqs=found.lines_of_the_gic("irqs"),
+        irqs=found.texts("irqs"),
         dtdev=found.texts("dtdev"),
         passthrough=found.choice("passthrough", PASSTHROUGH, "default"),
         device_tree=path.parent / device_tree if device_tree else None,
@@ -129,22 +127,6 @@ class _Settings:
         if len(items) < len(setting.value):
             raise self._error(key, "holds a list inside the list; give strings only")
         return items
-
-    def lines_of_the_gic(self, key: str) -> tuple[int, ...]:
-        """A list of interrupt IDs in decimal, as xl reads them; the SPIs are all that Xen routes."""
-        found = []
-        for text in self.texts(key):
-            number = strtoul(text) if text.strip().isdecimal() else None
-            if number is None:
-                raise self._error(key, f"{text!r} is not a number; write interrupt IDs in decimal: [ 112 ]")
-            if number not in SPIS:
-                raise self._error(
-                    key,
-                    f"{number} is no SPI, the only interrupts that Xen routes to a guest; give "
-                    f"{SPIS[0]}..{SPIS[-1]}, that is the second cell of 'interrupts' + 32",
-                )
-            found.append(number)
-        return tuple(found)
 
     def number(self, key: str, highest: int) -> int | None:
         """1..highest; decimal, 0x hexadecimal or 0 octal, as C reads them."""

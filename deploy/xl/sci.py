@@ -1,4 +1,4 @@
-"""The values of an xl.cfg that have a grammar of their own: ``arm_sci`` and one item of ``iomem``.
+"""The values of an xl.cfg that have a grammar of their own: ``arm_sci``, one item of ``iomem``, of ``irqs``.
 
 Pure functions. They follow xl to the letter, its surprises included, so that a configuration accepted
 here is accepted there and means the same. They do not know which file or line a value came from: the
@@ -12,6 +12,7 @@ import re
 import msgspec
 
 from deploy.errors import UserError
+from nodes.interrupts import FIRST_SPI, SPIS
 from nodes.xen.profile import DEFAULT, Profile
 
 ULONG_MAX = 2**64 - 1
@@ -100,6 +101,22 @@ def strtoul(text: str) -> int | None:
     if number > ULONG_MAX:
         return ULONG_MAX
     return -number & ULONG_MAX if match[1] == "-" else number
+
+
+def parse_irq(text: str) -> int:
+    """``"112"``: the ID of a shared peripheral interrupt, in decimal, as libxl hands it to Xen.
+
+    Raises UserError for what is no number, and for what is no SPI: those are all that Xen routes.
+    """
+    number = strtoul(text) if text.strip().isdecimal() else None
+    if number is None:
+        raise UserError(f"irqs: {text!r} is not a number; write interrupt IDs in decimal: [ 112 ]")
+    if number not in SPIS:
+        raise UserError(
+            f"irqs: {number} is no SPI, the only interrupts that Xen routes to a guest; give "
+            f"{SPIS[0]}..{SPIS[-1]}, that is the second cell of 'interrupts' + {FIRST_SPI}"
+        )
+    return number
 
 
 def parse_iomem(text: str) -> IomemRange:

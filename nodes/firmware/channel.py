@@ -138,7 +138,7 @@ class Quirky(Smt):
         channel.busy = profile.wedges
         payload = page[shmem.PAYLOAD_AT : shmem.HEADER_AT + length]
         if not 0 <= length - shmem.HEADER_BYTES <= min(self._payload_max, len(page) - shmem.PAYLOAD_AT):
-            if not status & UNAVAILABLE:
+            if not status & UNAVAILABLE and not profile.bad_length_status:
                 self.on_bad_length(channel, head)
             return self._bad_length(channel, page, head)
         if status & UNAVAILABLE or not self._intact(page, head, payload):
@@ -170,8 +170,6 @@ class Quirky(Smt):
     def _bad_length(self, channel: Channel, page: bytes, head: int) -> bytes:
         failed = self._failed(channel, page)
         if not self._profile.bad_length_status:
-            if not shmem.status_of(page) & UNAVAILABLE:
-                self.on_bad_length(channel, head)
             return failed
         answer = bytearray(shmem.reply(head, Status.PROTOCOL_ERROR.word))
         answer[shmem.STATUS_AT : shmem.STATUS_AT + 4] = _WORD.pack(UNAVAILABLE)

@@ -33,7 +33,6 @@ from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
-NO_AGENT: Final = -1  # as the caller of a reset: nobody's page is spared
 
 
 class FirmwareCore:
@@ -87,7 +86,7 @@ class FirmwareCore:
             channel=lambda agent_id: self.transport.ledger(self._by_agent[agent_id]),
         )
         self.lifecycle.boot()
-        self.machine.restart = self._restart
+        self.machine.restart = self.lifecycle.restart
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
 
@@ -168,11 +167,6 @@ class FirmwareCore:
 
     def _drop_configuration(self, caller: int, agent_id: int, also_permissions: bool) -> None:
         self.lifecycle.reset(caller, agent_id, also_permissions)
-
-    def _restart(self) -> None:
-        """The board was reset: whatever any agent configured is gone."""
-        for agent in self.platform.agent:
-            self._drop_configuration(NO_AGENT, agent.id, True)
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")

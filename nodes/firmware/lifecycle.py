@@ -16,6 +16,7 @@ from nodes.firmware.service import Service
 from nodes.metrics import Meters
 
 GRANT = "grant"
+NO_AGENT = -1  # as the caller of a reset: nobody's page is spared
 
 
 class ResetRecord(msgspec.Struct, frozen=True):
@@ -58,11 +59,18 @@ class Lifecycle:
         for agent in self._machine.platform.agent:
             self._at_boot[agent.id] = frozenset(self.ledger(agent.id))
 
-    def reset(self, caller: int, agent: int, also_permissions: bool) -> None:
+    def restart(self) -> None:
+        """The board was reset: whatever any agent configured is gone, whichever firmware it is."""
+        for agent in self._machine.platform.agent:
+            self.reset(NO_AGENT, agent.id, also_permissions=True, physically=True)
+
+    def reset(self, caller: int, agent: int, also_permissions: bool, *, physically: bool = False) -> None:
         """Drop the agent's configuration as far as the profile does; its permissions only if told to."""
         before = tuple(self.ledger(agent))
         profile = self._machine.profile
-        if profile.reset == "full" and (also_permissions or profile.reset_flags_0 == "configuration"):
+        if physically or (
+            profile.reset == "full" and (also_permissions or profile.reset_flags_0 == "configuration")
+        ):
             self._drop(caller, agent, also_permissions)
         elif also_permissions:
             self._machine.permissions.restore(agent)

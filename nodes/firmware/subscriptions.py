@@ -92,9 +92,8 @@ class Subscriptions:
             self.on_lost(agent, resource_id)
 
     def ledger(self, agent: int) -> list[Entry]:
+        name, kind = self.notification.name, self._kind
         return [
-            Entry(
-                "subscription", self._table.key, f"{self._kind} {one}".strip(), self.notification.name, detail
-            )
+            Entry("subscription", self._table.key, f"{kind} {one}" if kind else "", name, detail)
             for one, detail in sorted(self._by_agent.get(agent, {}).items())
         ]

@@ -100,3 +100,18 @@ def test_the_linter_finds_nothing_wrong_with_what_is_written(tmp_path: Path) -> 
     tree = tmp_path / "ivi.dts"
     tree.write_text(tree.read_text().replace("<0x82000005>", "<0x82000006>"))
     assert CliRunner().invoke(trapline, words).exit_code == 1
+
+
+def test_the_way_back_is_written_when_asked_for_and_else_mentioned() -> None:
+    plain, whole = run("guest", "ivi"), run("guest", "ivi", "--way-back")
+    assert "# EL3 has a way back to agent 3: --way-back writes it" in plain.stderr
+    assert "p2a" not in plain.stdout
+    assert 'interrupt-names = "p2a";' in whole.stdout
+    assert "irqs = [ 112 ]" in whole.stderr
+    assert "way back" not in whole.stderr
+    assert "way back" not in run("guest", "tcu").stderr
+
+
+def test_a_way_back_that_el3_has_not_is_refused() -> None:
+    with pytest.raises(UserError, match=r"--way-back: EL3 has none to agent 4 \(tcu\)"):
+        run("guest", "tcu", "--way-back")

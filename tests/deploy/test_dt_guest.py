@@ -11,16 +11,18 @@ from deploy.cli.dt import _parsed
 from deploy.devicetree import emit
 from deploy.dt.advice import advice, xl_settings
 from deploy.dt.device import copy_device
-from deploy.dt.guest import ADDRESS, channels, plan
+from deploy.dt.guest import ADDRESS, Kind, Plan, channels, plan
 from deploy.dt.template import guest_source, harmless
 from deploy.dt.who import asked, known_domains
 from deploy.engines.simulated import SimulatedEngine
 from deploy.errors import UserError
+from deploy.lint import Inputs, check
 from deploy.toolstack import Toolstack, Work
 from deploy.topology import Topology, load, load_shipped, shipped
 from nodes.devicetree import Tree
+from nodes.firmware.platform import Platform
 from nodes.guest import console
-from nodes.guest.binding import bind
+from nodes.guest.binding import WayBack, bind
 from nodes.xen import dom0less
 from tests.deploy import written
 
@@ -135,9 +137,10 @@ def test_the_configuration_goes_with_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("way_back", [False, True])
 @pytest.mark.parametrize("kind", ["xl", "dom0less"])
-def test_dtc_has_nothing_to_say(kind: str, tmp_path: Path) -> None:
-    made = written.planned("dom0less" if kind == "dom0less" else "xl", (I2C, MODEM))
+def test_dtc_has_nothing_to_say(kind: Kind, way_back: bool, tmp_path: Path) -> None:
+    made = written.planned(kind, (I2C, MODEM), agent=3, way_back=way_back)
     assert written.warnings(guest_source(made), tmp_path) == []
 
 
@@ -148,6 +151,103 @@ def test_source_and_blob_are_the_same_tree(tmp_path: Path) -> None:
     blob.write_bytes(emit.to_dtb(tree))
     again = devicetree.load([blob])
     assert [(n.path, n.properties) for n in again] == [(n.path, n.properties) for n in tree]
+
+
+# ---- the way back -----------------------------------------------------------------------------
+
+
+def with_agent(**keys: int | None) -> Platform:
+    """The shipped platform, its agent 3 changed."""
+    platform = load_shipped().platform
+    agents = [msgspec.structs.replace(one, **keys) if one.id == 3 else one for one in platform.agent]
+    return msgspec.structs.replace(platform, agent=tuple(agents))
+
+
+def way_back(platform: Platform, address: int = ADDRESS, kind: Kind = "xl") -> Plan:
+    return plan(load_shipped().host, platform, ("t", kind, 3), address, (), way_back=True)
+
+
+def test_the_way_back_is_a_page_and_an_interrupt_in_the_tree_and_in_the_settings() -> None:
+    made = way_back(with_agent())
+    found = bind(written.parsed(guest_source(made)))
+    assert found is not None
+    assert (found.shmem, found.p2a, found.completion) == (ADDRESS, WayBack(ADDRESS + 0x1000, 112), None)
+    settings = xl_settings(made)
+    assert 'iomem = [ "47ff3,1@22001", "47fe3,1@22002" ]' in settings
+    assert "irqs = [ 112 ]" in settings
+
+
+def told_unasked(folder: Path, *, way_back: bool) -> int:
+    """How many messages a guest with the written files gets that subscribes to a clock and changes it."""
+    made = written.planned(devices=("/soc/gpu@fd000000",), agent=3, way_back=way_back)
+    tree, cfg = folder / "tuner.dts", folder / "tuner.cfg"
+    tree.write_text(guest_source(made))
+    cfg.write_text("\n".join(['name = "tuner"', *xl_settings(made, tree), ""]))
+    toolstack = running(load([shipped() / "host.dts"], shipped() / "platform.toml", [cfg], {}))
+    for message, words in ((0x9, (6, 1)), (0x5, (0, 6, 400_000_000, 0))):  # RATE_NOTIFY, RATE_SET
+        payload = b"".join(word.to_bytes(4, "little") for word in words)
+        assert toolstack.ask("tuner", console.Call(0x14, message, payload)).status == 0
+    return len(toolstack.ask("tuner", console.Take()).messages)
+
+
+def test_a_guest_with_the_written_way_back_is_told_what_it_subscribed_to(tmp_path: Path) -> None:
+    assert told_unasked(tmp_path, way_back=True) == 1
+    assert told_unasked(tmp_path, way_back=False) == 0
+
+
+def test_the_end_of_a_call_is_in_it_where_el3_raises_an_interrupt_for_it() -> None:
+    made = way_back(with_agent(a2p_interrupt=100))
+    found = bind(written.parsed(guest_source(made)))
+    assert found is not None
+    assert (found.p2a, found.completion) == (WayBack(ADDRESS + 0x1000, 112), 100)
+    assert "irqs = [ 100, 112 ]" in xl_settings(made)
+
+
+def test_a_boot_domains_way_back_is_mapped_and_routed_by_its_tree() -> None:
+    tree = written.parsed(guest_source(way_back(with_agent(), kind="dom0less")))
+    found = dom0less.parse(dom0less.nodes(load_shipped().host)[0], tree)
+    frame = ADDRESS >> 12
+    assert found.mappings == ((frame, 0x47FF3, 1), (frame + 1, 0x47FE3, 1))
+    assert found.interrupts == (112,)
+
+
+def test_without_being_asked_for_there_is_no_way_back() -> None:
+    source = guest_source(written.planned(agent=3))
+    found = bind(written.parsed(source))
+    assert found is not None
+    assert (found.p2a, found.completion) == (None, None)
+    assert "gic" not in source
+
+
+def test_a_guest_with_the_written_way_back_is_clean_to_the_linter(tmp_path: Path) -> None:
+    made = written.planned(devices=("/soc/i2c@e6508000", "/soc/gpu@fd000000"), agent=3, way_back=True)
+    tree = tmp_path / "tuner.dts"
+    tree.write_text(guest_source(made))
+    cfg = tmp_path / "tuner.cfg"
+    cfg.write_text("\n".join(['name = "tuner"', *xl_settings(made, tree), ""]))
+    folder = shipped()
+    given = (cfg, folder / "tcu.cfg")
+    assert check(Inputs((folder / "host.dts",), given, platform=folder / "platform.toml")) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"p2a_shmem": None, "p2a_interrupt": None}, r"EL3 has none to agent 3 \(ivi\); give .* p2a_shmem"),
+        ({"p2a_shmem": 0x47FE_3800}, "p2a_shmem 0x47fe3800 of agent 3 .* not the start of a page"),
+        ({"p2a_interrupt": 31}, r"p2a_interrupt 31 .* is no SPI.*32\.\.1019"),
+        ({"a2p_interrupt": 16}, "a2p_interrupt 16 .* is no SPI"),
+    ],
+)
+def test_a_way_back_that_cannot_be_is_refused(keys: dict[str, int | None], why: str) -> None:
+    with pytest.raises(UserError, match=f"--way-back: {why}"):
+        way_back(with_agent(**keys))
+
+
+def test_the_second_page_must_be_free_as_well() -> None:
+    with pytest.raises(UserError, match=r"--address 0x21fff000: the P2A page, .* overlaps the virtual UART"):
+        way_back(with_agent(), 0x21FF_F000)
+    assert plan(load_shipped().host, with_agent(), ("t", "xl", 3), 0x21FF_F000, ()).way_back is None
 
 
 # ---- what cannot be copied --------------------------------------------------------------------

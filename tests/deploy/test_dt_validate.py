@@ -57,8 +57,11 @@ def odd(found: list[str]) -> list[str]:
     return [line for line in found if not any(one in line for one in ALLOWED)]
 
 
-def guest_blob(kind: str, old: str = "", new: str = "") -> bytes:
-    made = written.planned("dom0less" if kind == "dom0less" else "xl", DEVICES)
+def guest_blob(kind: str, old: str = "", new: str = "", *, way_back: bool = False) -> bytes:
+    agent = 3 if way_back else 4
+    made = written.planned(
+        "dom0less" if kind == "dom0less" else "xl", DEVICES, agent=agent, way_back=way_back
+    )
     source = guest_source(made)
     assert old in source
     return emit.to_dtb(_parsed(source.replace(old, new), None))
@@ -97,3 +100,11 @@ def test_a_guests_tree_keeps_the_kernels_binding(kind: str, tmp_path: Path) -> N
 )
 def test_the_kernels_binding_does_find_what_is_wrong(old: str, new: str, tmp_path: Path) -> None:
     assert odd(complaints(guest_blob("xl", old, new), tmp_path, Path(FOLDER or "")))
+
+
+@KERNELS
+@pytest.mark.parametrize("kind", ["xl", "dom0less"])
+def test_the_kernels_binding_objects_to_the_name_of_the_way_back_only(kind: str, tmp_path: Path) -> None:
+    found = odd(complaints(guest_blob(kind, way_back=True), tmp_path, Path(FOLDER or "")))
+    named = "scmi (arm,scmi-smc): interrupt-names:0: 'a2p' was expected"
+    assert [line.partition(": ")[2] for line in found] == [named]

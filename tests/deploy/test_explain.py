@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import UserError
-from deploy.explain.facts import Facts, gather
+from deploy.explain.facts import Facts, WayBack, gather
 from deploy.explain.subject import Kind, Subject, find
 from deploy.explain.text import Account, account
 from deploy.topology import Topology, load, load_shipped, shipped
@@ -251,3 +251,71 @@ def test_a_platform_without_xens_channel_is_explained_too(tmp_path: Path) -> Non
     found = gather(changed(tmp_path, {"host.dts": {'compatible = "xen,sci"': 'compatible = "other"'}}))
     assert found.mediator == ""
     assert "Nobody: Xen has no mediator" in told(found)
+
+
+# ---- the way back -----------------------------------------------------------------------------
+
+
+def test_who_has_a_way_back_and_who_gets_it(facts: Facts) -> None:
+    found = {one.name: one.p2a for one in facts.channels}
+    assert found.pop("ivi") == WayBack(0x47FE_3000, 0x2200_2000, 112, "ivi", True)
+    assert set(found.values()) == {None}
+    assert "page 0x47fe3000, which ivi sees at 0x22002000, and raises interrupt 112 (SPI 80)" in told(
+        facts, "agent", "ivi"
+    )
+    assert "which Xen routes to ivi" in told(facts, "domain", "ivi")
+    assert "3 (ivi) | 0x47fe3000 | 0x22002000 | 112 (SPI 80) | ivi" in told(facts)
+
+
+@pytest.mark.parametrize(("kind", "word"), [("agent", "tcu"), ("domain", "tcu"), ("channel", "0x82000003")])
+def test_nothing_is_said_of_a_way_back_that_is_not_there(facts: Facts, kind: Kind, word: str) -> None:
+    assert "Unasked" not in told(facts, kind, word)
+    assert "way back" not in told(facts, kind, word)
+
+
+def test_no_agent_with_a_way_back_no_word_of_it(tmp_path: Path) -> None:
+    el3 = {"p2a_shmem = 0x47fe3000\np2a_interrupt = 112\n": ""}
+    found = gather(changed(tmp_path, {"platform.toml": el3}))
+    assert "way back" not in told(found)
+    assert [one.p2a for one in found.channels] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "warning"),
+    [
+        (
+            "ivi.cfg",
+            "irqs = [ 112 ]",
+            "",
+            "interrupt 112 (SPI 80) of agent 3 (ivi) is routed to nobody, not to ivi",
+        ),
+        ("ivi.cfg", ', "47fe3,1@22002"', "", "its P2A page 0x47fe3000 is not mapped"),
+        ("platform.toml", "p2a_interrupt = 112", "p2a_interrupt = 113", "interrupt 113 (SPI 81) of agent 3"),
+    ],
+)
+def test_a_way_back_that_does_not_arrive_is_warned_of(
+    tmp_path: Path, file: str, old: str, new: str, warning: str
+) -> None:
+    found = gather(changed(tmp_path, {file: {old: new}}))
+    assert warning in told(found)
+    named = file != "platform.toml"
+    assert ("does not name this page and interrupt" not in told(found, "agent", "ivi")) is named
+
+
+def test_an_agent_whose_tree_has_no_way_back_misses_nothing(tmp_path: Path) -> None:
+    tree = {'interrupt-names = "p2a";': ""}
+    found = gather(changed(tmp_path, {"ivi.dts": tree, "ivi.cfg": {"irqs = [ 112 ]": ""}}))
+    assert "Warnings" not in told(found)
+    assert "routes to nobody and drops" in told(found, "agent", "ivi")
+
+
+def test_the_interrupt_at_the_end_of_a_call(tmp_path: Path) -> None:
+    changes = {
+        "platform.toml": {"p2a_interrupt = 112": "p2a_interrupt = 112\na2p_interrupt = 113"},
+        "ivi.dts": {"<0 80 4>": "<0 80 4>, <0 81 4>", '"p2a"': '"p2a", "a2p"'},
+        "ivi.cfg": {"irqs = [ 112 ]": "irqs = [ 112, 113 ]"},
+    }
+    found = gather(changed(tmp_path, changes))
+    assert "When an answer is ready EL3 raises interrupt 113 (SPI 81)" in told(found, "agent", "ivi")
+    assert "its driver polls" not in told(found, "agent", "ivi")
+    assert "Warnings" not in told(found)

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from deploy.explain.canvas import DIM, PAPER, cut
-from deploy.explain.facts import Channel, Domain, Facts, gather
+from deploy.explain.facts import Channel, Domain, Facts, WayBack, gather
 from deploy.explain.layout import lay_out
-from deploy.explain.picture import REFUSED, draw
+from deploy.explain.picture import REFUSED, WAY_BACK, draw
 from deploy.explain.rehearsal import Ring
 from deploy.explain.subject import Subject, find
 from deploy.topology import load_shipped
@@ -135,6 +135,42 @@ def test_what_is_wrong_is_seen() -> None:
     shown = texts(draw(bad, Subject("platform")))
     for words in ("not mapped", "nobody", "not in the", "not created", "has no mediator:"):
         assert words in shown
+
+
+# ---- the way back -----------------------------------------------------------------------------
+
+
+def strokes(svg: str, colour: str) -> int:
+    """How many lines are drawn in a colour; the legend has one of each."""
+    return sum(one.get("stroke") == colour for one in parts(svg, "path"))
+
+
+def reached(count: int, receiver: str) -> Facts:
+    found = many(count)
+    way = WayBack(0x6000_0000, 0x2200_2000, 112, receiver, True)
+    first = msgspec.structs.replace(found.channels[1], p2a=way)
+    return msgspec.structs.replace(found, channels=(found.channels[0], first, *found.channels[2:]))
+
+
+def test_a_way_back_is_an_arrow_to_who_has_the_interrupt(facts: Facts) -> None:
+    svg = draw(facts, Subject("platform"))
+    assert strokes(svg, WAY_BACK) == 3  # the line, its head, the legend
+    assert "↑ 112 · 0x47fe3000" in texts(svg)
+    assert strokes(draw(reached(4, "a-domain-0"), Subject("platform")), WAY_BACK) == 3
+    assert strokes(draw(many(4), Subject("platform")), WAY_BACK) == 0
+
+
+def test_a_way_back_that_ends_in_xen_is_a_cross() -> None:
+    for receiver in ("", "a-domain-1"):
+        svg = draw(reached(4, receiver), Subject("platform"))
+        assert (strokes(svg, REFUSED), strokes(svg, WAY_BACK)) == (2, 1)
+
+
+@pytest.mark.parametrize("count", [7, 16])
+def test_where_there_is_no_room_for_the_arrow_the_agent_still_says_it(count: int) -> None:
+    svg = draw(reached(count, "a-domain-0"), Subject("platform"))
+    assert strokes(svg, WAY_BACK) == 1
+    assert [words for words in texts(svg) if words.startswith("↑ 112")]
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,23 @@ def test_an_unusable_channel_that_dom0_does_not_get_is_no_mistake(folder: Path, 
     assert loaded(folder).name == "automotive"
 
 
+def test_the_interrupts_of_the_trees_own_channel_are_derived_for_its_agent(folder: Path, edit: Edit) -> None:
+    plain = loaded(folder, platform=False).platform
+    assert {(one.a2p_interrupt, one.p2a_shmem) for one in plain.agent} == {(None, None)}
+    names = 'interrupts = <0 68 4>, <0 69 4>; interrupt-names = "a2p", "p2a";'
+    page = 'p2a: sram@47fe0000 { compatible = "arm,scmi-shmem"; reg = <0x0 0x47fe0000 0x0 0x1000>; };'
+    edit("host.dts", "shmem = <&scmi_shm>;", f"shmem = <&scmi_shm &p2a>; {names}")
+    edit("host.dts", "\tfirmware {", f"\t{page}\n\tfirmware {{")
+    agents = {one.id: one for one in loaded(folder, platform=False).platform.agent}
+    dom0 = agents.pop(0)
+    assert (dom0.a2p_interrupt, dom0.p2a_shmem, dom0.p2a_interrupt) == (100, 0x47FE_0000, 101)
+    assert {(one.a2p_interrupt, one.p2a_shmem) for one in agents.values()} == {(None, None)}
+    for before, after in (("0x47fe0000 0x0", "0x47fe0008 0x0"), ("0x47fe0008", "0x47ff4000")):
+        edit("host.dts", before, after)
+        dom0 = next(one for one in loaded(folder, platform=False).platform.agent if one.id == 0)
+        assert (dom0.a2p_interrupt, dom0.p2a_shmem, dom0.p2a_interrupt) == (100, None, None)
+
+
 def test_a_tree_from_which_nothing_can_be_derived(folder: Path, edit: Edit) -> None:
     edit("host.dts", 'compatible = "xen,sci";', "")
     text = mistake(folder, platform=False)
@@ -212,6 +229,7 @@ def test_a_name_that_is_taken(folder: Path, edit: Edit, name: str, whose: str) -
         ("/soc/gpu@fd000000", "/" + "x" * 1024, "dtdev: a path of 1025 characters"),
         ('name = "ivi"', "", "name: the domain has no name"),
         ("vcpus = 2", "vcpus = 999", "vcpus: 999 is out of range"),
+        ("irqs = [ 112 ]", "irqs = [ 31 ]", "irqs: 31 is no SPI"),
     ],
 )
 def test_a_mistake_in_a_guest(folder: Path, edit: Edit, old: str, new: str, told: str) -> None:

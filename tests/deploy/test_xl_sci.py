@@ -1,4 +1,4 @@
-"""``arm_sci`` and ``iomem``: xl's own reading, both sides of each edge."""
+"""``arm_sci``, ``iomem`` and ``irqs``: xl's own reading, both sides of each edge."""
 
 import contextlib
 
@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.errors import UserError
-from deploy.xl.sci import ULONG_MAX, ArmSci, IomemRange, SciType, parse_arm_sci, parse_iomem, strtoul
+from deploy.xl.sci import (
+    ULONG_MAX,
+    ArmSci,
+    IomemRange,
+    SciType,
+    parse_arm_sci,
+    parse_iomem,
+    parse_irq,
+    strtoul,
+)
 
 MA = SciType.MULTIAGENT
 
@@ -129,3 +138,20 @@ def test_iomem_refusals_name_the_rule(text: str, rule: str) -> None:
 def test_iomem_has_only_one_way_to_fail(text: str) -> None:
     with contextlib.suppress(UserError):
         assert parse_iomem(text).frames >= 1
+
+
+@pytest.mark.parametrize("text", ["0x70", "", "-1", "seven", "112 junk", "٣"])
+def test_an_interrupt_that_is_no_number(text: str) -> None:
+    with pytest.raises(UserError, match=r"irqs: .* is not a number"):
+        parse_irq(text)
+
+
+@pytest.mark.parametrize(("text", "irq"), [("32", 32), (" 112", 112), ("1019", 1019)])
+def test_the_interrupts_that_a_guest_can_have(text: str, irq: int) -> None:
+    assert parse_irq(text) == irq
+
+
+@pytest.mark.parametrize("text", ["0", "31", "1020", "9" * 30])
+def test_the_interrupts_that_no_guest_can_have(text: str) -> None:
+    with pytest.raises(UserError, match=r"is no SPI.*give 32..1019"):
+        parse_irq(text)

@@ -46,7 +46,15 @@ def parsed_host(path: Path, changes: dict[str, str]) -> Tree:
     return devicetree.load([file])
 
 
-def planned(kind: Kind = "xl", devices: tuple[str, ...] = (), address: int = ADDRESS, agent: int = 4) -> Plan:
-    """A new guest "tuner" of the shipped platform."""
+def planned(
+    kind: Kind = "xl",
+    devices: tuple[str, ...] = (),
+    address: int = ADDRESS,
+    agent: int = 4,
+    *,
+    way_back: bool = False,
+) -> Plan:
+    """A new guest "tuner" of the shipped platform; agent 3 has a way back there."""
     topology = load_shipped()
-    return plan(topology.host, topology.platform, ("tuner", kind, agent), address, devices)
+    who = ("tuner", kind, agent)
+    return plan(topology.host, topology.platform, who, address, devices, way_back=way_back)

@@ -174,7 +174,11 @@ def _guest_tree(name: str) -> Tree:
 
 
 def _toml(chance: random.Random, folder: Path) -> Inputs:
-    (folder / "bad.toml").write_bytes(spoil.shuffled(good()["platform.toml"], chance, spoil.TOML))
+    text = good()["platform.toml"]
+    # Most of what is shuffled does not parse; what has other numbers is judged by what they mean.
+    way = chance.randrange(2)
+    spoilt = spoil.shuffled(text, chance, spoil.TOML) if way else spoil.renumbered(text, chance)
+    (folder / "bad.toml").write_bytes(spoilt)
     return inputs(folder, "host.dtb", platform="bad.toml")
 
 

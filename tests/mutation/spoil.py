@@ -15,11 +15,13 @@ DEVICE_TREE = [
     *(b'/include/"nothing"', b'/include/"."', b'/include/"/dev/zero"', b'/incbin/("host.dtb")'),
     *(b"phandle=<1>;", b'/incbin/("host.dtb",99999999999,1)', b"__overlay__", b"#address-cells"),
     *(b"ranges;", b"xen,sci", b"\\377", b"'ab'", b'"unclosed'),
+    *(b'"p2a"', b'"a2p"', b"interrupts", b"<0 80 4>", b"<1 7 4>", b"interrupt-parent=<1>;"),
 ]
 TOML = [
     *(b"[", b"]", b"[[", b"]]", b"{", b"}", b"=", b",", b".", b"#", b'"', b"'", b'"""', b"'''", b"\\"),
     *(b"-1", b"1e400", b"nan", b"inf", b"0x", b"1_", b"99999999999999999999", b"9223372036854775808"),
     *(b"true", b"1979-05-27T07:32:00Z", b"1.5", b"\x00", b"\xff", b"\xc3\xa9", b"[agent]"),
+    *(b"p2a_shmem=0x47ff3000", b"p2a_interrupt=20", b"a2p_interrupt=112", b"p2a_interrupt"),
     *(b"[[agent]]", b"[[nothing]]", b"name=1", b"id=4294967296", b"[]", b"{}", b"\r", b"\n"),
     *(b"[" * 5000, b"a." * 5000),
 ]
@@ -30,6 +32,7 @@ XL = [
     *(b"type=", b'iomem=["0,0"]', b'"fffffffffffff,1"', b'dtdev=["/"]', b"vcpus=0", b"memory=-5"),
     *(b'device_tree="."', b'device_tree="/dev/zero"', b'on_crash="x"', b'name="xen"', b'name="/"'),
     *(b"\xe2\x80\xa8",),
+    *(b"irqs=[112]", b"irqs=[31]", b'irqs=["x"]', b"112", b"1020", b'"47fe3,1@22002"', b'"47ff3,1@22002"'),
     *(b"[" * 5000, b"9" * 5000),
 ]
 
@@ -88,6 +91,17 @@ def shuffled(text: bytes, chance: random.Random, odd: list[bytes]) -> bytes:
                 del tokens[at:]
             case _:
                 tokens[at : at + 1] = tokens[other : other + 1]
+    return b"".join(tokens)
+
+
+def renumbered(text: bytes, chance: random.Random) -> bytes:
+    """One or two numbers exchanged for a neighbour, or for another of the file: all still parses."""
+    tokens = TOKENS.findall(text)
+    places = [at for at, token in enumerate(tokens) if re.fullmatch(rb"0x[0-9a-f_]+|[0-9][0-9_]*", token)]
+    for at in chance.sample(places, min(len(places), chance.randint(1, 2))):
+        other = tokens[chance.choice(places)]
+        neighbour = int(tokens[at], 0) + chance.choice((-1, 1, 0x1000))
+        tokens[at] = other if chance.randrange(2) else b"%#x" % max(neighbour, 0)
     return b"".join(tokens)
 
 

@@ -20,10 +20,12 @@ NAMES = (
     *("access-controllers", "#access-controller-cells", "scmi-secondary-agents", "method", "model"),
     *("#scmi-secondary-agents-cells", "xen,dom0-sci-agent-id", "xen,sci-agent-id", "xen,sci_type", "xen,reg"),
     *("xen,path", "xen,passthrough", "clocks", "#clock-cells", "power-domains"),
+    *("interrupts", "interrupts-extended", "interrupt-names", "interrupt-parent", "#interrupt-cells"),
 )
 TEXTS = (
     *("xen,sci", "arm,scmi-smc", "arm,scmi-shmem", "xen,domain", "okay", "disabled", "hvc", "smc", "nowhere"),
     *("none", "scmi_smc", "scmi_smc_multiagent", "/soc", "/soc/i2c@e6508000", "/"),
+    *("p2a", "a2p", "arm,gic-v3"),
 )
 ODD = (
     b"",

@@ -1,10 +1,13 @@
 """The refusal ladder: each rung from both sides, and which one decides when two would."""
 
+import msgspec
 import pytest
 
 from bus.fields import encode
-from bus.scmi import BY_KEY, base, clock, header, power, protocol
+from bus.scmi import PROTOCOLS, base, clock, header, power, protocol
 from bus.scmi.status import Status
+from nodes.firmware.profile import SPEC_STRICT, FirmwareProfile
+from tests.nodes import specimens
 from tests.nodes.el3 import MANAGER, TWO, Bench
 
 RATE_SET = (0x14, 5)
@@ -40,22 +43,37 @@ def test_rung_2_protocol(protocol_id: int) -> None:
     assert send(granted(), (protocol_id, 0), b"") is Status.NOT_SUPPORTED
 
 
-@pytest.mark.parametrize("protocol_id", [0x10, 0x11, 0x14, 0x16])
-def test_rung_2_every_protocol_that_there_is(protocol_id: int) -> None:
-    assert send(granted(), (protocol_id, 0), b"") is Status.SUCCESS
+@pytest.mark.parametrize("one", PROTOCOLS, ids=lambda one: one.key)
+def test_rung_2_every_protocol_that_there_is(one: protocol.Protocol) -> None:
+    assert send(Bench(specimens.PLATFORM), (one.id, 0), b"") is Status.SUCCESS
 
 
-@pytest.mark.parametrize("one", BY_KEY.values(), ids=lambda one: one.key)
+@pytest.mark.parametrize("one", PROTOCOLS, ids=lambda one: one.key)
 def test_rung_3_command(one: protocol.Protocol) -> None:
-    known = {command.id for command in one.every_command()}
-    bench = granted()
+    bench = Bench(specimens.PLATFORM)
+    version = bench.core.machine.spoken(TWO, one.id)
+    known = {command.id for command in one.every_command() if command.since <= version}
     for message_id in range(256):
         status = send(bench, (one.id, message_id), b"\xff" * 99)
         assert (status is Status.NOT_FOUND) is (message_id not in known), message_id
 
 
+def without(*commands: str) -> FirmwareProfile:
+    """A firmware that has not got some commands."""
+    return msgspec.structs.replace(SPEC_STRICT, missing=frozenset(commands))
+
+
 def test_rung_4_implemented() -> None:
-    assert send(granted(), (0x10, 8), encode(base.NotifyErrors(1))) is Status.NOT_SUPPORTED
+    bench = Bench(profile=without("base.BASE_DISCOVER_SUB_VENDOR", "*.NEGOTIATE_PROTOCOL_VERSION"))
+    assert send(bench, (0x10, 4), b"") is Status.NOT_SUPPORTED
+    assert send(bench, (0x10, 3), b"") is Status.SUCCESS
+    for one in (0x10, 0x14):
+        assert send(bench, (one, 0x10), bytes(4)) is Status.NOT_SUPPORTED
+    asked = {
+        number: bench.status(TWO, "base", "PROTOCOL_MESSAGE_ATTRIBUTES", protocol.MessageAttributes(number))
+        for number in (0x3, 0x4, 0x10)
+    }
+    assert asked == {0x3: Status.SUCCESS, 0x4: Status.NOT_FOUND, 0x10: Status.NOT_FOUND}
 
 
 @pytest.mark.parametrize("payload", [b"", GOOD[:-1], GOOD[:-4], GOOD + b"\0", GOOD + bytes(4)])
@@ -80,7 +98,7 @@ def test_rung_9_range() -> None:
     assert send(granted(), RATE_SET, RATE_OUT_OF_RANGE) is Status.INVALID_PARAMETERS
 
 
-NOT_IMPLEMENTED, UNKNOWN_COMMAND, UNKNOWN_PROTOCOL = (0x10, 8), (0x14, 0x77), (0x77, 5)
+NOT_IMPLEMENTED, UNKNOWN_COMMAND, UNKNOWN_PROTOCOL = (0x10, 4), (0x14, 0x77), (0x77, 5)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +122,8 @@ def test_the_first_failing_rung_decides(
     ids: tuple[int, int], payload: bytes, message_type: int, first: Status
 ) -> None:
     """Each row has two faults at least; nothing is granted, so permission would fail as well."""
-    assert send(Bench(), ids, payload, message_type) is first
+    bench = Bench(profile=without("base.BASE_DISCOVER_SUB_VENDOR"))
+    assert send(bench, ids, payload, message_type) is first
 
 
 def test_reserved_bits_before_permission_before_range() -> None:
@@ -117,7 +136,7 @@ def test_a_refused_message_changes_nothing() -> None:
     bench = granted()
     for payload in (RESERVED, UNKNOWN_CLOCK, RATE_OUT_OF_RANGE, GOOD[:-1]):
         send(bench, RATE_SET, payload)
-    assert bench.core.clock.rate(5) == 1000
+    assert bench.core.board.clocks.rate(5) == 1000
     assert bench.held(TWO) == {"device 5": 1}
 
 
@@ -180,3 +199,42 @@ def test_the_last_success_governs() -> None:
     assert body.version == 0x3_0000, "PROTOCOL_VERSION tells what the platform can do"
     assert send(bench, (0x11, 8), (1).to_bytes(4, "little")) is Status.NOT_FOUND
     assert bench.status(TWO, "power", "POWER_STATE_GET", power.StateGet(1)) is Status.SUCCESS
+
+
+# ---- what a profile makes of it ---------------------------------------------------------------
+
+
+def firmware(**facts: object) -> Bench:
+    bench = Bench(profile=msgspec.structs.replace(SPEC_STRICT, **facts))
+    bench.core.permissions.set_device(TWO, 5, True)
+    return bench
+
+
+def test_an_unknown_message_may_be_not_supported() -> None:
+    bench = firmware(unknown_message=Status.NOT_SUPPORTED)
+    assert send(bench, UNKNOWN_COMMAND, b"") is Status.NOT_SUPPORTED
+    ask = protocol.MessageAttributes(0x77)
+    assert bench.status(TWO, "clock", "PROTOCOL_MESSAGE_ATTRIBUTES", ask) is Status.NOT_FOUND
+
+
+def test_a_longer_request_may_be_accepted_a_shorter_one_never() -> None:
+    bench = firmware(payload="at_least")
+    assert send(bench, RATE_SET, GOOD + b"\1\2\3\4\5") is Status.SUCCESS
+    assert bench.core.board.clocks.rate(5) == 2000
+    assert send(bench, RATE_SET, GOOD[:-1]) is Status.PROTOCOL_ERROR
+    assert send(bench, (0x10, 3), b"more") is Status.SUCCESS
+
+
+def test_an_unknown_resource_may_be_an_invalid_parameter() -> None:
+    bench = firmware(unknown_resource={0x14: Status.INVALID_PARAMETERS})
+    assert send(bench, RATE_SET, UNKNOWN_CLOCK) is Status.INVALID_PARAMETERS
+    assert send(bench, (0x11, 5), (99).to_bytes(4, "little")) is Status.NOT_FOUND
+
+
+def test_a_firmware_serves_what_it_serves() -> None:
+    bench = firmware(protocols=(0x14,), versions={0x14: 0x2_0000})
+    assert send(bench, (0x11, 0), b"") is Status.NOT_SUPPORTED
+    assert bench.call(TWO, "clock", "PROTOCOL_VERSION").body.version == 0x2_0000
+    assert send(bench, (0x14, 0xB), bytes(8)) is Status.NOT_FOUND
+    assert negotiate(bench, "clock", 0x3_0000) is Status.NOT_SUPPORTED
+    assert negotiate(bench, "clock", 0x1_0000) is Status.SUCCESS

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bus.scmi import perf
+from bus.scmi.fastchannel import DescribeFastchannelReply
 from bus.scmi.status import Status
 from nodes.firmware.platform import (
     PerfDomain,
@@ -182,11 +183,11 @@ def fast(bench: Bench, domain: int, message: int) -> Any:
 
 
 def test_fast_channels_are_described(bench: Bench) -> None:
-    assert fast(bench, GPU, 0x7) == perf.DescribeFastchannelReply(
+    assert fast(bench, GPU, 0x7) == DescribeFastchannelReply(
         0b111, 20, 0x4900_0004, 4, 0x4900_0100, 0x2, 0xFD
     )
-    assert fast(bench, GPU, 0x8) == perf.DescribeFastchannelReply(0, 0, 0x4900_0008, 4, 0, 0, 0)
-    assert fast(bench, GPU, 0x5) == perf.DescribeFastchannelReply(0b011, 0, 0x4900_0010, 8, 0x4900_0202, 1, 0)
+    assert fast(bench, GPU, 0x8) == DescribeFastchannelReply(0, 0, 0x4900_0008, 4, 0, 0, 0)
+    assert fast(bench, GPU, 0x5) == DescribeFastchannelReply(0b011, 0, 0x4900_0010, 8, 0x4900_0202, 1, 0)
 
 
 def test_where_there_is_no_fast_channel(bench: Bench) -> None:

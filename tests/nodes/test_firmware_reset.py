@@ -1,11 +1,15 @@
 """BASE_RESET_AGENT_CONFIGURATION: afterwards it is as if the agent had never been there."""
 
+import msgspec
 import pytest
 
 from bus import shmem
 from bus.scmi import base, clock, power, protocol, reset
 from bus.scmi.status import Status
+from nodes.firmware.profile import SPEC_STRICT
+from tests.nodes import specimens
 from tests.nodes.el3 import DOM0, MANAGER, SHMEM, THREE, TWO, Bench
+from tests.nodes.unasked import told, wait
 
 OK = Status.SUCCESS
 KEEP, ALL = 0, 1
@@ -57,9 +61,9 @@ def test_the_hardware_follows() -> None:
     bench = Bench()
     busy(bench, TWO)
     reset_agent(bench, TWO)
-    core = bench.core
-    assert (core.clock.rate(5), core.clock.enabled(5), core.power.state(2)) == (1000, False, power.OFF)
-    assert core.reset.asserted.of(1) == {}
+    board = bench.core.board
+    assert (board.clocks.rate(5), board.clocks.on(5), board.power.on(2)) == (1000, False, False)
+    assert 1 not in board.resets.asserted
     assert bench.status(TWO, "clock", "CLOCK_RATE_GET", clock.RateGet(5)) is Status.DENIED
 
 
@@ -81,7 +85,7 @@ def test_what_others_hold_stays() -> None:
     before = bench.held(THREE)
     assert reset_agent(bench, TWO) is OK
     assert bench.held(THREE) == before != {}
-    assert bench.core.clock.enabled(5)
+    assert bench.core.board.clocks.on(5)
 
 
 def test_the_channel_is_idle_again() -> None:
@@ -127,3 +131,117 @@ def test_a_reset_of_nothing_changes_nothing() -> None:
     assert reset_agent(bench, TWO) is OK
     assert bench.held(TWO) == {}
     assert bench.held(MANAGER) == {f"device {device}": 1 for device in (5, 6, 7, 8)}
+
+
+# ---- what is remembered of it -----------------------------------------------------------------
+
+
+def leaks(bench: Bench) -> dict[tuple[str, ...], int]:
+    return dict(bench.core.meters.counter("trapline_agent_reset_leaks_total"))
+
+
+def test_the_last_reset_is_remembered() -> None:
+    bench = Bench()
+    assert bench.core.last_reset == {}
+    busy(bench, TWO)
+    before = bench.core.ledger(TWO)
+    assert reset_agent(bench, TWO) is OK
+    record = bench.core.last_reset[TWO]
+    assert (record.at_ns, record.before, record.after, record.leaks) == (bench.now_ns, tuple(before), (), ())
+    assert leaks(bench) == {}
+    reset_agent(bench, TWO)
+    assert bench.core.last_reset[TWO].before == ()
+
+
+def test_grants_of_boot_are_no_leak() -> None:
+    bench = Bench()
+    busy(bench, MANAGER)
+    assert reset_agent(bench, MANAGER) is OK
+    assert [entry.thing for entry in bench.core.last_reset[MANAGER].after] == [
+        f"device {device}" for device in (5, 6, 7, 8)
+    ]
+    assert leaks(bench) == {}
+
+
+def test_kept_permissions_are_no_leak() -> None:
+    bench = Bench()
+    busy(bench, TWO)
+    assert reset_agent(bench, TWO, KEEP) is OK
+    assert len(bench.core.last_reset[TWO].after) == 2
+    assert leaks(bench) == {}
+
+
+def test_a_leak_is_told_and_counted() -> None:
+    """A service forgets its hook: the wish stays."""
+    bench = Bench()
+    busy(bench, TWO)
+    service = next(one for one in bench.core.services if one.table.key == "power")
+    service.reset = lambda _agent: None  # type: ignore[method-assign]
+    assert reset_agent(bench, TWO) is OK
+    assert [entry.thing for entry in bench.core.last_reset[TWO].leaks] == ["power_domain 2 state"]
+    assert leaks(bench) == {("2",): 1}
+
+
+# ---- what a profile makes of it ---------------------------------------------------------------
+
+
+def firmware(**facts: object) -> Bench:
+    return Bench(profile=msgspec.structs.replace(SPEC_STRICT, **facts))
+
+
+def test_a_firmware_that_restores_permissions_only_leaks_the_rest() -> None:
+    bench = firmware(reset="permissions")
+    busy(bench, TWO)
+    assert reset_agent(bench, TWO) is OK
+    votes = {thing: value for thing, value in HELD.items() if not thing.startswith("device")}
+    assert bench.held(TWO) == votes
+    assert leaks(bench) == {("2",): len(votes)}
+    assert bench.core.board.clocks.rate(5) == 4000
+
+
+def test_flags_0_may_do_nothing() -> None:
+    bench = firmware(reset_flags_0="nothing")
+    busy(bench, TWO)
+    assert reset_agent(bench, TWO, KEEP) is OK
+    assert bench.held(TWO) == HELD
+    assert leaks(bench) == {("2",): len(HELD) - 2}
+    assert reset_agent(bench, TWO, ALL) is OK
+    assert bench.held(TWO) == {}
+
+
+def test_a_firmware_without_the_command() -> None:
+    bench = firmware(reset="none")
+    assert reset_agent(bench, TWO) is Status.NOT_SUPPORTED
+    ask = protocol.MessageAttributes(0xB)
+    assert bench.status(MANAGER, "base", "PROTOCOL_MESSAGE_ATTRIBUTES", ask) is Status.NOT_FOUND
+    assert bench.core.last_reset == {}
+
+
+@pytest.mark.parametrize(("devices", "status"), [((), Status.NOT_FOUND), (specimens.PLATFORM.device, OK)])
+def test_a_platform_without_devices(devices: tuple[object, ...], status: Status) -> None:
+    strange = msgspec.structs.replace(SPEC_STRICT, reset_needs_devices=True)
+    described = specimens.platform(device=devices)
+    assert reset_agent(Bench(described, profile=strange), TWO) is status
+    assert reset_agent(Bench(described), TWO) is OK
+
+
+def test_anybody_may_reset_anybody_where_anybody_may_grant() -> None:
+    bench = firmware(anyone_grants=True)
+    busy(bench, TWO)
+    assert reset_agent(bench, TWO, caller=THREE) is OK
+    assert bench.held(TWO) == {}
+
+
+# ---- what is under way ------------------------------------------------------------------------
+
+
+def test_work_under_way_is_aborted_and_nothing_is_said_of_it() -> None:
+    bench = Bench(specimens.PLATFORM)
+    bench.core.permissions.set_device(TWO, 1, True)
+    later = reset.Reset(1, reset.FLAGS.pack(autonomous=1, async_reset=1), 0)
+    assert bench.status(TWO, "reset", "RESET", later) is OK
+    assert "reset_domain 1 RESET" in bench.held(TWO)
+    assert reset_agent(bench, TWO, KEEP, caller=TWO) is OK
+    assert bench.held(TWO) == {"device 1": 1}
+    assert wait(bench, 1000) == told(bench) == []
+    assert bench.core.board.resets.pulses[1] == 0

@@ -122,6 +122,17 @@ def test_a_reset_is_answered_and_leaves_the_board_as_at_boot(bench: Bench, wish:
     assert state(bench) == UP
 
 
+def test_the_boards_reset_frees_even_where_the_firmwares_does_not(bench: Bench) -> None:
+    other = msgspec.structs.replace(profiles.DEFAULT, reset="permissions")
+    bench.core.machine.profile = other
+    in_use(bench)
+    reset(bench, THREE)
+    assert bench.held(THREE)
+    assert put(bench, TWO, COLD) is OK
+    wait(bench, 1)
+    assert bench.held(THREE) == {}
+
+
 def test_it_is_logged_who_did_it(bench: Bench) -> None:
     assert put(bench, TWO, COLD) is OK
     effects = bench.core.step(Tick(), bench.now_ns + 1)
@@ -181,7 +192,8 @@ def test_a_reset_of_who_asked_takes_it_back(bench: Bench) -> None:
     in_use(bench)
     subscribe(bench, TWO, THREE)
     assert put(bench, TWO, COLD, GRACEFUL) is OK
-    assert "system SYSTEM_POWER_STATE_SET" in bench.held(TWO)
+    told(bench)
+    assert set(bench.held(TWO)) == {"system SYSTEM_POWER_STATE_SET", "system SYSTEM_POWER_STATE_NOTIFIER"}
     reset(bench, TWO)
     assert bench.held(TWO) == {}
     wait(bench, 50_000)

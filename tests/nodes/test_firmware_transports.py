@@ -10,7 +10,7 @@ from bus import shmem, smccc
 from bus.scmi import header
 from bus.scmi.status import Status
 from nodes.firmware.profile import PROFILES, SPEC_STRICT, FirmwareProfile, chosen
-from tests.nodes.el3 import DOM0, FID, MANAGER, SHMEM, TWO, Bench
+from tests.nodes.el3 import DOM0, FID, MANAGER, PLATFORM, SHMEM, TWO, Bench
 
 VERSION_GET = header.pack(0x10, 0)
 REQUEST = shmem.request(VERSION_GET, b"")
@@ -213,3 +213,26 @@ def test_a_bare_buffer_shorter_than_it_says() -> None:
     bench = Bench(profile=PROFILES["optee-msg"])
     x, _ = bench.smc(FID[TWO], bytes(7), SHMEM[TWO], (8, 0, 0, 0, 0, 0, 0))
     assert x[0] == smccc.NOT_SUPPORTED
+
+
+# ---- the way back -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "counted"), [("spec-strict", "queued"), ("scp-firmware", "dropped")])
+def test_a_notification_that_finds_the_page_taken(name: str, counted: str) -> None:
+    """Delayed responses always wait: an agent was promised them."""
+    agents = tuple(
+        msgspec.structs.replace(agent, p2a_shmem=0x4800_0000, p2a_interrupt=80) if agent.id == TWO else agent
+        for agent in PLATFORM.agent
+    )
+    bench = Bench(msgspec.structs.replace(PLATFORM, agent=agents), profile=PROFILES[name])
+    notification = header.pack(0x14, 0, message_type=header.MessageType.NOTIFICATION)
+    delayed = header.pack(0x14, 5, message_type=header.MessageType.DELAYED_RESPONSE)
+    outbox = bench.core.outbox
+    assert outbox.send(TWO, notification, b"")
+    assert outbox.send(TWO, notification, b"") is (counted == "queued")
+    assert outbox.send(TWO, delayed, b"")
+    sent = bench.core.meters.counter("trapline_p2a_messages_total")
+    first = {("2", "notification", "queued"): 1, ("2", "delayed", "queued"): 1}
+    first["2", "notification", counted] = first.get(("2", "notification", counted), 0) + 1
+    assert dict(sent) == first

@@ -3,9 +3,8 @@
 import msgspec
 import pytest
 
-from bus.scmi import base, clock, power, reset
+from bus.scmi import base, clock, power
 from bus.scmi.status import Status
-from nodes.firmware.platform import RateRange
 from tests.nodes.el3 import LADDER_RATES, MANAGER, PLATFORM, THREE, TWO, Bench
 
 OK = Status.SUCCESS
@@ -259,39 +258,3 @@ def test_a_long_name_is_cut_and_has_a_long_form(bench: Bench) -> None:
     short = bench.call(TWO, "clock", "CLOCK_ATTRIBUTES", clock.ClockAttributes(6)).body
     assert not clock.CLOCK.get(short.attributes, "extended_name")
     assert (short.name, short.clock_enable_delay) == ("gpu", 7)
-
-
-# ---- resets -----------------------------------------------------------------------------------
-
-
-def reset_line(bench: Bench, flags: int, state: int = 0, domain: int = 1) -> Status:
-    return bench.status(TWO, "reset", "RESET", reset.Reset(domain, flags, state))
-
-
-def test_a_shared_line_is_not_reset_for_one_of_them(bench: Bench) -> None:
-    assert reset_line(bench, 1) is Status.GENERIC_ERROR
-    assert bench.core.reset.pulses[1] == 0
-
-
-def test_an_unshared_line_pulses_and_is_held() -> None:
-    bench = Bench()
-    request = base.SetDevicePermissions(TWO, 5, 1)
-    assert bench.status(MANAGER, "base", "BASE_SET_DEVICE_PERMISSIONS", request) is OK
-    autonomous, assert_, release = 1, 2, 0
-    assert reset_line(bench, autonomous) is OK
-    assert bench.core.reset.pulses[1] == 1
-    assert reset_line(bench, assert_) is OK
-    assert bench.core.reset.asserted.of(1) == {TWO: 1}
-    assert reset_line(bench, release) is OK
-    assert bench.core.reset.asserted.of(1) == {}
-    assert reset_line(bench, 4) is Status.INVALID_PARAMETERS, "asynchronous goes with autonomous only"
-    assert reset_line(bench, 5) is Status.NOT_SUPPORTED
-    for state in (1, 0x8000_0000, 0xFFFF_FFFF):
-        assert reset_line(bench, autonomous, state) is Status.INVALID_PARAMETERS
-
-
-def test_latencies(bench: Bench) -> None:
-    for domain, latency in ((1, 10), (2, reset.LATENCY_UNKNOWN)):
-        body = bench.call(TWO, "reset", "RESET_DOMAIN_ATTRIBUTES", reset.DomainAttributes(domain)).body
-        assert body.latency == latency
-    assert isinstance(PLATFORM.clock[2].rates, RateRange)

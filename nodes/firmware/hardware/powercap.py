@@ -20,17 +20,33 @@ if TYPE_CHECKING:
 
 
 class _Node:
-    """One domain now. ``acting``: it was over its cap, and ``limits`` (perf domain -> place) are in force."""
+    """One domain now. ``wanting``: what agents want is more than the cap. ``acting``: the average was, too,
+    and ``limits`` (perf domain -> place) are in force.
+    """
 
-    __slots__ = ("acting", "base_uw", "budget", "cap_uw", "limits", "measured", "perf", "spec", "timer")
+    __slots__ = (
+        "acting",
+        "base_uw",
+        "budget",
+        "cap_uw",
+        "limits",
+        "measured",
+        "perf",
+        "power_uw",
+        "spec",
+        "timer",
+        "wanting",
+    )
 
     def __init__(self, spec: PowercapDomain) -> None:
         self.spec = spec
         self.base_uw = spec.base_uw
+        self.power_uw = 0
         self.perf: list[int] = list(spec.perf_domains)
         self.measured = Lag(spec.pai.boot_us * 1000)
         self.budget = Lag(spec.every_level[0].cai.boot_us * 1000)
         self.cap_uw: int | None = None
+        self.wanting = False
         self.acting = False
         self.limits: dict[int, int] = {}
         self.timer: Timer | None = None
@@ -46,12 +62,18 @@ class PowerCaps:
         self.domains = {one.id: one for one in domains}
         self._nodes = {one.id: _Node(one) for one in domains}
         self._chains: dict[int, list[int]] = {}
+        self._drawn: dict[int, int] = {}
         self._in_force: dict[int, int] = {}
         self._regulating = False
+        self._touched: dict[int, None] = {}
         for one in domains:
             chain = self._above(one.id)
             for perf_domain in one.perf_domains:
                 self._chains[perf_domain] = chain
+                self._drawn[perf_domain] = board.perf.power_uw(perf_domain)
+            power_uw = one.base_uw + sum(self._drawn[perf_domain] for perf_domain in one.perf_domains)
+            for above in chain:
+                self._nodes[above].power_uw += power_uw
             for above in chain[1:]:
                 self._nodes[above].base_uw += one.base_uw
                 self._nodes[above].perf.extend(one.perf_domains)
@@ -71,11 +93,10 @@ class PowerCaps:
     def boot(self) -> None:
         """Time begins; the averages are what is drawn now."""
         for node in self._nodes.values():
-            power = self._power_uw(node)
-            node.measured.start(self._machine.now_ns, power)
-            node.budget.start(self._machine.now_ns, power)
+            node.measured.start(self._machine.now_ns, node.power_uw)
+            node.budget.start(self._machine.now_ns, node.power_uw)
         for one in self._nodes:
-            self._regulate([one])
+            self._regulate(self._above(one))
 
     def measured_uw(self, domain_id: int) -> int:
         """The average power over the averaging interval, in microwatts."""
@@ -94,16 +115,18 @@ class PowerCaps:
 
     # ---- what follows -------------------------------------------------------------------------
 
-    def _power_uw(self, node: _Node) -> int:
-        return node.base_uw + sum(self._perf.power_uw(one) for one in node.perf)
-
     def _changed(self, perf_domain: int) -> None:
-        chain = self._chains.get(perf_domain, [])
+        chain = self._chains.get(perf_domain)
+        if chain is None:
+            return
+        before, after = self._drawn[perf_domain], self._perf.power_uw(perf_domain)
+        self._drawn[perf_domain] = after
         for one in chain:
             node = self._nodes[one]
-            power = self._power_uw(node)
-            node.measured.aim(self._machine.now_ns, power)
-            node.budget.aim(self._machine.now_ns, power)
+            node.power_uw += after - before
+            node.measured.aim(self._machine.now_ns, node.power_uw)
+            node.budget.aim(self._machine.now_ns, node.power_uw)
+        self._touched.update(dict.fromkeys(chain))
         if not self._regulating:
             self._regulate(chain)
 
@@ -112,16 +135,20 @@ class PowerCaps:
         self._regulating = True
         for one in chain:
             node = self._nodes[one]
-            self._decide(node)
-            self._enforce(node.perf)
+            if node.cap_uw is not None or node.limits:
+                before = node.limits
+                self._decide(node)
+                self._enforce(before.keys() | node.limits.keys())
         self._regulating = False
-        for one in chain:
+        touched, self._touched = self._touched, {}
+        for one in dict.fromkeys((*chain, *touched)):
             self._wait(self._nodes[one])
 
     def _decide(self, node: _Node) -> None:
         wanted = {one: self._wanted(one, node) for one in node.perf}
         free_uw = node.base_uw + sum(self._perf.uw_at(one, place) for one, place in wanted.items())
-        if node.cap_uw is None or free_uw <= node.cap_uw:
+        node.wanting = node.cap_uw is not None and free_uw > node.cap_uw
+        if node.cap_uw is None or not node.wanting:
             node.acting = False
         elif node.budget.at(self._machine.now_ns) > node.cap_uw:
             node.acting = True
@@ -152,7 +179,7 @@ class PowerCaps:
         return {one: place for one, place in places.items() if place < self._perf.wanted(one)}
 
     def _enforce(self, perf_domains: Iterable[int]) -> None:
-        for one in perf_domains:
+        for one in sorted(perf_domains):
             found = [self._nodes[above].limits.get(one) for above in self._chains[one]]
             limit = min((place for place in found if place is not None), default=None)
             if limit == self._in_force.get(one):
@@ -168,7 +195,7 @@ class PowerCaps:
         if node.timer is not None:
             node.timer.cancel()
             node.timer = None
-        if node.cap_uw is None or node.acting:
+        if node.cap_uw is None or node.acting or not node.wanting:
             return
         due_ns = node.budget.reaches_ns(self._machine.now_ns, node.cap_uw)
         if due_ns is not None:

@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, repeated, tree, unknown
+from nodes.firmware.platform.described import (
+    Described,
+    Id,
+    Name,
+    Positive,
+    Sharing,
+    repeated,
+    says,
+    tree,
+    unknown,
+)
 
 StateId = Annotated[int, msgspec.Meta(ge=1, le=0x0FFF_FFFF)]
 CONTEXT_LOST = 1 << 30
@@ -13,11 +23,11 @@ ON, OFF = 0, CONTEXT_LOST
 
 
 class PowerState(Described, frozen=True):
-    """A state between on and off. ``context_lost``: what the domain knew is gone in it, so is its power."""
+    """A state between on and off."""
 
-    id: StateId
+    id: Annotated[StateId, says("below the flag that tells of a lost context")]
     name: Name
-    context_lost: bool = False
+    context_lost: Annotated[bool, says("what the domain knew is gone in it, and so is its power")] = False
 
     @property
     def word(self) -> int:
@@ -26,25 +36,26 @@ class PowerState(Described, frozen=True):
 
 
 class PowerDomain(Described, frozen=True):
-    """A power domain. ``state`` is the state at boot; ``states`` those between on and off, shallowest first.
-
-    ``parent`` is physically on while this domain keeps its context. ``cpu``: only the platform itself may
-    switch it. ``sync_set``, ``async_set``: how it may be switched; ``transition_us`` is how long the latter
-    takes. ``exclusive`` sharing: while one agent wants it in another state than off, nobody else may wish.
-    """
+    """A power domain."""
 
     id: Id
     name: Name
-    state: Literal["on", "off"] = "off"
-    parent: Id | None = None
-    states: tuple[PowerState, ...] = ()
-    cpu: bool = False
-    sync_set: bool = True
-    async_set: bool = False
-    transition_us: Id = 0
-    notify: bool = True
-    notify_requests: bool = True
-    sharing: Sharing = "votes"
+    state: Annotated[Literal["on", "off"], says("the state at boot")] = "off"
+    parent: Annotated[Id | None, says("a domain that is physically on while this one keeps its context")] = (
+        None
+    )
+    states: Annotated[tuple[PowerState, ...], says("those between on and off, the shallowest first")] = ()
+    cpu: Annotated[bool, says("only the platform itself switches it")] = False
+    sync_set: Annotated[bool, says("it can be switched at once")] = True
+    async_set: Annotated[
+        bool, says("it can be switched asynchronously, its end is told by a notification")
+    ] = False
+    transition_us: Annotated[Id, says("how long that takes")] = 0
+    notify: Annotated[bool, says("POWER_STATE_CHANGED is there")] = True
+    notify_requests: Annotated[bool, says("POWER_STATE_CHANGE_REQUESTED is there")] = True
+    sharing: Annotated[
+        Sharing, says("exclusive: while one agent wants it in another state than off, others are denied")
+    ] = "votes"
 
     @property
     def words(self) -> tuple[int, ...]:
@@ -53,17 +64,15 @@ class PowerDomain(Described, frozen=True):
 
 
 class SystemPower(Described, frozen=True):
-    """What SYSTEM_POWER_STATE_SET may do; without this table the protocol is not served.
+    """What SYSTEM_POWER_STATE_SET may do; without this table the protocol is not served."""
 
-    ``agents`` may set and query the state, the trusted ones if it is absent. A graceful request takes
-    effect ``graceful_ms`` after the subscribers were told.
-    """
-
-    agents: tuple[Id, ...] | None = None
-    warm_reset: bool = True
-    suspend: bool = True
-    notify: bool = True
-    graceful_ms: Positive = 1000
+    agents: Annotated[
+        tuple[Id, ...] | None, says("who may set and ask for the state; absent: the trusted ones")
+    ] = None
+    warm_reset: Annotated[bool, says("there is a warm reset")] = True
+    suspend: Annotated[bool, says("the system can be suspended")] = True
+    notify: Annotated[bool, says("agents can be told before")] = True
+    graceful_ms: Annotated[Positive, says("how long a graceful request waits after they were")] = 1000
 
 
 def problems(platform: Any) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """The power capping domains: what can be capped, over which time it counts, whose power it is."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, tree, unknown
+from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, says, tree, unknown
 from nodes.firmware.platform.perf import Address, RateLimit, Word
 
 LEVELS = 15  # of one domain, its own included: a 4-bit count
@@ -12,21 +12,21 @@ MICROWATTS = {"mW": 1000, "uW": 1}
 
 
 class CapRange(Described, frozen=True):
-    """Caps in the unit of the domain, evenly spaced. ``boot``: the cap at boot, 0 for none."""
+    """Caps in the unit of the domain, evenly spaced. A range with one value is not configurable."""
 
     min: Positive
     max: Positive
     step: Positive = 1
-    boot: Id = 0
+    boot: Annotated[Id, says("the cap at boot, 0 for none")] = 0
 
 
 class Averaging(Described, frozen=True):
-    """Times over which power is averaged, in microseconds. ``boot``: the one at boot, else the shortest."""
+    """Times over which power is averaged, in microseconds. A range with one value is not configurable."""
 
     min: Positive
     max: Positive
     step: Positive = 1
-    boot: Positive | None = None
+    boot: Annotated[Positive | None, says("the one at boot, else the shortest")] = None
 
     @property
     def boot_us(self) -> int:
@@ -47,45 +47,45 @@ class CapChannel(Described, frozen=True):
     It is described to agents, and that is all: the register is in memory that nobody maps.
     """
 
-    message: Literal["CAP_GET", "CAP_SET", "PAI_GET", "PAI_SET"]
-    address: Address
-    rate_limit_us: RateLimit = 0
-    doorbell: Address | None = None
-    doorbell_bits: Literal[8, 16, 32, 64] = 32
-    doorbell_set: Word = 1
-    doorbell_preserve: Word = 0
+    message: Annotated[
+        Literal["CAP_GET", "CAP_SET", "PAI_GET", "PAI_SET"], says("the command that the register stands for")
+    ]
+    address: Annotated[Address, says("of the register, 4 bytes")]
+    rate_limit_us: Annotated[RateLimit, says("least time between two uses, as told")] = 0
+    doorbell: Annotated[Address | None, says("the address of its doorbell; absent: none")] = None
+    doorbell_bits: Annotated[Literal[8, 16, 32, 64], says("the width of the doorbell")] = 32
+    doorbell_set: Annotated[Word, says("bits to set in it")] = 1
+    doorbell_preserve: Annotated[Word, says("bits to leave as they are")] = 0
 
 
 class PowercapDomain(Described, frozen=True):
-    """A power capping domain.
-
-    Its power is that of its ``perf_domains``, of the domains below it, and ``base_uw`` that is always drawn.
-    ``unit`` of what agents are told; an abstract one is ``unit_uw`` microwatts. A range with one value is not
-    configurable. ``cai`` and ``levels`` show from version 0x30000 on; without ``cai``, caps count over the
-    ``pai``. ``async_set`` takes ``set_us``. ``every_measurement``: thresholds 0 and 0 ask for all of them.
-    """
+    """A power capping domain. Its power is that of its performance domains and of the domains below it."""
 
     id: Id
     name: Name
-    cap: CapRange
-    pai: Averaging
-    parent: Id | None = None
-    unit: Literal["abstract", "uW", "mW"] = "mW"
-    unit_uw: Positive = 1000
-    cai: Averaging | None = None
-    levels: tuple[CapLevel, ...] = ()
-    sustainable: Id = 0
-    accuracy: Id = 0
-    monitoring: bool = True
-    perf_domains: tuple[Id, ...] = ()
-    base_uw: Id = 0
-    async_set: bool = False
-    set_us: Id = 0
-    notify: bool = True
-    notify_measurements: bool = True
-    every_measurement: bool = True
-    fastchannel: tuple[CapChannel, ...] = ()
-    sharing: Sharing = "votes"
+    cap: Annotated[CapRange, says("the caps that it takes")]
+    pai: Annotated[Averaging, says("the averaging intervals of its measurement, and of its cap without cai")]
+    parent: Annotated[Id | None, says("the domain whose power contains this one's")] = None
+    unit: Annotated[Literal["abstract", "uW", "mW"], says("of everything that agents are told")] = "mW"
+    unit_uw: Annotated[Positive, says("what an abstract unit is, in microwatts")] = 1000
+    cai: Annotated[Averaging | None, says("the averaging intervals of its cap, from version 0x30000 on")] = (
+        None
+    )
+    levels: Annotated[tuple[CapLevel, ...], says("further caps, from version 0x30000 on")] = ()
+    sustainable: Annotated[Id, says("the power it can keep up, as told")] = 0
+    accuracy: Annotated[Id, says("of its measurement, as told")] = 0
+    monitoring: Annotated[bool, says("its power can be asked for")] = True
+    perf_domains: Annotated[tuple[Id, ...], says("whose power it has, and whose levels it lowers")] = ()
+    base_uw: Annotated[Id, says("what it draws always, in microwatts")] = 0
+    async_set: Annotated[bool, says("a cap can be set asynchronously")] = False
+    set_us: Annotated[Id, says("how long that takes")] = 0
+    notify: Annotated[bool, says("POWERCAP_CAP_CHANGED is there")] = True
+    notify_measurements: Annotated[bool, says("POWERCAP_MEASUREMENTS_CHANGED is there")] = True
+    every_measurement: Annotated[bool, says("thresholds 0 and 0 ask for every measurement")] = True
+    fastchannel: Annotated[tuple[CapChannel, ...], says("described to agents")] = ()
+    sharing: Annotated[Sharing, says("exclusive: while one agent has a cap on it, others are denied")] = (
+        "votes"
+    )
 
     @property
     def microwatts(self) -> int:

@@ -93,17 +93,19 @@ def _right_problems(place: str, right: Right, vendor: bool) -> Iterator[str]:
             if not vendor:
                 yield f"{place}.commands: there is no protocol {key!r}; choose from {', '.join(BY_KEY)}"
         else:
-            yield from _command_problems(place, right.kind, key, message)
+            yield from _command_problems(place, right, key, message)
 
 
-def _command_problems(place: str, kind: str, key: str, message: str) -> Iterator[str]:
+def _command_problems(place: str, right: Right, key: str, message: str) -> Iterator[str]:
     command = next((one for one in BY_KEY[key].every_command() if one.name == message), None)
     if command is None:
         yield f"{place}.commands: {key} has no command {message}; write it as the protocol's page does"
     elif command.id in ALWAYS:
         yield f"{place}.commands: {message} always works; leave it out, or take the protocol away"
-    elif kind and kind not in kinds_named(f"{key}.{message}"):
-        yield f"{place}.commands: {message} names no {kind}; correct the kind or the command"
+    elif right.kind and right.kind not in kinds_named(f"{key}.{message}"):
+        yield f"{place}.commands: {message} names no {right.kind}; correct the kind or the command"
+    elif right.allow and not kinds_named(f"{key}.{message}"):
+        yield f"{place}.commands: {message} names no resource, so there is nothing to allow; leave it out"
 
 
 def kinds_named(name: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bus.shmem import PAYLOAD_AT
-from nodes.firmware.platform.described import Described, Id, Name, Positive, unknown
+from nodes.firmware.platform.described import Described, Id, Name, Positive, says, unknown
 
 Value = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Exponent = Annotated[int, msgspec.Meta(ge=-16, le=15)]
@@ -29,47 +29,45 @@ NUMBERS = {name: number for number, name in enumerate(WORDS.split())} | {"vendor
 class Constant(Described, frozen=True, tag_field="kind", tag="constant"):
     """Always the same."""
 
-    value: Value
+    value: Annotated[Value, says("in the sensor's unit")]
 
 
 class Wave(Described, frozen=True, tag_field="kind", tag="wave"):
-    """``offset`` plus or minus ``amplitude``, over and over; at ``phase_us`` 0 it rises from the offset.
+    """``offset`` plus or minus ``amplitude``, over and over."""
 
-    A square is high for the first half of its period, a sawtooth rises from the lowest to the highest value.
-    """
-
-    shape: Literal["sine", "triangle", "square", "sawtooth"]
+    shape: Annotated[
+        Literal["sine", "triangle", "square", "sawtooth"],
+        says("square: first high; sawtooth: first low; the others begin at offset, rising"),
+    ]
     period_us: Positive
-    amplitude: Value
-    offset: Value = 0
-    phase_us: Id = 0
+    amplitude: Annotated[Value, says("in the sensor's unit")]
+    offset: Annotated[Value, says("in the sensor's unit")] = 0
+    phase_us: Annotated[Id, says("how far into its period it is at boot")] = 0
 
 
 class Steps(Described, frozen=True, tag_field="kind", tag="steps"):
-    """Each of ``values`` for ``step_us``, over and over."""
+    """One value after the other, over and over."""
 
-    values: Annotated[tuple[Value, ...], msgspec.Meta(min_length=1, max_length=4096)]
-    step_us: Positive
+    values: Annotated[
+        tuple[Value, ...], msgspec.Meta(min_length=1, max_length=4096), says("in the sensor's unit")
+    ]
+    step_us: Annotated[Positive, says("how long each lasts")]
 
 
 class Temperature(Described, frozen=True, tag_field="kind", tag="temperature"):
-    """What performance domains heat: ``ambient``, and ``per_watt`` above it for each watt that they draw.
+    """What performance domains heat; at boot it is ambient. It follows their power as a first-order lag."""
 
-    Both in the sensor's unit. It follows a change of power as a first-order lag: 63 % of the way after
-    ``time_constant_ms``. At boot it is ambient.
-    """
-
-    perf_domains: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1)]
-    ambient: Value
-    per_watt: Value
-    time_constant_ms: Positive = 5000
+    perf_domains: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1), says("those that heat it")]
+    ambient: Annotated[Value, says("without any power, in the sensor's unit")]
+    per_watt: Annotated[Value, says("how much a watt heats in the end, in the sensor's unit")]
+    time_constant_ms: Annotated[Positive, says("63 % of a change is through after that")] = 5000
 
 
 class Power(Described, frozen=True, tag_field="kind", tag="power"):
     """What a performance domain draws now, or what a powercap domain measures."""
 
-    perf_domain: Id | None = None
-    powercap_domain: Id | None = None
+    perf_domain: Annotated[Id | None, says("what it draws now")] = None
+    powercap_domain: Annotated[Id | None, says("what it measures, an average")] = None
 
 
 class Rail(Described, frozen=True, tag_field="kind", tag="voltage"):
@@ -88,18 +86,21 @@ Source = Constant | Wave | Steps | Temperature | Power | Rail | Rate
 
 
 class Axis(Described, frozen=True):
-    """One axis of a sensor that has several. What is absent is as the sensor says.
-
-    ``noise``: up to so much is added or taken away, differently in each sample.
-    """
+    """One axis of a sensor that has several."""
 
     name: Name
     source: Source
-    type: str | Id | None = None
-    unit_exponent: Exponent | None = None
-    noise: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
-    resolution: Annotated[int, msgspec.Meta(ge=0, le=0x7FF_FFFF)] = 0
-    resolution_exponent: Exponent = 0
+    type: Annotated[str | Id | None, says("absent: as the sensor says")] = None
+    unit_exponent: Annotated[Exponent | None, says("absent: as the sensor says")] = None
+    noise: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=2**62),
+        says("up to so much is added or taken away, differently in each sample"),
+    ] = 0
+    resolution: Annotated[
+        int, msgspec.Meta(ge=0, le=0x7FF_FFFF), says("the smallest step that it can tell; 0: not known")
+    ] = 0
+    resolution_exponent: Annotated[Exponent, says("its power of ten")] = 0
     min: Value | None = None
     max: Value | None = None
 
@@ -107,43 +108,48 @@ class Axis(Described, frozen=True):
 class IntervalRange(Described, frozen=True):
     """Update intervals with even steps, in microseconds."""
 
-    min: Positive
-    max: Positive
-    step: Positive
+    min: Annotated[Positive, says("microseconds")]
+    max: Annotated[Positive, says("microseconds")]
+    step: Annotated[Positive, says("microseconds")]
 
 
 class Sensor(Described, frozen=True):
-    """A sensor: a ``source``, or ``axes`` with a source each.
-
-    Values are in units of ``type`` (a name of the specification's list or its number) times ten to the power
-    of ``unit_exponent``; ``min`` and ``max`` bound them. ``sample_us``: how often noise changes and trip
-    points are looked at. ``power_uw``, ``resolution``, ``min``, ``max``: told as extended attributes if one
-    is given. ``async_read`` takes ``read_us``. ``intervals_us``: those at which ``continuous`` updates can
-    come, a list or a range; ``interval_us`` is that at boot, else the first. ``enabled``: the state at boot.
-    """
+    """A sensor: a ``source``, or ``axes`` with a source each."""
 
     id: Id
     name: Name
-    source: Source | None = None
-    axes: Annotated[tuple[Axis, ...], msgspec.Meta(max_length=63)] = ()
-    type: str | Id = "unspecified"
-    unit_exponent: Exponent = 0
-    noise: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
-    sample_us: Positive = 100_000
-    power_uw: Id = 0
-    resolution: Annotated[int, msgspec.Meta(ge=0, le=0x7FF_FFFF)] = 0
-    resolution_exponent: Exponent = 0
-    min: Value | None = None
-    max: Value | None = None
-    trip_points: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
-    async_read: bool = False
-    read_us: Id = 0
-    continuous: bool = False
-    intervals_us: tuple[Positive, ...] | IntervalRange = ()
-    interval_us: Positive | None = None
-    timestamps: bool = False
-    timestamp_exponent: Exponent = -9
-    enabled: bool = True
+    source: Annotated[Source | None, says("what a scalar sensor measures")] = None
+    axes: Annotated[
+        tuple[Axis, ...], msgspec.Meta(max_length=63), says("what one with several measures")
+    ] = ()
+    type: Annotated[str | Id, says("its unit: a name such as celsius, or the specification's number")] = (
+        "unspecified"
+    )
+    unit_exponent: Annotated[Exponent, says("values are in units of ten to that power")] = 0
+    noise: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=2**62),
+        says("up to so much is added or taken away, differently in each sample"),
+    ] = 0
+    sample_us: Annotated[Positive, says("how often noise changes and trip points are looked at")] = 100_000
+    power_uw: Annotated[
+        Id, says("what the sensor draws itself; this, resolution, min or max: it has extended attributes")
+    ] = 0
+    resolution: Annotated[
+        int, msgspec.Meta(ge=0, le=0x7FF_FFFF), says("the smallest step that it can tell; 0: not known")
+    ] = 0
+    resolution_exponent: Annotated[Exponent, says("its power of ten")] = 0
+    min: Annotated[Value | None, says("the lowest value that it gives")] = None
+    max: Annotated[Value | None, says("the highest")] = None
+    trip_points: Annotated[int, msgspec.Meta(ge=0, le=255), says("how many each agent can set")] = 0
+    async_read: Annotated[bool, says("it can be read asynchronously")] = False
+    read_us: Annotated[Id, says("how long that takes")] = 0
+    continuous: Annotated[bool, says("updates can be had at intervals")] = False
+    intervals_us: Annotated[tuple[Positive, ...] | IntervalRange, says("those, a list or a range")] = ()
+    interval_us: Annotated[Positive | None, says("the one at boot, else the shortest")] = None
+    timestamps: Annotated[bool, says("readings can have the time since boot")] = False
+    timestamp_exponent: Annotated[Exponent, says("in seconds of ten to that power")] = -9
+    enabled: Annotated[bool, says("the state at boot")] = True
 
     @property
     def boot_interval_us(self) -> int:

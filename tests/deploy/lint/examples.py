@@ -37,6 +37,7 @@ from tests.deploy.lint.example import (
     one,
     page,
 )
+from tests.deploy.lint.way_back import WAY_BACK
 
 FILES = [
     one("unreadable", GUEST, "", ""),
@@ -373,24 +374,4 @@ NAMES = [
         ("bootargs", 'xen,xen-bootargs = "console=dtuart dom0=sci-agent-id=0";\n bootargs'),
     ),
 ]
-BACK = """shmem = <&scmi_shm>, <&scmi_p2a>;
- interrupts = <0 79 4>, <0 80 4>;
- interrupt-names = "a2p", "p2a";"""
-P2A_NODE = """scmi_p2a: sram@22002000 { reg = <0x0 0x22002000 0x0 0x1000>; };
-		firmware {"""
-IN_TREE = (("shmem = <&scmi_shm>;", BACK), ("firmware {", P2A_NODE))
-IN_CFG = (('"47ff3,1@22001"', '"47ff3,1@22001", "47ff5,1@22002"'), ("dtdev", "irqs = [ 111, 112 ]\ndtdev"))
-INTERRUPTS = [
-    Example("p2a-unmapped", {GUEST: IN_TREE, IVI: IN_CFG[1:]}, "shmem = <&scmi_shm>, <&scmi_p2a>"),
-    Example("interrupt-not-routed", {GUEST: IN_TREE, IVI: IN_CFG[:1]}, "interrupts = <0 79 4>, <0 80 4>"),
-    Example("interrupt-taken", {TCU: (("dtdev", "irqs = [ 111 ]\ndtdev"),), IVI: IN_CFG}, "111"),
-    Example(
-        "interrupt-taken",
-        {HOST: (("mmc@ee140000 {", "mmc@ee140000 { interrupts = <0 79 4>;"),), IVI: IN_CFG},
-    ),
-    Example(
-        "interrupt-taken",
-        {BOOT: (("scmi {", "scmi { interrupts = <0 79 4>;"),), IVI: IN_CFG},
-    ),
-]
-EXAMPLES = [*FILES, *CHANNELS, *DOM0_RULES, *DEVICES, *DOMAINS, *FIRMWARE, *NAMES, *INTERRUPTS]
+EXAMPLES = [*FILES, *CHANNELS, *DOM0_RULES, *DEVICES, *DOMAINS, *WAY_BACK, *FIRMWARE, *NAMES]

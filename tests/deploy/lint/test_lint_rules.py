@@ -11,8 +11,8 @@ from deploy.lint import check, unusable
 from deploy.lint.rules import RULE_OF_XEN, RULES, TOPICS
 from nodes.xen import binding, hazards
 from nodes.xen.profile import V7, V9
-from tests.deploy.lint.example import GUEST, IVI, Example
-from tests.deploy.lint.examples import EXAMPLES, IN_CFG, IN_TREE
+from tests.deploy.lint.example import Example
+from tests.deploy.lint.examples import EXAMPLES
 from tests.deploy.lint.platform import Platform
 
 ENTRY = "0x82000005 &scmi_shm_3 3"
@@ -97,17 +97,6 @@ def test_what_is_merged_over_the_tree_keeps_its_place(platform: Platform) -> Non
     (found,) = [one for one in platform.check("more.dts", platform=False) if one.rule == "duplicate-smc-id"]
     _, other = found.also[0]
     assert (Path(other.file).name, other.line, other.column) == ("more.dts", 3, 2)
-
-
-def test_a_guest_with_a_way_back_is_clean(platform: Platform) -> None:
-    for name, changes in ((GUEST, IN_TREE), (IVI, IN_CFG)):
-        for old, new in changes:
-            platform.edit(name, old, new)
-    assert platform.check() == []
-    platform.edit(IVI, "111, 112", "112")
-    (found,) = platform.check()
-    assert (found.rule, found.fix) == ("interrupt-not-routed", "Write irqs = [ 111, 112 ].")
-    assert "waits for interrupt 111 ('a2p')" in found.message
 
 
 def test_a_guest_that_is_not_given_may_have_the_device(platform: Platform) -> None:
