@@ -46,7 +46,7 @@ class Service(Protocol):
         ...
 
     def reset(self, agent_id: int) -> None:
-        """Forget all that the agent wished of this protocol's resources; its subscriptions are gone by then."""
+        """Forget all that the agent wished of its resources. The agent's subscriptions are gone already."""
         ...
 
     def ledger(self, agent_id: int) -> list[Entry]:
