@@ -7,7 +7,7 @@ import msgspec
 
 from bus.scmi.sensor_types import SENSOR_TYPE
 from bus.shmem import PAYLOAD_AT
-from nodes.firmware.platform.described import Described, Id, Name, Positive, says, unknown
+from nodes.firmware.platform.described import Described, Id, Name, Positive, last, says, unknown
 
 Value = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Exponent = Annotated[int, msgspec.Meta(ge=-16, le=15)]
@@ -200,7 +200,7 @@ def _type_problems(place: str, kind: str | int | None) -> Iterator[str]:
 
 def _interval_problems(place: str, sensor: Sensor) -> Iterator[str]:
     given = sensor.intervals_us
-    listed = (given.min, given.max, given.step) if isinstance(given, IntervalRange) else given
+    listed = (given.min, last(given), given.step) if isinstance(given, IntervalRange) else given
     if isinstance(given, IntervalRange):
         if given.min > given.max:
             yield f"{place}.intervals_us: min {given.min} is above max {given.max}; swap them"
