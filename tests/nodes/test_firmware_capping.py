@@ -6,10 +6,18 @@ from typing import Any
 import pytest
 
 from bus.fields import encode
-from bus.scmi import perf, power, powercap
+from bus.scmi import perf, power, powercap, sensor
 from bus.scmi.status import Status
 from nodes.firmware.hardware.lag import Lag
-from nodes.firmware.platform import Averaging, CapRange, PerfDomain, PowercapDomain, PowerDomain
+from nodes.firmware.platform import (
+    Averaging,
+    CapRange,
+    PerfDomain,
+    Power,
+    PowercapDomain,
+    PowerDomain,
+    Sensor,
+)
 from nodes.firmware.platform.perf import Opp
 from tests.nodes.el3 import THREE, TWO, Bench
 from tests.nodes.unasked import platform, reset, wait
@@ -85,6 +93,15 @@ def test_the_measured_power_follows_what_is_drawn(bench: Bench) -> None:
     assert 10_400_000 < measured(bench, BIG) < 10_600_000, "63 % of the way to 16 W"
     wait(bench, 1_000_000)
     assert [measured(bench, one) for one in (SOC, BIG, LITTLE)] == [17_500_000, 16_000_000, 1_000_000]
+
+
+def test_a_sensor_shows_what_a_domain_measures() -> None:
+    watts = Sensor(0, "soc", Power(powercap_domain=SOC), type="watt", unit_exponent=-3)
+    bench = Bench(platform(**TABLES, sensor=(watts,)))
+    level(bench, BIG, 2)
+    wait(bench, 10_000_000)
+    reading = bench.call(TWO, "sensor", "SENSOR_READING_GET", sensor.ReadingGet(0, 0)).body.readings[0]
+    assert reading.value == 5500
 
 
 # ---- capping ----------------------------------------------------------------------------------

@@ -192,7 +192,8 @@ def test_a_reset_of_who_asked_takes_it_back(bench: Bench) -> None:
     in_use(bench)
     subscribe(bench, TWO, THREE)
     assert put(bench, TWO, COLD, GRACEFUL) is OK
-    assert "system SYSTEM_POWER_STATE_SET" in bench.held(TWO)
+    told(bench)
+    assert set(bench.held(TWO)) == {"system SYSTEM_POWER_STATE_SET", "system SYSTEM_POWER_STATE_NOTIFIER"}
     reset(bench, TWO)
     assert bench.held(TWO) == {}
     wait(bench, 50_000)

@@ -25,8 +25,9 @@ class Lag:
 
     def lasting(self, now_ns: int, constant_ns: int) -> None:
         """Change the time constant."""
-        self.aim(now_ns, self._target)
-        self._constant_ns = constant_ns
+        if constant_ns != self._constant_ns:
+            self.aim(now_ns, self._target)
+            self._constant_ns = constant_ns
 
     def at(self, now_ns: int) -> float:
         left = exp(-(now_ns - self._since_ns) / self._constant_ns)

@@ -118,7 +118,7 @@ def kinds_named(name: str) -> tuple[str, ...]:
         return (command.resource.of,)
     own = KINDS_OF.get(BY_KEY[key].id, ())
     fields = command.request.__struct_fields__ if command is not None else ()
-    # Where a selector says which kind; what is about an agent's permission names nothing of the caller's.
+    # Where a selector says which kind; what is about another agent names nothing of the caller's own.
     return own if "identifier" in fields and "agent_id" not in fields else ()
 
 

@@ -22,6 +22,8 @@ from nodes.firmware.subscriptions import Subscriptions
 from nodes.firmware.votes import Votes
 
 KIND = "power_domain"
+NAMED = 0x30000  # since when a domain has a long name, and tells whether requests are notified
+SHORT_NAME = 15
 
 
 class PowerService(Served):
@@ -35,6 +37,7 @@ class PowerService(Served):
     def __init__(self, machine: Machine, board: Board) -> None:
         self.domains: dict[int, PowerDomain] = {domain.id: domain for domain in machine.platform.power_domain}
         self.resources = {KIND: self.domains}
+        self._words = {domain.id: domain.words for domain in machine.platform.power_domain}
         self.votes = Votes()
         self._machine = machine
         self._grid = board.power
@@ -57,19 +60,19 @@ class PowerService(Served):
     def attributes(self, agent: int, request: power.DomainAttributes) -> Answer:
         domain = self.domains[request.domain_id]
         reached = self._machine.outbox.reaches(agent)
-        version = self._machine.version
+        newer = self._machine.version >= NAMED
         bits = power.DOMAIN.pack(
             state_change_notify=domain.notify and reached,
             async_set=domain.async_set and reached,
             sync_set=domain.sync_set and not domain.cpu,
-            change_requested_notify=domain.notify_requests and reached,
-            extended_name=version >= 0x30000 and len(domain.name) > 15,
+            change_requested_notify=newer and domain.notify_requests and reached,
+            extended_name=newer and len(domain.name) > SHORT_NAME,
         )
         return power.DomainAttributesReply(bits, domain.name)
 
     def state_set(self, agent: int, request: power.StateSet) -> Answer:
         domain = self.domains[request.domain_id]
-        if request.power_state not in domain.words:
+        if request.power_state not in self._words[domain.id]:
             return Status.INVALID_PARAMETERS
         later = power.SET_FLAGS.get(request.flags, "async_set")
         if not self._settable(agent, domain, bool(later)):
@@ -113,11 +116,12 @@ class PowerService(Served):
 
     def _settle(self, domain_id: int) -> None:
         wishes = self.votes.of(domain_id)
-        depth = self.domains[domain_id].words.index
-        self._grid.demand(domain_id, min(wishes.values(), key=depth) if wishes else None)
+        shallowest = min(wishes.values(), key=self._words[domain_id].index) if wishes else None
+        self._grid.demand(domain_id, shallowest)
 
     def _tell(self, domain_id: int) -> None:
-        self._changed.tell(domain_id, StateChanged(self._machine.cause, domain_id, self.state(domain_id)))
+        if self._changed.of(domain_id):
+            self._changed.tell(domain_id, StateChanged(self._machine.cause, domain_id, self.state(domain_id)))
 
     def state(self, domain_id: int) -> int:
         """The real state of a domain."""

@@ -7,6 +7,7 @@ power is above the cap is the board's business (``hardware/powercap.py``).
 from functools import partial
 
 from bus.scmi import powercap
+from bus.scmi.fastchannel import FASTCHANNEL, RATE_LIMIT, DescribeFastchannelReply
 from bus.scmi.powercap import POWERCAP_CAP_CHANGED
 from bus.scmi.protocol import fits
 from bus.scmi.status import Status
@@ -64,7 +65,7 @@ class PowercapService(Served):
             "POWERCAP_CAI_SET": self.cai_set,
         }
         for one in self.domains:
-            self._apply(one)
+            self._apply(one, self._told(one))
 
     def message_attributes(self, command: str) -> int | Status:
         return int(command.removeprefix("POWERCAP_") in self._fast)
@@ -166,6 +167,9 @@ class PowercapService(Served):
             return Status.BUSY
 
         def finish() -> Answer:
+            refusal = self._held_by_another(agent, one)
+            if refusal is not None:
+                return refusal
             self._wish(self.caps[request.cpli], agent, one.id, request.power_cap)
             return powercap.CapSetComplete(one.id, request.power_cap, request.cpli)
 
@@ -276,20 +280,22 @@ class PowercapService(Served):
             votes.cast(agent, domain_id, value)
         after = self._told(domain_id)
         if before != after:
-            self._apply(domain_id)
-            self._tell(domain_id, before, after)
+            self._apply(domain_id, after)
+            if self._changed.of(domain_id):
+                self._tell(domain_id, before, after)
 
     def _told(self, domain_id: int) -> list[Told]:
         pai = self.pai_us(domain_id)
         levels = range(len(self._levels[domain_id]))
         return [(self.cap(domain_id, cpli), pai, self.cai_us(domain_id, cpli)) for cpli in levels]
 
-    def _apply(self, domain_id: int) -> None:
+    def _apply(self, domain_id: int, levels: list[Told]) -> None:
         """The lowest cap of all levels is the one that counts, over its own interval."""
         one = self.domains[domain_id]
-        caps = [(cap, cai) for cap, _, cai in self._told(domain_id) if cap != LIFTED]
-        cap, cai = min(caps, default=(None, self.cai_us(domain_id)))
-        self._board.averaging(domain_id, self.pai_us(domain_id))
+        caps = [(cap, cai) for cap, _, cai in levels if cap != LIFTED]
+        _, pai, own_cai = levels[0]
+        cap, cai = min(caps, default=(None, own_cai))
+        self._board.averaging(domain_id, pai)
         self._board.cap(domain_id, None if cap is None else cap * one.microwatts, cai)
         self.measurements.plan(domain_id)
 
@@ -345,12 +351,12 @@ def _unusable(given: CapRange | Averaging, value: int, beyond: Status) -> Status
     return Status.INVALID_PARAMETERS if (value - given.min) % given.step else None
 
 
-def _described(channel: CapChannel) -> powercap.DescribeFastchannelReply:
+def _described(channel: CapChannel) -> DescribeFastchannelReply:
     width = (channel.doorbell_bits // 8).bit_length() - 1
     rung = channel.doorbell is not None
-    return powercap.DescribeFastchannelReply(
-        powercap.FASTCHANNEL.pack(doorbell_supported=rung, doorbell_width_log2_bytes=width if rung else 0),
-        powercap.RATE_LIMIT.pack(microseconds=channel.rate_limit_us),
+    return DescribeFastchannelReply(
+        FASTCHANNEL.pack(doorbell_supported=rung, doorbell_width_log2_bytes=width if rung else 0),
+        RATE_LIMIT.pack(microseconds=channel.rate_limit_us),
         channel.address,
         CHANNEL_BYTES,
         channel.doorbell or 0,
