@@ -1,4 +1,4 @@
-"""What platform.toml may say of clocks, voltages, performance domains at most: what is accepted can be told."""
+"""What platform.toml may say of clocks, voltages and performance at most: what is accepted can be told."""
 
 from typing import Any
 
