@@ -27,7 +27,7 @@ class RateRange(Described, frozen=True):
 
     min: Hertz
     max: Hertz
-    step: Annotated[int, msgspec.Meta(ge=1)]
+    step: Annotated[int, msgspec.Meta(ge=1, le=HERTZ_MAX)]
 
 
 class Clock(Described, frozen=True):
