@@ -185,13 +185,22 @@ def read_platform(path: Path) -> Platform:
     try:
         platform = platform_toml.decode(text)
         check(platform)
-        if platform.vendor_protocol:
-            assembly.firmware(platform, PrivateMemory())  # its plug-ins are there, and say what there is
     except (msgspec.DecodeError, PlatformError) as error:
         raise UserError(f"{path}{_with_line(str(error))}") from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    problem = plugin_problem(platform)
+    if problem is not None:
+        raise UserError(f"{path}: {problem}")
     return platform
+
+
+def plugin_problem(platform: Platform) -> str | None:
+    """What is wrong with the plug-ins' protocols that a platform names: EL3 is made once, to see it."""
+    if platform.vendor_protocol:
+        try:
+            assembly.firmware(platform, PrivateMemory())
+        except (UserError, PlatformError) as error:
+            return str(error)
+    return None
 
 
 def _with_line(complaint: str) -> str:

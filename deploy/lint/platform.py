@@ -9,7 +9,7 @@ from deploy import platform_toml
 from deploy.errors import UserError
 from deploy.files import read_text
 from deploy.lint.finding import Finding, Spot, finding, told
-from deploy.topology import PLATFORM_BYTES_MAX
+from deploy.topology import PLATFORM_BYTES_MAX, plugin_problem
 from nodes.firmware.platform import Agent, Platform, problems
 
 _KEY = re.compile(r"\$?\.?(?P<table>\w+)(?:\[(?P<index>\d+|\.\.\.)\])?(?:\.(?P<key>\w+))?")
@@ -52,7 +52,9 @@ def read_platform(path: Path, found: list[Finding]) -> PlatformFile | None:
     except msgspec.DecodeError as error:
         found.append(_undecodable(file, text, str(error)))
         return None
-    for problem in problems(platform):
+    broken = list(problems(platform))
+    plugin = None if broken else plugin_problem(platform)
+    for problem in broken if plugin is None else [plugin]:
         key, _, rest = problem.partition(": ")
         message, _, fix = rest.partition("; ")
         found.append(finding("platform-invalid", _spot(file, text, key), f"{key}: {message}", fix))
