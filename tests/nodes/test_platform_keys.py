@@ -57,6 +57,9 @@ def test_there_is_no_example_for_a_table_that_is_not_there() -> None:
         assert set(re.findall(r"^\[+(\w+)\]", text, re.MULTILINE)) == {name}
 
 
+Small = Annotated[int, msgspec.Meta(ge=0, le=7)]
+
+
 class Inner(msgspec.Struct):
     one: Annotated[Id, says("one")]
 
@@ -82,10 +85,7 @@ class Kind(msgspec.Struct, tag_field="kind", tag="this"):
         (tuple[Name, ...], "list of strings of 1 to 63 characters"),
         (Annotated[tuple[Id, ...], msgspec.Meta(min_length=1)], "list of 1 or more u32"),
         (Annotated[tuple[Inner, ...], msgspec.Meta(max_length=9)], "list of 0 to 9 <tables>"),
-        (
-            tuple[Annotated[int, msgspec.Meta(ge=0, le=7)], ...] | Inner,
-            "list of integers (0 to 7) or <table>",
-        ),
+        (tuple[Small, ...] | Inner, "list of integers (0 to 7) or <table>"),
         (Annotated[Kind | None, says("of a kind")], "<table> of `kind` this"),
     ],
 )
