@@ -67,7 +67,7 @@ KIND = Label(
     ),
 )  # fmt: skip
 WAY_BACK = Label("kind", 2, ("notification", "delayed"))
-QUEUED = Label("result", 2, ("queued", "dropped"))
+QUEUED = Label("result", 3, ("queued", "dropped", "withdrawn"))
 DROP = Label(
     "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
 )
@@ -208,7 +208,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "trapline_p2a_messages_total",
         "counter",
-        "Notifications and delayed responses for an agent: queued for its page, or dropped.",
+        "What is said to an agent unasked: queued for its page, dropped, or taken back by a reset.",
         "firmware",
         (AGENT, WAY_BACK, QUEUED),
     ),

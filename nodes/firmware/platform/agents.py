@@ -19,11 +19,13 @@ class Agent(Described, frozen=True):
     notifications nor delayed responses, as with Linux' SMC transport.
     """
 
-    id: Id
-    name: Name
+    id: Annotated[Id, says("its number in messages, Xen's tree and xl.cfg")]
+    name: Annotated[Name, says("as BASE_DISCOVER_AGENT tells it, 15 characters at most")]
     smc_id: Annotated[Id, says("the function id of its doorbell")]
     shmem: Annotated[Address, says("the machine address of its page")]
-    trusted: Annotated[bool, says("it may use the permission and reset commands of Base")] = False
+    trusted: Annotated[
+        bool, says("it may grant devices and reset other agents, and has every device at boot")
+    ] = False
     p2a_shmem: Annotated[Address | None, says("the page of what is sent to it unasked")] = None
     p2a_interrupt: Annotated[IntId | None, says("the interrupt (GIC INTID) that tells of it")] = None
     a2p_interrupt: Annotated[
@@ -37,18 +39,18 @@ class Agent(Described, frozen=True):
 class Device(Described, frozen=True):
     """A group of resources that is granted as a whole (BASE_SET_DEVICE_PERMISSIONS)."""
 
-    id: Id
-    name: Name
-    clocks: tuple[Id, ...] = ()
-    power_domains: tuple[Id, ...] = ()
-    reset_domains: tuple[Id, ...] = ()
-    perf_domains: tuple[Id, ...] = ()
-    sensors: tuple[Id, ...] = ()
-    voltage_domains: tuple[Id, ...] = ()
-    powercap_domains: tuple[Id, ...] = ()
-    pins: tuple[Id, ...] = ()
-    pin_groups: tuple[Id, ...] = ()
-    pin_functions: tuple[Id, ...] = ()
+    id: Annotated[Id, says("its number in permission commands and `access-controllers`")]
+    name: Annotated[Name, says("for people")]
+    clocks: Annotated[tuple[Id, ...], says("ids of its clocks")] = ()
+    power_domains: Annotated[tuple[Id, ...], says("ids of its power domains")] = ()
+    reset_domains: Annotated[tuple[Id, ...], says("ids of its reset domains")] = ()
+    perf_domains: Annotated[tuple[Id, ...], says("ids of its performance domains")] = ()
+    sensors: Annotated[tuple[Id, ...], says("ids of its sensors")] = ()
+    voltage_domains: Annotated[tuple[Id, ...], says("ids of its voltage domains")] = ()
+    powercap_domains: Annotated[tuple[Id, ...], says("ids of its power capping domains")] = ()
+    pins: Annotated[tuple[Id, ...], says("ids of its pins")] = ()
+    pin_groups: Annotated[tuple[Id, ...], says("ids of its groups of pins")] = ()
+    pin_functions: Annotated[tuple[Id, ...], says("ids of its functions of pins")] = ()
     vendor_resources: Annotated[
         Mapping[str, tuple[Id, ...]], says("resources of plug-ins' protocols, by kind")
     ] = {}

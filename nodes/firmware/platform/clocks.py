@@ -10,8 +10,9 @@ from nodes.firmware.platform.described import (
     Hertz,
     Id,
     Microseconds,
-    Name,
     Positive,
+    ResourceId,
+    ResourceName,
     Sharing,
     says,
 )
@@ -25,9 +26,9 @@ Degrees = Annotated[int, msgspec.Meta(ge=0, le=359)]
 class RateRange(Described, frozen=True):
     """A clock with evenly spaced rates, in Hz (a CLOCK_DESCRIBE_RATES triplet), such as a PLL."""
 
-    min: Hertz
-    max: Hertz
-    step: Annotated[int, msgspec.Meta(ge=1)]
+    min: Annotated[Hertz, says("the lowest rate")]
+    max: Annotated[Hertz, says("no rate is above")]
+    step: Annotated[int, msgspec.Meta(ge=1, le=HERTZ_MAX), says("from one rate to the next")]
 
 
 class Clock(Described, frozen=True):
@@ -36,8 +37,8 @@ class Clock(Described, frozen=True):
     A follower's rate is its parent's * ``multiply`` // ``divide``.
     """
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     rates: Annotated[
         tuple[Hertz, ...] | RateRange, says("in Hz, ascending, or a range; absent: it follows its parent")
     ] = ()

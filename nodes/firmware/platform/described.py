@@ -20,6 +20,10 @@ def says(meaning: str) -> msgspec.Meta:
     return msgspec.Meta(description=meaning)
 
 
+ResourceId = Annotated[Id, says("its number in messages and device trees")]
+ResourceName = Annotated[Name, says("as agents are told it; what is beyond 15 characters, by NAME_GET only")]
+
+
 class PlatformError(ValueError):
     """A platform description that cannot be: names the key, the rule and how to fix it."""
 

@@ -6,17 +6,18 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bus.scmi.pinctrl import CONFIG_TYPE
-from nodes.firmware.platform.described import Described, Id, Name, says, unknown
+from nodes.firmware.platform.described import Described, Id, ResourceName, says, unknown
 
 NAMED = {name.lower(): number for name, number in CONFIG_TYPE.items() if not name.startswith("OEM_")}
 PinId = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+OwnId = Annotated[PinId, says("its number in messages and device trees")]
 
 
 class Pin(Described, frozen=True):
     """A pin. Settings are named as in CONFIG_TYPE of the protocol, in lower case."""
 
-    id: PinId
-    name: Name
+    id: OwnId
+    name: ResourceName
     configs: Annotated[
         Mapping[str, tuple[Id, ...]],
         says(
@@ -30,16 +31,16 @@ class Pin(Described, frozen=True):
 class PinGroup(Described, frozen=True):
     """A group of pins that are requested, configured and given a function together."""
 
-    id: PinId
-    name: Name
-    pins: tuple[PinId, ...]
+    id: OwnId
+    name: ResourceName
+    pins: Annotated[tuple[PinId, ...], says("its pins, at least one")]
 
 
 class PinFunction(Described, frozen=True):
     """A function that pins can be given."""
 
-    id: PinId
-    name: Name
+    id: OwnId
+    name: ResourceName
     groups: Annotated[tuple[PinId, ...], says("the groups that can be given it")] = ()
     pins: Annotated[tuple[PinId, ...], says("the pins that can be given it, if it is pin_only")] = ()
     pin_only: Annotated[bool, says("it is given to single pins")] = False

@@ -10,6 +10,8 @@ from nodes.firmware.platform.described import (
     Id,
     Name,
     Positive,
+    ResourceId,
+    ResourceName,
     Sharing,
     repeated,
     says,
@@ -25,8 +27,8 @@ ON, OFF = 0, CONTEXT_LOST
 class PowerState(Described, frozen=True):
     """A state between on and off."""
 
-    id: Annotated[StateId, says("below the flag that tells of a lost context")]
-    name: Name
+    id: Annotated[StateId, says("bits 27:0 of the state in messages")]
+    name: Annotated[Name, says("for people")]
     context_lost: Annotated[bool, says("what the domain knew is gone in it, and so is its power")] = False
 
     @property
@@ -38,8 +40,8 @@ class PowerState(Described, frozen=True):
 class PowerDomain(Described, frozen=True):
     """A power domain."""
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     state: Annotated[Literal["on", "off"], says("the state at boot")] = "off"
     parent: Annotated[Id | None, says("a domain that is physically on while this one keeps its context")] = (
         None

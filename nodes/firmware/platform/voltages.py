@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Id, Microseconds, Name, Sharing, says
+from nodes.firmware.platform.described import Described, Microseconds, ResourceId, ResourceName, Sharing, says
 from nodes.limits import LEVELS
 
 Microvolts = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
@@ -15,16 +15,16 @@ ModeId = Annotated[int, msgspec.Meta(ge=0, le=7)]
 class LevelRange(Described, frozen=True):
     """Evenly spaced levels, in microvolts (a VOLTAGE_DESCRIBE_LEVELS triplet)."""
 
-    min: Microvolts
-    max: Microvolts
-    step: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    min: Annotated[Microvolts, says("the lowest level")]
+    max: Annotated[Microvolts, says("no level is above")]
+    step: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1), says("from one level to the next")]
 
 
 class VoltageDomain(Described, frozen=True):
     """A voltage domain, in signed microvolts."""
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     levels: Annotated[
         tuple[Microvolts, ...] | LevelRange, says("ascending, or a range; absent: fixed at `level`")
     ] = ()
