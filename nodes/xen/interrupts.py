@@ -138,6 +138,8 @@ class Injector:
     def undelivered(self, domain: Domain, frame: frames.Interrupt) -> None:
         """The domain's process was gone: nothing is in flight there any more."""
         route = self._routes.by_line.get(frame.intid)
-        self._verdicts[domain.name, "undelivered"] += 1
+        lost = 1
         if route is not None and route.domain is domain:
+            lost += route.pending is not None
             route.in_flight, route.pending = False, None
+        self._verdicts[domain.name, "undelivered"] += lost

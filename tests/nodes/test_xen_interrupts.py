@@ -139,6 +139,15 @@ def test_a_domain_whose_process_is_gone() -> None:
     assert bench.counted(METRIC)["domu", "undelivered"] == 2
 
 
+def test_what_is_pending_is_lost_and_counted_with_the_one_in_flight() -> None:
+    bench = Bench()
+    domain = with_line(bench)
+    raise_line(bench)
+    raise_line(bench)
+    bench.feed(Undelivered(domain.link, injected(bench, domain)[0]))
+    assert bench.counted(METRIC) == {("domu", "injected"): 1, ("domu", "undelivered"): 2}
+
+
 def test_an_end_that_is_not_the_domains_is_refused() -> None:
     bench = Bench()
     domain, other = with_line(bench), bench.create("other", 3)
