@@ -75,9 +75,9 @@ def call(
     run = run_directory(name, run_dir)
     spoken = 0
     if command is not None and protocol is not None:
-        told = version is None and payload is None and varies(protocol, command)
         spoken = protocol.version if version is None else spoken_version(version, protocol, command)
-        spoken = _offered(run, domain, protocol) if told else spoken
+        if version is None and payload is None and varies(protocol, command):
+            spoken = _offered(run, domain, protocol)
     body = encode_request(command, fields, spoken) if payload is None and command else _hex(payload or "")
     request = control.Call(domain, protocol_id, message_id, body)
     answer = control.ask(run, request)
