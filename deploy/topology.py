@@ -185,22 +185,18 @@ def read_platform(path: Path) -> Platform:
     try:
         platform = platform_toml.decode(text)
         check(platform)
+        check_plug_ins(platform)
     except (msgspec.DecodeError, PlatformError) as error:
         raise UserError(f"{path}{_with_line(str(error))}") from None
-    problem = plugin_problem(platform)
-    if problem is not None:
-        raise UserError(f"{path}: {problem}")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     return platform
 
 
-def plugin_problem(platform: Platform) -> str | None:
-    """What is wrong with the plug-ins' protocols that a platform names: EL3 is made once, to see it."""
+def check_plug_ins(platform: Platform) -> None:
+    """Raise UserError or PlatformError if a protocol's plug-in is not there or lacks what is named."""
     if platform.vendor_protocol:
-        try:
-            assembly.firmware(platform, PrivateMemory())
-        except (UserError, PlatformError) as error:
-            return str(error)
-    return None
+        assembly.firmware(platform, PrivateMemory())  # only they can say what resources they have
 
 
 def _with_line(complaint: str) -> str:

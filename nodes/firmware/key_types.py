@@ -109,6 +109,8 @@ def _string(said: Mapping[str, Any]) -> str:
 
 def number(given: int) -> str:
     """A bound as it reads best."""
+    if given <= -WIDE and given.bit_count() == 1:
+        return f"-2^{given.bit_length() - 1}"
     if given >= WIDE:
         less = "" if given.bit_count() == 1 else " - 1"
         return f"2^{(given + bool(less)).bit_length() - 1}{less}"

@@ -107,11 +107,11 @@ TABLES = (
 RULES: tuple[Callable[[Any], Iterator[str]], ...] = (
     agents.problems,
     power.problems,
-    perf.problems,
     clocks.problems,
+    voltages.problems,
+    perf.problems,
     sensors.problems,
     resets.problems,
-    voltages.problems,
     powercaps.problems,
     pins.problems,
     rights.problems,

@@ -1,6 +1,7 @@
 """The agents, their channels, and the devices that are granted to them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +11,7 @@ from bus.shmem import PAGE_BYTES
 from nodes.firmware.platform.described import Described, Id, Name, repeated, says, unknown
 from nodes.firmware.platform.kinds import DEVICE_KEYS
 
-Address = Annotated[int, msgspec.Meta(ge=0)]
+Address = Annotated[int, msgspec.Meta(ge=0, le=2**52 - 1)]
 IntId = Annotated[int, msgspec.Meta(ge=16, le=1019)]
 
 
@@ -79,13 +80,7 @@ def _channel_problems(platform: Any) -> Iterator[str]:
         if not smccc.is_fast(agent.smc_id):
             yield f"agent[{at}].smc_id: {agent.smc_id:#x} is not a fast call; set bit 31"
         yield from _p2a_problems(at, agent, platform)
-    ways_back = {at: agent for at, agent in enumerate(agents) if agent.p2a_shmem is not None}
-    taken = set(pages)
-    for at, agent in ways_back.items():
-        page = hex(agent.p2a_shmem or 0)
-        if page in taken:
-            yield f"agent[{at}].p2a_shmem: {page} is the page of another channel; give each its own"
-        taken.add(page)
+    yield from _overlaps(agents, platform.area_bytes)
     lines: dict[int, str] = {}
     for at, agent in enumerate(agents):
         for key in ("p2a_interrupt", "a2p_interrupt"):
@@ -94,6 +89,18 @@ def _channel_problems(platform: Any) -> Iterator[str]:
                 yield f"agent[{at}].{key}: {line} is that of {lines[line]}; give each line one use"
             elif line is not None:
                 lines[line] = f"agent[{at}].{key}"
+
+
+def _overlaps(agents: Sequence[Agent], area_bytes: int) -> Iterator[str]:
+    """Two areas of which neither begins where the other does may still have bytes in common."""
+    areas = [(agent.shmem, f"agent[{at}].shmem") for at, agent in enumerate(agents)]
+    areas += [(one.p2a_shmem, f"agent[{at}].p2a_shmem") for at, one in enumerate(agents) if one.p2a_shmem]
+    for (low, first), (high, second) in pairwise(sorted(areas)):
+        both_a2p = first.endswith("].shmem") and second.endswith("].shmem")
+        if low == high and not both_a2p:
+            yield f"{second}: {high:#x} is the page of another channel; give each its own"
+        elif low < high < low + area_bytes:
+            yield f"{second}: {high:#x} is in the area of {first}; give each a page of its own"
 
 
 def _page_problems(place: str, address: int, area_bytes: int) -> Iterator[str]:

@@ -14,6 +14,7 @@ from nodes.firmware.platform.described import (
     ResourceId,
     ResourceName,
     Sharing,
+    delay,
     says,
 )
 from nodes.limits import PARENTS, RATES
@@ -71,6 +72,7 @@ def problems(platform: Any) -> Iterator[str]:
     clocks: tuple[Clock, ...] = platform.clock
     known = {clock.id for clock in clocks}
     for at, clock in enumerate(clocks):
+        yield from delay(f"clock[{at}].set_us", clock.set_us, clock.async_set)
         yield from _follower_problems(at, clock) if clock.follows else _rate_problems(at, clock)
         if len(clock.parents) > PARENTS:
             yield f"clock[{at}].parents: {len(clock.parents)} parents, the limit is {PARENTS}; leave some out"

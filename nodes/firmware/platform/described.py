@@ -48,6 +48,12 @@ def unknown(place: str, wanted: Sequence[int], kind: str, known: Collection[int]
             yield f"{place}: no [[{kind}]] has id {one}; add it or correct the number"
 
 
+def delay(place: str, takes_us: int, offered: bool) -> Iterator[str]:
+    """A problem for a time that no asynchronous set takes, because there is none."""
+    if takes_us and not offered:
+        yield f"{place}: only an asynchronous set takes time; set async_set or leave it out"
+
+
 def tree(place: str, one: int, parents: Mapping[int, int | None]) -> Iterator[str]:
     """A problem if the parents above ``one`` are not all there, lead back to it or are too many."""
     above, steps = parents[one], 0

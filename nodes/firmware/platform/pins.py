@@ -73,6 +73,7 @@ def problems(platform: Any) -> Iterator[str]:
         yield from _config_problems(f"pin[{at}].configs", pin.configs)
         if pin.function is not None:
             yield from unknown(f"pin[{at}].function", [pin.function], "pin_function", functions)
+            yield from _function_problems(f"pin[{at}].function", pin, platform)
     for at, group in enumerate(platform.pin_group):
         yield from _members(f"pin_group[{at}].pins", group.pins, "pin", pins)
         if not group.pins:
@@ -92,6 +93,14 @@ def _members(
     yield from unknown(place, ids, kind, known)
     if len(set(ids)) != len(ids):
         yield f"{place}: a number is there twice; give each once"
+
+
+def _function_problems(place: str, pin: Pin, platform: Any) -> Iterator[str]:
+    """A pin can have a function that is given to it, or to a group that it is in."""
+    groups = {group.id for group in platform.pin_group if pin.id in group.pins}
+    for function in platform.pin_function:
+        if function.id == pin.function and pin.id not in function.pins and groups.isdisjoint(function.groups):
+            yield f"{place}: {function.name} is for other pins; name it there or choose another function"
 
 
 def _config_problems(place: str, configs: Mapping[str, Sequence[int]]) -> Iterator[str]:

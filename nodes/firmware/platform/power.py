@@ -13,6 +13,7 @@ from nodes.firmware.platform.described import (
     ResourceId,
     ResourceName,
     Sharing,
+    delay,
     repeated,
     says,
     tree,
@@ -93,7 +94,6 @@ def _state_problems(place: str, domain: PowerDomain) -> Iterator[str]:
     table = f"{place}.states"
     yield from repeated(table, "id", [state.id for state in domain.states])
     yield from repeated(table, "name", [state.name for state in domain.states])
-    if domain.transition_us and not domain.async_set:
-        yield f"{place}.transition_us: only an asynchronous set takes time; set async_set or leave it out"
+    yield from delay(f"{place}.transition_us", domain.transition_us, domain.async_set)
     if domain.cpu and domain.async_set:
         yield f"{place}.async_set: nobody but the platform sets a cpu's domain; leave out async_set or cpu"

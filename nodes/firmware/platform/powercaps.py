@@ -11,6 +11,7 @@ from nodes.firmware.platform.described import (
     ResourceId,
     ResourceName,
     Sharing,
+    delay,
     says,
     tree,
     unknown,
@@ -156,8 +157,7 @@ def _level_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
 
 
 def _feature_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
-    if domain.set_us and not domain.async_set:
-        yield f"{place}.set_us: only an asynchronous set takes time; set async_set or leave it out"
+    yield from delay(f"{place}.set_us", domain.set_us, domain.async_set)
     if domain.async_set and domain.cap.min == domain.cap.max:
         yield f"{place}.async_set: its cap is fixed; widen cap or leave async_set out"
     if domain.notify_measurements and not domain.monitoring:

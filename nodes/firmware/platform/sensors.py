@@ -14,6 +14,7 @@ from nodes.firmware.platform.described import (
     Positive,
     ResourceId,
     ResourceName,
+    repeated,
     says,
     unknown,
 )
@@ -190,6 +191,7 @@ def problems(platform: Any) -> Iterator[str]:
             yield f"{place}.trip_points: a sensor with axes has none; leave them out"
         if sensor.read_us and not sensor.async_read:
             yield f"{place}.read_us: only an asynchronous reading takes time; set async_read or leave it out"
+        yield from repeated(f"{place}.axes", "name", [axis.name for axis in sensor.axes])
         yield from _type_problems(f"{place}.type", sensor.type)
         yield from _interval_problems(place, sensor)
         for number, axis in enumerate(sensor.parts):
