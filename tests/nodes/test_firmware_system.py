@@ -221,3 +221,13 @@ def test_a_reset_of_who_asked_takes_it_back(bench: Bench) -> None:
 def test_an_agent_that_does_not_exist_cannot_be_listed() -> None:
     with pytest.raises(PlatformError, match=r"system_power.agents: no \[\[agent\]\] has id 9"):
         made(agents=(9,))
+
+
+def test_nobody_hears_of_the_end_of_others_after_its_own(bench: Bench) -> None:
+    """Agent 2's votes go before agent 3 is reset; that is no news for a configuration that is gone."""
+    assert bench.status(THREE, "power", "POWER_STATE_NOTIFY", power.StateNotify(0, 1)) is OK
+    assert bench.status(TWO, "power", "POWER_STATE_SET", power.StateSet(0, 0, power.ON)) is OK
+    told(bench)
+    assert put(bench, MANAGER, COLD) is OK
+    assert wait(bench, 1) == []
+    assert bench.core.outbox.waiting(THREE) == 0

@@ -16,8 +16,8 @@ ALWAYS = (0x0, 0x1, 0x2, 0x10)  # version, attributes, message attributes, negot
 class Right(Described, frozen=True):
     """A right of one agent, beside what its devices give; the permission commands do not change it."""
 
-    agent: Id
-    allow: Annotated[bool, says("allow or deny")]
+    agent: Annotated[Id, says("whose right it is")]
+    allow: Annotated[bool, says("true allows, false denies")]
     commands: Annotated[
         tuple[CommandName, ...], says('"clock.CLOCK_RATE_SET"; none: all that name such a resource')
     ] = ()
@@ -30,7 +30,7 @@ class View(Described, frozen=True):
     view grants nothing.
     """
 
-    agent: Id
+    agent: Annotated[Id, says("whose view it is")]
     kind: Annotated[str, says("of resources: clock, power_domain, pin_group...")]
     ids: Annotated[tuple[Id, ...], says("the agent's 0 is the first of these, and so on")]
 
