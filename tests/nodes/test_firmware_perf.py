@@ -257,6 +257,17 @@ def test_what_an_agent_sees_of_a_shared_domain() -> None:
         assert bench.core.board.perf.level(CPU) == 6
 
 
+def test_an_agent_that_sees_its_own_wish_sees_it_within_its_own_limits() -> None:
+    bench = made(agent_view="own")
+    assert put(bench, TWO, 70) is OK
+    assert limit(bench, TWO, 50, 0) is OK
+    assert (level(bench), limits(bench)) == (50, (50, 10))
+    assert limit(bench, TWO, 100, 90) is OK
+    assert (level(bench), limits(bench)) == (90, (100, 90))
+    assert limit(bench, TWO, 100, 10) is OK
+    assert level(bench) == 70, "the wish stays"
+
+
 def test_an_agent_that_sees_its_own_limits_sees_the_far_end_where_it_set_none() -> None:
     bench = made(agent_view="own")
     assert limit(bench, THREE, 80, 40) is OK

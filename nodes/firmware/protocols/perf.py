@@ -6,7 +6,7 @@ A level that was asked for before stays a wish and comes into force when the lim
 domain belongs to the first agent that sets it, until that agent is reset. What a level drives is
 ``hardware.perf``'s business; here levels are places in the list of operating points, and become numbers
 where they are told. LEVEL_GET and LIMITS_GET tell what is in force, or, where the platform's ``agent_view``
-says so, an agent's own wish if it has one; then LEVEL_SET is judged by the agent's own limits too.
+says so, an agent's own wish if it has one, within its own limits; then LEVEL_SET is judged by those too.
 """
 
 from bisect import bisect_left, bisect_right
@@ -206,8 +206,10 @@ class PerfService(Served):
     def level_get(self, agent: int, request: perf.LevelGet) -> Answer:
         domain = self.domains[request.domain_id]
         place = self.board.level(domain.id)
-        if self._own_view:
-            place = self.levels.of(domain.id).get(agent, place)
+        own = self.levels.of(domain.id).get(agent) if self._own_view else None
+        if own is not None:
+            low, high = self._limits(agent, domain.id)
+            place = max(low, min(own, high))
         return perf.LevelGetReply(self._number(domain, place, self.machine.version))
 
     def _indexed(self, domain: PerfDomain, version: int) -> bool:
