@@ -26,7 +26,7 @@ class Rung(msgspec.Struct, frozen=True):
 
 
 RUNGS: Final = (
-    Rung(1, "Is its type command?", "wrong_type"),
+    Rung(1, "Is it a command, by its type?", "wrong_type"),
     Rung(2, "Is the protocol served?", Status.NOT_SUPPORTED),
     Rung(2, "May the agent use the protocol at all?", "denied_protocol"),
     Rung(3, "Does the version that the agent speaks have the message?", "unknown_message"),
@@ -47,7 +47,7 @@ def markdown() -> str:
     for rung in RUNGS:
         others = "; ".join(_others(rung)) or "the same"
         lines.append(f"| {rung.number} | {rung.asked} | {rung.refusal(DEFAULT)} | {others} |")
-    lines.append("| 9 | Ranges, states, what the resource can: the command itself | its page says | |")
+    lines.append("| 9 | Is it in range, and can the resource do it now? | what the message's page says | |")
     return "\n".join([*lines, ""])
 
 
