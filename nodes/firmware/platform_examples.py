@@ -114,7 +114,7 @@ trip_points = 2
 [[sensor]]
 id = 2
 name = "inertia"
-type = "m/s2"
+type = "metre_per_second_squared"
 unit_exponent = -3
 axes = [
   { name = "x", source = { kind = "wave", shape = "sine", period_us = 400_000, amplitude = 300 } },

@@ -29,7 +29,7 @@ class RateRange(Described, frozen=True):
 
     min: Annotated[Hertz, says("the lowest rate")]
     max: Annotated[Hertz, says("no rate is above")]
-    step: Annotated[int, msgspec.Meta(ge=1), says("from one rate to the next")]
+    step: Annotated[int, msgspec.Meta(ge=1, le=HERTZ_MAX), says("from one rate to the next")]
 
 
 class Clock(Described, frozen=True):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bus.scmi.sensor_types import SENSOR_TYPE
 from bus.shmem import PAYLOAD_AT
 from nodes.firmware.platform.described import (
     Described,
@@ -24,16 +25,7 @@ READING_BYTES = 16
 READINGS_AT = 8  # a status or an agent, and the sensor, come before the readings
 INTERVAL_MAX = 0xFFFF
 INTERVALS = 4095  # of one sensor: what one message tells of them is a 12-bit count
-WORDS = """
-none unspecified celsius fahrenheit kelvin volt ampere watt joule coulomb va nit lumen lux candela kpa psi
-newton cfm rpm hertz second minute hour day week mil inch foot cubic-inch cubic-foot metre cubic-cm cubic-m
-litre fluid-ounce radian steradian revolution cycle gravity ounce pound foot-pound ounce-inch gauss gilbert
-henry farad ohm siemens mole becquerel ppm db dba dbc gray sievert colour-temperature bit byte word dword
-qword percent pascal count gram newton-metre hit miss retry overrun underrun collision packet message
-character error corrected-error uncorrectable-error square-mil square-inch square-foot square-cm square-m
-rad/s bpm m/s2 m/s m3/s mmhg rad/s2
-"""
-NUMBERS = {name: number for number, name in enumerate(WORDS.split())} | {"vendor": 255}
+NUMBERS = {name.lower(): number for name, number in SENSOR_TYPE.items()}
 
 
 class Constant(Described, frozen=True, tag_field="kind", tag="constant"):

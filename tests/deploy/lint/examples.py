@@ -332,6 +332,13 @@ DOMAINS = [
 FIRMWARE = [
     one("platform-invalid", TOML, "smc_id = 0x82000006", "smc_id = 0x82000005", "smc_id = 0x82000005"),
     one("platform-invalid", TOML, "rate = 1_600_000_000\n", "rate = 5\n", "rate = 5"),
+    one(
+        "platform-invalid",
+        TOML,
+        "[[agent]]\nid = 0",
+        '[[vendor_protocol]]\nname = "of-a-plug-in-that-is-not-there"\n[[agent]]\nid = 0',
+        'name = "of-a-plug-in-that-is-not-there"',
+    ),
     one("channel-not-served", TOML, "smc_id = 0x82000006", "smc_id = 0x82000009", "0x82000006"),
     one(
         "channel-not-served", TOML, "smc_id = 0x82000003", "smc_id = 0x82000009", "arm,smc-id = <0x82000003>"
