@@ -57,7 +57,8 @@ for guest in topology.guests:
 heard = []
 
 def say(table, command, request, wait=False):
-    message = console.Message(header.pack(table.id, command.id, 7), encode(request), wait)
+    version = platform.powercap_version if table is powercap.PROTOCOL else table.version
+    message = console.Message(header.pack(table.id, command.id, 7), encode(request, version), wait)
     answer = toolstack.ask("ivi", message)
     assert not answer.code and answer.payload[:4] == bytes(4), (command.name, answer)
 
@@ -76,7 +77,7 @@ say(sensor.PROTOCOL, sensor.SENSOR_CONTINUOUS_UPDATE_NOTIFY, sensor.ContinuousUp
 say(powercap.PROTOCOL, powercap.POWERCAP_CAP_NOTIFY, powercap.CapNotify(1, 1))
 take()
 toolstack.ask("tcu", console.Work(True, 400_000))
-say(powercap.PROTOCOL, powercap.POWERCAP_CAP_SET, powercap.CapSet(1, 0, 5_000))
+say(powercap.PROTOCOL, powercap.POWERCAP_CAP_SET, powercap.CapSet(1, 0, 0, 5_000))
 for level, rate in ((4, 800_000_000), (1, 200_000_000)):
     say(perf.PROTOCOL, perf.PERFORMANCE_LEVEL_SET, perf.LevelSet(1, level))
     say(clock.PROTOCOL, clock.CLOCK_RATE_SET, clock.RateSet(1, 6, rate), wait=True)
