@@ -86,7 +86,7 @@ class Attachment:
         self._ask = ask
         self._say = say
         self._stopping = stopping
-        self._has_inbox = self._look_into_inbox() is not None
+        self._has_inbox = False
 
     def serve(self, listener: socket.socket, once: bool = False) -> bool:
         """Serve clients until ``stopping``, or just the first one; False when that had to stop before."""
@@ -104,7 +104,9 @@ class Attachment:
         self.served.clients += 1
         client.settimeout(PATIENCE_S)
         for _ in range(INBOXES_MAX):  # what was said before it came is not for this client
-            if not self._look_into_inbox():
+            before = self._look_into_inbox()
+            self._has_inbox = before is not None  # the domain may be another than for the last client
+            if not before:
                 break
         try:
             self._converse(client)
@@ -126,7 +128,7 @@ class Attachment:
                 if not chunk:
                     return
                 rest += chunk
-                while (found := first(rest)) is not None:
+                while not self._stopping() and (found := first(rest)) is not None:
                     header, payload, rest = found
                     client.sendall(self._exchange(header, payload))
                     self._forward(client)

@@ -20,6 +20,8 @@ from deploy.rundir import RunDirectory
 from deploy.toolstack import ToolstackError
 
 ANSWER_S = 30.0
+REQUEST_BYTES_MAX = 1 << 20  # of one part; libzmq hangs up on who sends more
+TURN_REQUESTS = 64  # answered before the rest of the platform has its turn
 LOOK_S = 0.5
 
 
@@ -127,14 +129,17 @@ class ControlServer:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = self._context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.LINGER, 500)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, REQUEST_BYTES_MAX)
         self.socket.bind(f"ipc://{path}")
         path.chmod(0o600)
         self._handle = handle
         self.refused = 0
 
     def serve_one(self) -> None:
-        """Take what waits; each request gets one reply, junk is counted and dropped."""
-        while self.socket.poll(0):
+        """Take what waits, but not for ever; each request gets one reply, junk is counted and dropped."""
+        for _ in range(TURN_REQUESTS):
+            if not self.socket.poll(0):
+                return
             peer, *rest = self.socket.recv_multipart()
             if len(rest) != 2:
                 self.refused += 1

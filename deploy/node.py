@@ -109,8 +109,14 @@ class Loop:
         finally:
             self._waiting = False
 
+    def _over(self) -> bool:
+        return self._driver.halted is not None
+
     def run(self) -> None:
-        """Until stopped or halted. The receive timeout moves only when it would fire too late."""
+        """Until stopped or halted. The receive timeout moves only when it would fire too late.
+
+        Between two Ticks a message is let in if there is one, even if the deadlines outrun the clock.
+        """
         driver, core, link, wait = self._driver, self._driver.core, self._link, self._wait
         armed_ns = IDLE_NS
         link.set_timeout_ns(armed_ns)
@@ -121,7 +127,11 @@ class Loop:
                 remaining_ns = deadline_ns - time.monotonic_ns()
                 if remaining_ns <= 0:
                     driver.tick(time.monotonic_ns())
-                    continue
+                    if self._over():
+                        return
+                    deadline_ns = core.deadline_ns()
+                    remaining_ns = IDLE_NS if deadline_ns is None else deadline_ns - time.monotonic_ns()
+                    remaining_ns = max(0, remaining_ns)
                 if armed_ns > remaining_ns + TICK_NS:
                     armed_ns = remaining_ns
                     link.set_timeout_ns(armed_ns)

@@ -48,8 +48,8 @@ FUNCTION = Label(
     ),
 )
 VERDICT = Label("verdict", 5, ("forwarded", "handled", "refused", "undef", "overflow"))
-PROTOCOL = Label("protocol", 12)
-MESSAGE = Label("message", 100)
+PROTOCOL = Label("protocol", 32)
+MESSAGE = Label("message", 256)
 STATUS = Label("status", 14)
 REASON = Label("reason", 6, ("destroy", "crash", "reboot", "poweroff", "shutdown", OTHER))
 LIFECYCLE = Label(
@@ -67,7 +67,7 @@ KIND = Label(
     ),
 )  # fmt: skip
 WAY_BACK = Label("kind", 2, ("notification", "delayed"))
-QUEUED = Label("result", 2, ("queued", "dropped"))
+QUEUED = Label("result", 3, ("queued", "dropped", "withdrawn"))
 DROP = Label(
     "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
 )
@@ -208,7 +208,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "trapline_p2a_messages_total",
         "counter",
-        "Notifications and delayed responses for an agent: queued for its page, or dropped.",
+        "What is said to an agent unasked: queued for its page, dropped, or taken back by a reset.",
         "firmware",
         (AGENT, WAY_BACK, QUEUED),
     ),

@@ -39,6 +39,7 @@ class Hypercalls:
         self._engine = engine
         self._drops = meters.counter("trapline_bus_dropped_total")
         self._replies: dict[int, frames.Frame] = {}
+        self._awaited: set[int] = set()
         self._request = 0
         self._welcomed: int | None = None  # the domain that Xen welcomed last
         self._send(frames.Hello(VERSION, 0, 0, "toolstack"))
@@ -61,8 +62,10 @@ class Hypercalls:
                 if frame.event == "link_up":
                     self._welcomed = frame.domid
                 on_lifecycle(frame)
-            elif frame.request:
+            elif frame.request in self._awaited:
                 self._replies[frame.request] = frame
+            elif frame.request:
+                self._drops[("late",)] += 1
 
     def _next(self) -> int:
         self._request += 1
@@ -90,8 +93,12 @@ class Hypercalls:
     def _ask(self, frame: frames.Frame) -> frames.Frame:
         if self._engine.failure:
             raise PlatformLostError(self._engine.failure)
-        self._send(frame)
-        self._wait(lambda: frame.request in self._replies, "no answer from Xen")
+        self._awaited.add(frame.request)
+        try:
+            self._send(frame)
+            self._wait(lambda: frame.request in self._replies, "no answer from Xen")
+        finally:
+            self._awaited.discard(frame.request)
         answer = self._replies.pop(frame.request)
         if isinstance(answer, frames.Error):
             raise ToolstackError(answer.detail, answer.definite)

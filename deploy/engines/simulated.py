@@ -50,6 +50,7 @@ class SimulatedEngine:
         self._drivers: dict[bytes, Driver] = {}
         self._names: dict[str, bytes] = {}
         self._replies: dict[int, frames.Frame] = {}
+        self._awaited: set[int] = set()
         self._request = 0
         self._toolstack = self.network.open(TOOLSTACK)
         config = XenConfig(
@@ -137,15 +138,18 @@ class SimulatedEngine:
     def _to_toolstack(self, frame: frames.Frame) -> None:
         if isinstance(frame, frames.Lifecycle):
             self.on_lifecycle(frame)
-        elif frame.request:
+        elif frame.request in self._awaited:
             self._replies[frame.request] = frame
 
     def _send(self, frame: frames.Frame) -> frames.Frame:
+        self._awaited.add(frame.request)
         self._toolstack.send(XEN, frames.encode(frame), b"")
         until_ns = self.network.now_ns + PATIENCE_NS
         while frame.request not in self._replies:
             if not self._once(until_ns):
+                self._awaited.discard(frame.request)
                 raise ToolstackError(f"no answer to {type(frame).__name__}", definite=False)
+        self._awaited.discard(frame.request)
         answer = self._replies.pop(frame.request)
         if isinstance(answer, frames.Error):
             raise ToolstackError(answer.detail, answer.definite)

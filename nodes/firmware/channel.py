@@ -58,6 +58,7 @@ class Smt:
 
     ``serve`` takes (channel, header, payload, channel flags) and gives the response's payload.
     ``on_bad_length`` is told of a message (channel, header) whose length cannot be: it gets no response.
+    ``on_failed`` is told of a claimed page (channel, channel flags) that ends with ERROR alone.
     """
 
     def __init__(self, profile: FirmwareProfile, area_bytes: int, serve: Serve, meters: Meters) -> None:
@@ -65,6 +66,7 @@ class Smt:
         self._area_bytes = area_bytes
         self._serve = serve
         self.on_bad_length: Callable[[Channel, int], None] = lambda channel, head: None
+        self.on_failed: Callable[[Channel, int], None] = lambda channel, flags: None
         self._errors = meters.counter("trapline_scmi_transport_errors_total")
 
     def start(self, channel: Channel) -> None:
@@ -84,6 +86,8 @@ class Smt:
                 return shmem.reply(head, answer)
             if not fits and not status & UNAVAILABLE:
                 self.on_bad_length(channel, head)
+            if not status & shmem.FREE:
+                self.on_failed(channel, flags)
         self._errors[(channel.label,)] += 1
         return shmem.FAILED
 
@@ -162,6 +166,8 @@ class Quirky(Smt):
     def _failed(self, channel: Channel, page: bytes) -> bytes:
         """A doorbell that no message came of."""
         self._errors[(channel.label,)] += 1
+        if len(page) >= shmem.PAYLOAD_AT and not shmem.status_of(page) & shmem.FREE:
+            self.on_failed(channel, shmem.fields(page)[1])
         if self._profile.failure == "blank":
             return shmem.FAILED
         status = shmem.status_of(page) | UNAVAILABLE

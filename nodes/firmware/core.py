@@ -23,7 +23,7 @@ from nodes.firmware.machine import Machine
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
 from nodes.firmware.platform import Platform
-from nodes.firmware.platform.rights import check_resources
+from nodes.firmware.platform.rights import check_plugins
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
@@ -65,7 +65,7 @@ class FirmwareCore:
         self.machine = Machine(platform, profile, self.permissions, self.outbox)
         self.board = Board(self.machine)
         others = (*services(self.machine, self.board), *(make(self.machine) for make in vendor))
-        check_resources(platform, others)
+        check_plugins(platform, others)
         self.base = BaseService(
             self.machine,
             others,
@@ -76,6 +76,7 @@ class FirmwareCore:
         self.ladder = Ladder(self.services, self.machine)
         self.transport = transport(profile, platform.area_bytes, self._serve, self.meters)
         self.transport.on_bad_length = self._bad_length
+        self.transport.on_failed = self._done
         self._bare = self.transport if isinstance(self.transport, Bare) else None
         self.lifecycle = Lifecycle(
             self.machine,
@@ -155,9 +156,14 @@ class FirmwareCore:
         """The payload that answers one message on a channel."""
         protocol, message, code, reply = self.ladder.answer(channel.agent_id, head, payload)
         self._calls[(channel.label, protocol, message, code.name)] += 1
+        if channel.completion is not None:
+            self._done(channel, flags)
+        return reply
+
+    def _done(self, channel: Channel, flags: int) -> None:
+        """The page is its agent's again, with an answer or with ERROR: it may want an interrupt for that."""
         if channel.completion is not None and flags & shmem.INTERRUPT:
             self.outbox.complete(channel.completion)
-        return reply
 
     def _bad_length(self, channel: Channel, head: int) -> None:
         """No answer could carry the refusal: whoever asked to be told of errors is."""

@@ -19,10 +19,21 @@ VERSION: Final = frames.PROTOCOL_VERSION
 TYPE_AT = 8
 
 
-class WayBack:
-    """One agent's P2A channel; ``busy`` from the interrupt (numbered ``request``) to the page's return."""
+NOTIFICATION: Final = "notification"
 
-    __slots__ = ("address", "busy", "intid", "label", "page", "queue", "request")
+
+def kind_of(head: int) -> str:
+    """How a message is counted."""
+    return NOTIFICATION if head >> TYPE_AT & 3 == MessageType.NOTIFICATION else "delayed"
+
+
+class WayBack:
+    """One agent's P2A channel; ``busy`` from the interrupt (numbered ``request``) to the page's return.
+
+    ``head`` is that of the message in the page.
+    """
+
+    __slots__ = ("address", "busy", "head", "intid", "label", "page", "queue", "request")
 
     def __init__(self, agent: Agent, address: int, intid: int, page: shmem.Buffer) -> None:
         self.label = str(agent.id)
@@ -31,6 +42,7 @@ class WayBack:
         self.page = page
         self.queue: deque[tuple[int, bytes]] = deque()
         self.busy = False
+        self.head = 0
         self.request = 0
 
 
@@ -74,9 +86,11 @@ class Outbox:
         way = self._ways.get(agent_id)
         if way is None:
             return False
-        notification = head >> TYPE_AT & 3 == MessageType.NOTIFICATION
-        kind = "notification" if notification else "delayed"
-        if notification and way.busy and len(way.queue) >= self._queue_max:
+        if way.busy and not self._carried and shmem.status_of(way.page) & shmem.FREE:
+            way.busy = False  # given back, be it that the interrupt has not ended, or ended before
+            self._ring(way)
+        kind = kind_of(head)
+        if kind == NOTIFICATION and way.busy and len(way.queue) >= self._queue_max:
             self._sent[(way.label, kind, "dropped")] += 1
             return False
         self._sent[(way.label, kind, "queued")] += 1
@@ -89,7 +103,7 @@ class Outbox:
             return
         head, payload = way.queue.popleft()
         content = shmem.request(head, payload)
-        way.busy = True
+        way.busy, way.head = True, head
         shmem.publish(way.page, content)
         way.request = self._raise(way.intid, way.address, content if self._carried else b"")
 
@@ -118,7 +132,8 @@ class Outbox:
         if self._carried:
             if frame.page != way.address:
                 return  # what EL3 looks at is the agent's own page, and that is as it was
-            way.page[: len(page)] = page
+            header = page[: shmem.PAYLOAD_AT]
+            way.page[: len(header)] = header
         if shmem.status_of(way.page) & shmem.FREE:
             way.busy = False
             self._ring(way)
@@ -129,12 +144,16 @@ class Outbox:
         return 0 if way is None else len(way.queue) + way.busy
 
     def reset(self, agent_id: int) -> None:
-        """Forget what waits for the agent; its page is free again."""
+        """Take back, and count, what is under way to the agent; its page is free again."""
         way = self._ways.get(agent_id)
-        if way is not None:
-            way.queue.clear()
-            way.busy = False
-            shmem.publish(way.page, shmem.IDLE)
+        if way is None:
+            return
+        for head in ((way.head,) if way.busy else ()) + tuple(head for head, _ in way.queue):
+            self._sent[(way.label, kind_of(head), "withdrawn")] += 1
+        way.queue.clear()
+        way.busy = False
+        self._out = [one for one in self._out if not _announces(one, way)]
+        shmem.publish(way.page, shmem.IDLE)
 
     def boot(self) -> None:
         for way in self._ways.values():
@@ -149,3 +168,12 @@ class Outbox:
         """What has to be sent since the last call."""
         out, self._out = self._out, []
         return out
+
+
+def _announces(effect: Effect, way: WayBack) -> bool:
+    """Whether it is an interrupt of the agent's that has not left yet."""
+    return (
+        isinstance(effect, Send)
+        and isinstance(effect.frame, frames.Interrupt)
+        and effect.frame.intid == way.intid
+    )

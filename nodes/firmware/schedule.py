@@ -4,9 +4,11 @@ It reads no clock; ``run`` is told what time it is.
 """
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from typing import Final
 
 Action = Callable[[], None]
+SWEEP_MIN: Final = 128  # below so many nobody cares how many of them are cancelled
 
 
 class Timer:
@@ -28,13 +30,26 @@ class Schedule:
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Timer]] = []
         self._number = 0
+        self._sweep_at = SWEEP_MIN
+
+    def __len__(self) -> int:
+        """How many are kept, cancelled ones included: less than twice what was planned at once."""
+        return len(self._heap)
 
     def at(self, due_ns: int, action: Action) -> Timer:
         """Plan ``action`` for ``due_ns``."""
         timer = Timer(due_ns, action)
         self._number += 1
+        if len(self._heap) >= self._sweep_at:
+            self._sweep()
         heappush(self._heap, (due_ns, self._number, timer))
         return timer
+
+    def _sweep(self) -> None:
+        """Whoever plans far ahead and cancels, over and over, must not fill the memory."""
+        self._heap = [one for one in self._heap if one[2].action is not None]
+        heapify(self._heap)
+        self._sweep_at = max(SWEEP_MIN, 2 * len(self._heap))
 
     def deadline_ns(self) -> int | None:
         """When something is due next, None if nothing is planned."""

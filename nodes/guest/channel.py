@@ -96,6 +96,11 @@ class Channel:
 
     # ---- with a completion interrupt ----------------------------------------------------------
 
+    def give_up(self) -> None:
+        """The SMC is back, the interrupt is not: what EL3 left in the page is there all the same."""
+        if self._page is not None and len(self._came) >= shmem.PAYLOAD_AT:
+            self._page[: len(self._came)] = self._came
+
     def returned(self, x: frames.Results, came: bytes) -> None:
         """The SMC is back with x0 = 0: the interrupt is awaited."""
         self.x = x

@@ -256,7 +256,9 @@ class GuestCore:
         flight = self._flight
         if flight is not None and now_ns >= flight.started_ns + self.config.timeout_ns:
             returned = flight.ask is not None and self._channel.x is not None
-            if flight.ask is not None and not returned:
+            if returned:
+                self._channel.give_up()
+            elif flight.ask is not None:
                 self._late = {flight.request}
             detail = "returned, but no completion interrupt came in time" if returned else "no answer in time"
             outcome = Outcome("timeout", False, 0, b"", detail, now_ns - flight.started_ns)

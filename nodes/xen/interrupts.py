@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from bus import frames
-from nodes.contract import Effect, Log, Received, Send
+from nodes.contract import NO_PAGE, Effect, Log, Received, Send
 from nodes.interrupts import SPIS
 from nodes.metrics import Meters
 from nodes.xen.answers import error
@@ -117,7 +117,7 @@ class Injector:
         self._verdicts[domain.name, "injected"] += 1
         page = domain.guest_address(frame.page) if frame.page else 0
         onward = frames.Interrupt(VERSION, frame.request, frame.cause, frame.intid, page)
-        return (Send(domain.link, onward, event.page),)
+        return (Send(domain.link, onward, event.page if page else NO_PAGE),)
 
     def ended(self, domain: Domain, event: Received) -> Sequence[Effect]:
         """A domain deactivates a line: pass it on, and inject what is pending. It must be in flight there."""
@@ -138,6 +138,8 @@ class Injector:
     def undelivered(self, domain: Domain, frame: frames.Interrupt) -> None:
         """The domain's process was gone: nothing is in flight there any more."""
         route = self._routes.by_line.get(frame.intid)
-        self._verdicts[domain.name, "undelivered"] += 1
+        lost = 1
         if route is not None and route.domain is domain:
+            lost += route.pending is not None
             route.in_flight, route.pending = False, None
+        self._verdicts[domain.name, "undelivered"] += lost

@@ -235,6 +235,29 @@ def test_once(folder: Path, platform: Platform) -> None:
         assert not stopped.serve(file.listener, once=True)
 
 
+def test_the_end_does_not_wait_for_what_a_client_has_sent_ahead(folder: Path, platform: Platform) -> None:
+    """Eight thousand frames of a platform that is gone would take an hour."""
+    with SocketFile(folder / "s") as file, socket.socket(socket.AF_UNIX) as client:
+        attachment = Attachment("ivi", platform.ask, pytest.fail, lambda: len(platform.asked) >= 3)
+        client.connect(str(file.path))
+        client.sendall(frame(1, b"") * 5000)
+        attachment.serve(file.listener)
+    assert len(platform.asked) == 3
+    assert attachment.served.messages == 3
+
+
+def test_a_domain_that_got_a_way_back_meanwhile(end: End, platform: Platform) -> None:
+    with end.connect() as client:
+        client.sendall(frame(1, b""))
+        assert read(client)
+    platform.inbox = [(NOTE, b"before the client came")]
+    with end.connect() as client:
+        client.sendall(frame(2, b""))
+        assert read(client)[:4] == struct.pack("<I", 2)
+        platform.inbox = [(NOTE, b"\1\2\3\4")]
+        assert read(client) == struct.pack("<I", NOTE) + b"\1\2\3\4"
+
+
 # ---- the file ---------------------------------------------------------------------------------
 
 

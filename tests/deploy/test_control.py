@@ -102,3 +102,27 @@ def test_a_payload_fits_a_page(end: End) -> None:
 
     assert end.ask(call(PAYLOAD_BYTES_MAX)).error is None
     assert end.ask(call(PAYLOAD_BYTES_MAX + 1)).user
+
+
+def test_a_flood_leaves_a_turn_to_the_others(end: End) -> None:
+    for _ in range(3 * control.TURN_REQUESTS):
+        end.peer.send_multipart([b"junk"])
+    served = []
+    while sum(served) < 3 * control.TURN_REQUESTS and end.server.socket.poll(5000):
+        before = end.server.refused
+        end.server.serve_one()
+        served.append(end.server.refused - before)
+    assert sum(served) == 3 * control.TURN_REQUESTS
+    assert max(served) <= control.TURN_REQUESTS
+
+
+def test_who_sends_far_too_much_is_not_listened_to(end: End) -> None:
+    end.peer.send_multipart([b"", bytes(control.REQUEST_BYTES_MAX + 1)])
+    other = end.context.socket(zmq.DEALER)
+    other.connect(end.peer.getsockopt_string(zmq.LAST_ENDPOINT))
+    other.send_multipart([b"", msgspec.msgpack.encode(control.Status())])
+    assert end.server.socket.poll(5000)
+    end.server.serve_one()
+    assert end.requests == [control.Status()]
+    assert end.server.refused == 0, "what is too long never arrived"
+    other.close(linger=0)

@@ -1,5 +1,6 @@
 """EL3 below the messages: which channel, which page, what a doorbell without a message gets."""
 
+import msgspec
 import pytest
 
 from bus import shmem, smccc
@@ -7,6 +8,7 @@ from bus.frames import Hello, Smc, Trap, Undef, Welcome
 from bus.links import XEN
 from bus.scmi import header
 from nodes.contract import Halt, Log, Received, Tick, Undelivered
+from nodes.firmware.profile import PROFILES
 from tests.nodes.el3 import DOM0, FID, PLATFORM, SHMEM, TWO, Bench
 
 VERSION_GET = header.pack(0x10, 0)
@@ -126,3 +128,47 @@ def test_without_xen_there_is_nothing_to_do() -> None:
     (effect,) = Bench().core.step(Undelivered(XEN, frame), 0)
     assert effect == Halt(1, "the link to Xen is gone")
     assert Tick() == Tick()
+
+
+# ---- completion by interrupt ------------------------------------------------------------------
+
+COMPLETION = 62
+BY_INTERRUPT = msgspec.structs.replace(
+    PLATFORM,
+    agent=tuple(
+        msgspec.structs.replace(one, a2p_interrupt=COMPLETION) if one.id == TWO else one
+        for one in PLATFORM.agent
+    ),
+)
+WANTED = shmem.request(VERSION_GET, b"", shmem.INTERRUPT)
+
+
+def completions(bench: Bench) -> int:
+    raised, bench.raised = bench.raised, []
+    assert all(one.frame.intid == COMPLETION for one in raised)
+    return len(raised)
+
+
+@pytest.mark.parametrize("name", ["spec-strict", "tfa", "optee-smt", "imx-sm"])
+@pytest.mark.parametrize("carried", [True, False], ids=["carried", "mapped"])
+@pytest.mark.parametrize("spoil", ["nothing", "length", "error", "free"])
+def test_whoever_asked_for_an_interrupt_gets_it_with_an_error_too(
+    carried: bool, spoil: str, name: str
+) -> None:
+    """A page that is its agent's again without an interrupt would be waited for until patience ends."""
+    bench = Bench(BY_INTERRUPT, carried=carried, profile=PROFILES[name])
+    page = bytearray(WANTED)
+    if spoil == "length":
+        page[0x14] = 0xFF
+    elif spoil != "nothing":
+        page[4] = shmem.ERROR if spoil == "error" else shmem.FREE
+    assert shmem.status_of(bench.ring(TWO, bytes(page))) & (shmem.FREE | shmem.ERROR)
+    assert completions(bench) == (spoil != "free"), "an unclaimed page asks for nothing"
+
+
+def test_whoever_polls_gets_none() -> None:
+    bench = Bench(BY_INTERRUPT)
+    bench.ring(TWO, REQUEST)
+    bench.ring(TWO, shmem.request(VERSION_GET, bytes(400)))
+    bench.ring(DOM0, WANTED)
+    assert completions(bench) == 0

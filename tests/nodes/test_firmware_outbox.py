@@ -143,3 +143,48 @@ def test_completion_is_an_interrupt_without_a_page(post: Post) -> None:
     assert (one.frame.intid, one.frame.page, one.page) == (COMPLETION, 0, b"")
     post.box.ended(frames.EndOfInterrupt(1, one.frame.request, 0, COMPLETION, 0), b"")
     assert post.raised() == []
+
+
+def test_a_reset_counts_what_it_takes_back(post: Post) -> None:
+    post.box.send(2, NOTE, b"")
+    post.raised()
+    post.box.send(2, LATER, b"\0\0\0\0")
+    post.box.send(2, NOTE, b"")
+    post.box.reset(2)
+    counted = post.counted()
+    assert counted["2", "notification", "withdrawn"] == 2, "the one in the page and one behind it"
+    assert counted["2", "delayed", "withdrawn"] == 1
+    post.box.reset(2)
+    assert post.counted() == counted
+
+
+def test_a_reset_takes_back_an_interrupt_that_has_not_left(post: Post) -> None:
+    post.box.send(2, NOTE, b"of the old configuration")
+    post.box.complete(COMPLETION)
+    post.box.reset(2)
+    assert [one.frame.intid for one in post.raised()] == [COMPLETION]
+
+
+def test_a_shared_page_is_the_platforms_as_soon_as_it_is_free() -> None:
+    """Whichever comes first, the end of the interrupt or FREE: a guest that ends it early loses nothing."""
+    post = Post(carried=False)
+    post.box.send(2, NOTE, b"one")
+    (first,) = post.raised()
+    post.end(first, free=False)
+    shmem.publish(post.memory.map(PAGE), shmem.IDLE)
+    post.box.send(2, NOTE, b"two")
+    (second,) = post.raised()
+    assert post.read(second) == (NOTE, b"two")
+    post.end(second)
+    assert post.box.waiting(2) == 0
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 5, 28, 4096, 70_000])
+def test_a_page_of_any_size_behind_the_end(size: int) -> None:
+    post = Post(carried=True)
+    post.box.send(2, NOTE, b"")
+    (one,) = post.raised()
+    page = shmem.IDLE.ljust(size, b"\xff")[:size]
+    post.box.ended(frames.EndOfInterrupt(1, one.frame.request, 0, LINE, PAGE), page)
+    assert len(post.memory.map(PAGE)) == shmem.PAGE_BYTES
+    assert post.box.waiting(2) == (size < 5), "FREE was there to see"

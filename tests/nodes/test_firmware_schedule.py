@@ -1,6 +1,6 @@
 """What EL3 does later: in order of time, then of planning; what was cancelled is not done."""
 
-from nodes.firmware.schedule import Schedule
+from nodes.firmware.schedule import SWEEP_MIN, Schedule
 
 
 def test_in_order_of_time_then_of_planning() -> None:
@@ -39,3 +39,16 @@ def test_an_action_may_cancel_another_of_the_same_time() -> None:
     second = schedule.at(10, lambda: done.append("second"))
     schedule.run(10)
     assert done == []
+
+
+def test_what_is_cancelled_does_not_pile_up() -> None:
+    schedule, done = Schedule(), []
+    for number in range(1000):
+        schedule.at(2_000_000 + number, lambda number=number: done.append(number))
+    for _ in range(50_000):
+        schedule.at(1_000_000, lambda: done.append(-1)).cancel()
+        assert len(schedule) <= 2 * 1000 + SWEEP_MIN
+    assert schedule.deadline_ns() == 2_000_000
+    schedule.run(3_000_000)
+    assert done == list(range(1000)), "what is planned stays, in its order"
+    assert len(schedule) == 0

@@ -169,3 +169,18 @@ def test_work_goes_on_call_after_call() -> None:
         assert made.traps == []
         made.interrupt(A2P_LINE)
     assert len(made.traps) == 1
+
+
+@pytest.mark.parametrize("carried", [True, False], ids=["carried", "mapped"])
+def test_a_lost_interrupt_costs_one_call_only(carried: bool) -> None:
+    """EL3 has given the page back, whoever lost the interrupt for it."""
+    made = bench(carried=carried)
+    for _ in range(2):
+        number, trap = made.call()
+        head = shmem.fields(bytes(made.page))[3]
+        if not carried:
+            shmem.publish(made.page, shmem.reply(head, OK))
+        made.returned(trap, shmem.reply(head, OK) if carried else b"")
+        made.late()
+        assert (made.answer(number).code, made.answer(number).definite) == ("timeout", False)
+    assert made.call()

@@ -76,8 +76,9 @@ def test_a_page_that_was_mapped_over_is_not_seen_any_more() -> None:
     domain = with_line(bench)
     assert bench.rc(frames.IomemPermission(domain.domid, 0x777, 1, True)) == 0
     assert bench.rc(frames.MemoryMapping(domain.domid, PAGE // 4096, 0x777, 1)) == 0
-    raise_line(bench)
+    raise_line(bench, request=40)
     assert injected(bench, domain)[0].page == 0
+    assert bench.pages.get((domain.link, 40), b"") == b"", "nor is what is in it"
 
 
 @pytest.mark.parametrize("raises", [2, 5])
@@ -136,6 +137,15 @@ def test_a_domain_whose_process_is_gone() -> None:
     raise_line(bench)
     assert len(injected(bench, domain)) == 1
     assert bench.counted(METRIC)["domu", "undelivered"] == 2
+
+
+def test_what_is_pending_is_lost_and_counted_with_the_one_in_flight() -> None:
+    bench = Bench()
+    domain = with_line(bench)
+    raise_line(bench)
+    raise_line(bench)
+    bench.feed(Undelivered(domain.link, injected(bench, domain)[0]))
+    assert bench.counted(METRIC) == {("domu", "injected"): 1, ("domu", "undelivered"): 2}
 
 
 def test_an_end_that_is_not_the_domains_is_refused() -> None:
