@@ -1,9 +1,20 @@
 """EL3's resources, derived from a host tree alone: for trees that come without a ``platform.toml``.
 
-Agents and channels are those the tree names; devices and resources are those that its nodes refer
-to. What a tree cannot tell (rates, names, latencies) gets plain defaults. A tree whose devices list
-no access-controllers has nothing to grant: there everything is allowed.
+Agents and channels are those the tree names; devices and resources are those that its nodes refer to,
+each resource in the devices that use it. A tree whose devices list no access-controllers has nothing to
+grant: there everything is allowed. What a tree cannot tell is a plain default:
+
+* names, and that nothing takes time or has a parent; resources are off where they can be;
+* a clock's RATES, the first at boot; a voltage domain's LEVELS, LEVEL_UV at boot;
+* a performance domain's operating points, OPPS, which drive no clock and no voltage domain;
+* a sensor that always reads TEMPERATURE, with TRIP_POINTS for each agent. What it measures is not known,
+  but it is a thermal zone that names it.
+
+Powercap domains, pins and System power are in no tree and are not derived.
 """
+
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
@@ -13,13 +24,20 @@ from nodes.devicetree import Node, Tree, TreeError
 from nodes.firmware.platform import (
     Agent,
     Clock,
+    Constant,
     Device,
+    LevelRange,
+    Opp,
+    PerfDomain,
     Platform,
     PlatformError,
     PowerDomain,
     ResetDomain,
+    Sensor,
+    VoltageDomain,
     check,
 )
+from nodes.firmware.platform.kinds import DEVICE_KEYS
 from nodes.guest.binding import Binding, Consumer, bind
 from nodes.limits import AGENT_ID_MAX
 from nodes.xen import binding
@@ -27,6 +45,26 @@ from nodes.xen.errno import XenError
 from nodes.xen.profile import DEFAULT, Profile
 
 RATES = (25_000_000, 50_000_000, 100_000_000, 200_000_000)
+LEVELS = LevelRange(600_000, 3_300_000, 12_500)
+LEVEL_UV = 900_000
+OPPS = (
+    Opp(1, power_cost=250, frequency_khz=500_000),
+    Opp(2, power_cost=600, frequency_khz=1_000_000),
+    Opp(3, power_cost=1_200, frequency_khz=1_500_000),
+)
+TEMPERATURE = Constant(40_000)  # in thousandths of a degree
+TRIP_POINTS = 2
+# Fields of Consumer and Device, and what makes the resource of that number.
+MAKERS: dict[str, Callable[[int], Any]] = {
+    "clocks": lambda one: Clock(one, f"clock{one}", RATES, RATES[0]),
+    "power_domains": lambda one: PowerDomain(one, f"power{one}"),
+    "reset_domains": lambda one: ResetDomain(one, f"reset{one}"),
+    "perf_domains": lambda one: PerfDomain(one, f"perf{one}", OPPS),
+    "voltage_domains": lambda one: VoltageDomain(one, f"voltage{one}", LEVELS, LEVEL_UV),
+    "sensors": lambda one: Sensor(
+        one, f"sensor{one}", TEMPERATURE, type="celsius", unit_exponent=-3, trip_points=TRIP_POINTS
+    ),
+}
 
 
 def derive_platform(tree: Tree, profile: Profile = DEFAULT) -> Platform:
@@ -81,18 +119,19 @@ def _platform(tree: Tree, agents: tuple[Agent, ...], provider: str) -> Platform:
     for node in tree:
         for device_id in binding.device_ids(tree, node, provider):
             devices.setdefault(device_id, _device(device_id, node, consumers.get(node.path)))
-    clocks = sorted({one for consumer in consumers.values() for one in consumer.clocks})
-    powers = sorted({one for consumer in consumers.values() for one in consumer.power_domains})
-    resets = sorted({one for consumer in consumers.values() for one in consumer.reset_domains})
-    return Platform(
+    made = {DEVICE_KEYS[used]: _made(used, consumers.values()) for used in MAKERS}
+    platform = Platform(
         name=(tree.root.string("model") or "derived")[:63],
         agent=agents,
         default_permission="deny" if devices else "allow",
-        clock=tuple(Clock(one, f"clock{one}", RATES, RATES[0]) for one in clocks),
-        power_domain=tuple(PowerDomain(one, f"power{one}") for one in powers),
-        reset_domain=tuple(ResetDomain(one, f"reset{one}") for one in resets),
         device=tuple(devices[one] for one in sorted(devices)),
     )
+    return msgspec.structs.replace(platform, **made)
+
+
+def _made(used: str, consumers: Iterable[Consumer]) -> tuple[Any, ...]:
+    """The resources that anybody uses, by number."""
+    return tuple(MAKERS[used](one) for one in sorted({one for by in consumers for one in getattr(by, used)}))
 
 
 def _with_way_back(agent: Agent, host: Binding | None, taken: set[int]) -> Agent:
@@ -109,12 +148,5 @@ def _with_way_back(agent: Agent, host: Binding | None, taken: set[int]) -> Agent
 
 
 def _device(device_id: int, node: Node, consumer: Consumer | None) -> Device:
-    if consumer is None:
-        return Device(device_id, f"{device_id}:{node.name}"[:63])
-    return Device(
-        device_id,
-        f"{device_id}:{node.name}"[:63],
-        tuple(sorted(set(consumer.clocks))),
-        tuple(sorted(set(consumer.power_domains))),
-        tuple(sorted(set(consumer.reset_domains))),
-    )
+    used = {key: tuple(sorted(set(getattr(consumer, key, ())))) for key in MAKERS}
+    return msgspec.structs.replace(Device(device_id, f"{device_id}:{node.name}"[:63]), **used)

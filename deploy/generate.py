@@ -1,7 +1,7 @@
 """Writes the generated reference pages beside the code: ``python -m deploy.generate [--check]``.
 
-The text comes from ``bus.reference``, ``nodes.reference`` and the linter's rules; this module knows which
-file holds what, and how a generated section is marked in a page that people write.
+The text comes from the modules that read it off the tables (``PAGES``); this one knows which file holds what,
+and how a generated section is marked in a page that people write.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from bus.scmi import PROTOCOLS
 from deploy.interop import grid as interop
 from deploy.lint import rules
 from nodes import reference as nodes_reference
-from nodes.firmware import profile_table
+from nodes.firmware import platform_keys, profile_table
 
 ROOT = Path(bus.__file__).parent.parent
 Sections = Mapping[str, Callable[[], str]]
@@ -27,7 +27,7 @@ PAGES: Mapping[str, Sections] = {
     "deploy/interop/GRID.md": {"grid": interop.markdown},
     "nodes/firmware/PROFILES.md": {"firmwares": profile_table.markdown},
     "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
-    "deploy/platforms/README.md": {"platform": nodes_reference.platform_keys},
+    "deploy/platforms/README.md": {"platform": platform_keys.markdown},
 }
 END = "<!-- end -->"
 

@@ -57,10 +57,29 @@ def _byte(text: str) -> int | None:
     return value if 0 <= value <= 0xFF else None
 
 
-def spoken_version(text: str | None, protocol: Protocol, command: AnyCommand) -> int:
-    """The version whose layouts hold, the newest without ``text``; UserError if it lacks the command."""
-    if text is None:
-        return protocol.version
+def varies(protocol: Protocol, command: AnyCommand) -> bool:
+    """Whether the command looks different in some version that has it."""
+    shapes = {
+        (_shape(command.request_at(version), version), _shape(command.reply_at(version), version))
+        for version in protocol.versions
+        if version >= command.since
+    }
+    return len(shapes) > 1
+
+
+def _shape(cls: type[Message], version: int) -> tuple[object, ...]:
+    """The names and kinds of the fields, those of structures included."""
+    rows = layout(cls, version).rows
+    return tuple((row.name, row.kind, _shape(row.item, version) if row.item else ()) for row in rows)
+
+
+def offered_version(protocol: Protocol, told: int) -> int:
+    """The version to speak with a platform that says ``told``: the newest not above it, else the oldest."""
+    return max((one for one in protocol.versions if one <= told), default=protocol.versions[0])
+
+
+def spoken_version(text: str, protocol: Protocol, command: AnyCommand) -> int:
+    """The version whose layouts are asked for; UserError if there is none, or it lacks the command."""
     known = ", ".join(f"{version:#x}" for version in protocol.versions)
     try:
         version = int(text, 0)

@@ -5,19 +5,23 @@ It does not read files and does not judge values: ``nodes.firmware.platform.chec
 
 import msgspec
 
-from nodes.firmware.platform import Platform
+from deploy import platform_mistakes
+from nodes.firmware.platform import Platform, PlatformError
 
 LINE_DOTS_MAX = 64
 
 
 def decode(text: str) -> Platform:
-    """The description in ``text``; raises msgspec.DecodeError, and nothing else.
+    """The description in ``text``; raises msgspec.DecodeError or PlatformError, and nothing else.
 
-    Its message ends in ``(at line N, column N)`` for what is no TOML, in ``at `$.key``` for a wrong value.
+    The first is for what is no TOML, its message ends in ``(at line N, column N)``; the second for a key that
+    is not there or a value that it does not take.
     """
     _check_keys(text)
     try:
         return msgspec.toml.decode(text, type=Platform)
+    except msgspec.ValidationError as error:
+        raise PlatformError(platform_mistakes.told(str(error), msgspec.toml.decode(text))) from None
     except RecursionError:
         raise msgspec.DecodeError(
             "Arrays or tables nest too deeply; nothing here needs more than two"

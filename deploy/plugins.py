@@ -82,10 +82,9 @@ def services(platform: Platform, points: Iterable[EntryPoint] | None = None) -> 
     for at, wanted in enumerate(platform.vendor_protocol):
         plugin = found.get(wanted.name)
         if plugin is None:
-            there = ", ".join(sorted(found)) or "none is installed"
+            there = f"choose from {', '.join(sorted(found))}" if found else "leave the table out"
             raise UserError(
-                f"vendor_protocol[{at}].name: no plug-in has protocol {wanted.name!r}; "
-                f"install it, or choose from those that are: {there}"
+                f"vendor_protocol[{at}].name: no plug-in has protocol {wanted.name!r}; install it or {there}"
             )
         made.append(partial(_service, plugin, wanted.settings))
     return tuple(made)

@@ -42,13 +42,17 @@ def attempts(topology: Topology, domains: list[DomainInfo]) -> list[Attempt]:
 
     What its firmware allows everybody is no attempt at anything.
     """
-    firmware = topology.firmware
     guests = [info for info in domains if info.domid and info.smc_id is not None]
     if len(guests) < 2:
         return []
     me, other = guests[-1], guests[0]
+    return [*_instructions(topology, me, other), *_messages(topology, me, other)]
+
+
+def _instructions(topology: Topology, me: DomainInfo, other: DomainInfo) -> list[Attempt]:
+    """Doorbells of others, and an SMC that is none."""
     xen = next(agent for agent in topology.platform.agent if agent.trusted)
-    found = [
+    return [
         Attempt(
             me.name,
             f"rings {other.name}'s doorbell {other.smc_id:#x}",
@@ -71,6 +75,12 @@ def attempts(topology: Topology, domains: list[DomainInfo]) -> list[Attempt]:
             "not an SMC Calling Convention call",
         ),
     ]
+
+
+def _messages(topology: Topology, me: DomainInfo, other: DomainInfo) -> list[Attempt]:
+    """What the own channel carries, and EL3 must refuse."""
+    firmware = topology.firmware
+    found: list[Attempt] = []
     if not firmware.anyone_grants:
         found.append(
             Attempt(

@@ -185,13 +185,18 @@ def read_platform(path: Path) -> Platform:
     try:
         platform = platform_toml.decode(text)
         check(platform)
-        if platform.vendor_protocol:
-            assembly.firmware(platform, PrivateMemory())  # its plug-ins are there, and say what there is
+        check_plug_ins(platform)
     except (msgspec.DecodeError, PlatformError) as error:
         raise UserError(f"{path}{_with_line(str(error))}") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return platform
+
+
+def check_plug_ins(platform: Platform) -> None:
+    """Raise UserError or PlatformError if a protocol's plug-in is not there or lacks what is named."""
+    if platform.vendor_protocol:
+        assembly.firmware(platform, PrivateMemory())  # only they can say what resources they have
 
 
 def _with_line(complaint: str) -> str:

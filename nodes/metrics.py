@@ -48,8 +48,8 @@ FUNCTION = Label(
     ),
 )
 VERDICT = Label("verdict", 5, ("forwarded", "handled", "refused", "undef", "overflow"))
-PROTOCOL = Label("protocol", 12)
-MESSAGE = Label("message", 100)
+PROTOCOL = Label("protocol", 32)
+MESSAGE = Label("message", 256)
 STATUS = Label("status", 14)
 REASON = Label("reason", 6, ("destroy", "crash", "reboot", "poweroff", "shutdown", OTHER))
 LIFECYCLE = Label(

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from bus.fields import Bits, Message, char, structures, u32, u64
+from bus.scmi.fastchannel import RATE_LIMIT, DescribeFastchannelReply
 from bus.scmi.protocol import Command, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
@@ -17,10 +18,8 @@ DOMAIN = Bits(
     extended_name=26,
     level_indexing=25,
 )
-RATE_LIMIT = Bits(microseconds=(19, 0))
 NUM_LEVELS = Bits(remaining=(31, 16), returned=(11, 0))
 NOTIFY = Bits(enable=0)
-FASTCHANNEL = Bits(doorbell_width_log2_bytes=(2, 1), doorbell_supported=0)
 
 
 class PerfLevel(Message, frozen=True):
@@ -108,16 +107,6 @@ class NotifyLevel(Message, frozen=True):
 class DescribeFastchannel(Message, frozen=True):
     domain_id: Annotated[int, u32(of="perf_domain")]
     message_id: Annotated[int, u32("the command that the channel stands for, 0x5 to 0x8")]
-
-
-class DescribeFastchannelReply(Message, frozen=True):
-    attributes: Annotated[int, u32("width: bytes, as a power of two", bits=FASTCHANNEL)]
-    rate_limit: Annotated[int, u32("microseconds between two requests, 0: none given", bits=RATE_LIMIT)]
-    chan_addr: Annotated[int, u64("physical address of the register")]
-    chan_size: Annotated[int, u32("bytes")]
-    doorbell_addr: Annotated[int, u64("0: no doorbell")]
-    doorbell_set_mask: Annotated[int, u64("bits to set in the doorbell register")]
-    doorbell_preserve_mask: Annotated[int, u64("bits to leave as they are")]
 
 
 class DomainNameGet(Message, frozen=True):

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from bus.fields import Bits, Message, char, structures, u32, u64
+from bus.fields import Bits, Message, char, structures, u32
+from bus.scmi.fastchannel import DescribeFastchannelReply
 from bus.scmi.protocol import Command, Confidence, Nothing, Notification, Protocol
 from bus.scmi.status import Status
 
@@ -35,8 +36,6 @@ DOMAIN_OLD = Bits(
 CAP_SET_FLAGS = Bits(async_set=1, no_delayed_response=0)
 PAI_SET_FLAGS = Bits()
 NOTIFY = Bits(enable=0)
-FASTCHANNEL = Bits(doorbell_width_log2_bytes=(2, 1), doorbell_supported=0)
-RATE_LIMIT = Bits(microseconds=(19, 0))
 NUM_CPL = Bits(remaining=(31, 16), returned=(15, 0))
 POWER_UNIT = {"ABSTRACT": 0x0, "MICROWATT": 0x1, "MILLIWATT": 0x2}
 PARENT_ID = {"NONE": 0xFFFFFFFF}
@@ -160,16 +159,6 @@ class DescribeFastchannel(Message, frozen=True):
     domain_id: Annotated[int, u32(of="powercap_domain")]
     message_id: Annotated[int, u32("the command that the channel stands for, 0x4 to 0x7")]
     cpli: Annotated[int, u32("index of the cap level", since=0x30000)]
-
-
-class DescribeFastchannelReply(Message, frozen=True):
-    attributes: Annotated[int, u32("width: bytes, as a power of two", bits=FASTCHANNEL)]
-    rate_limit: Annotated[int, u32("microseconds between two requests, 0: none given", bits=RATE_LIMIT)]
-    chan_addr: Annotated[int, u64("physical address of the register")]
-    chan_size: Annotated[int, u32("bytes")]
-    doorbell_addr: Annotated[int, u64("0: no doorbell")]
-    doorbell_set_mask: Annotated[int, u64("bits to set in the doorbell register")]
-    doorbell_preserve_mask: Annotated[int, u64("bits to leave as they are")]
 
 
 class CpcAttributes(Message, frozen=True):

@@ -44,7 +44,7 @@ class Stopping:
 @click.option("--once", is_flag=True, help="End when the first client does.")
 @which_platform
 def attach(domain: str, path: Path, once: bool, name: str, run_dir: Path | None) -> None:
-    """Serve DOMAIN's SCMI channel on a Unix stream socket, for clients of any kind.
+    """Serve DOMAIN's SCMI channel on a Unix socket.
 
     A frame is its length, a little-endian u32, then the SCMI header word and the payload; it is the same
     both ways. Each message rings DOMAIN's own doorbell; responses, delayed responses and notifications

@@ -8,14 +8,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from bus.reference.markdown import version_text
-from bus.scmi.protocol import AnyCommand
+from bus.scmi.protocol import PROTOCOL_VERSION, AnyCommand, Protocol
 from bus.scmi.status import name as status_name
 from bus.shmem import PAYLOAD_BYTES_MAX
 from deploy import control, plugins
 from deploy.cli.options import json_option, run_directory, which_platform
 from deploy.cli.output import console, say_json, table
 from deploy.errors import UserError
-from deploy.message import encode_request, named_fields, parse_name, spoken_version
+from deploy.message import encode_request, named_fields, offered_version, parse_name, spoken_version, varies
+from deploy.rundir import RunDirectory
+
+VERSION_BYTES = 4
 
 
 @click.command()
@@ -27,8 +30,8 @@ from deploy.message import encode_request, named_fields, parse_name, spoken_vers
 @click.option(
     "--version",
     metavar="N",
-    help="Encode and decode as this older version, such as 0x20000. Nothing is negotiated: do that first, "
-    "with PROTOCOL.NEGOTIATE_PROTOCOL_VERSION.",
+    help="Encode and decode as this version, such as 0x20000; without it, as the one that EL3 offers. "
+    "Nothing is negotiated: do that first, with PROTOCOL.NEGOTIATE_PROTOCOL_VERSION.",
 )
 @which_platform
 @json_option
@@ -69,10 +72,15 @@ def call(
             )
         if version is not None:
             raise UserError(f"--version {version}: {message} is not in the message tables; leave it out")
-    spoken = spoken_version(version, protocol, command) if command and protocol else 0
+    run = run_directory(name, run_dir)
+    spoken = 0
+    if command is not None and protocol is not None:
+        spoken = protocol.version if version is None else spoken_version(version, protocol, command)
+        if version is None and payload is None and varies(protocol, command):
+            spoken = _offered(run, domain, protocol)
     body = encode_request(command, fields, spoken) if payload is None and command else _hex(payload or "")
     request = control.Call(domain, protocol_id, message_id, body)
-    answer = control.ask(run_directory(name, run_dir), request)
+    answer = control.ask(run, request)
     shown = describe(answer, command, spoken, body)
     if as_json:
         say_json(shown)
@@ -82,6 +90,14 @@ def call(
     else:
         _print(shown)
     ctx.exit(0 if shown["status"] == "SUCCESS" else 1)
+
+
+def _offered(run: RunDirectory, domain: str, protocol: Protocol) -> int:
+    """The version that EL3 offers the domain, for a message that is not the same in all of them."""
+    answer = control.ask(run, control.Call(domain, protocol.id, PROTOCOL_VERSION.id, b""))
+    if answer["code"] or answer["status"] or len(answer["payload"]) != VERSION_BYTES:
+        return protocol.version
+    return offered_version(protocol, int.from_bytes(answer["payload"], "little"))
 
 
 def _hex(text: str) -> bytes:

@@ -19,7 +19,7 @@ COLUMNS_MAX = 100
 @click.argument("name", required=False)
 @json_option
 def profiles(name: str | None, as_json: bool) -> None:
-    """List the firmware profiles, or show one with the facts behind it.
+    """List the firmware profiles, or tell one with its facts.
 
     \b
     trapline profiles                             # which there are

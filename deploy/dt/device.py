@@ -1,8 +1,8 @@
 """One host device as a guest's tree describes it: what can be copied safely, and what people must add.
 
-Copied are the register areas as CPU addresses, the references to SCMI clocks, power domains and resets
-(whose ids are global), and plain values with a meaning of their own. A reference to anything else would
-lead out of the guest's tree, so it becomes a remark.
+Copied are the register areas as CPU addresses, the references to SCMI resources (whose ids are global), and
+plain values with a meaning of their own. A reference to anything else would lead out of the guest's tree, so
+it becomes a remark.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,27 @@ import msgspec
 from bus.shmem import PAGE_BYTES
 from deploy.devicetree.emit import spelled
 from nodes.devicetree import Node, Tree, TreeError
-from nodes.guest.binding import CHANNEL, CLOCK, POWER, RESET
+from nodes.guest.binding import CHANNEL, CLOCK, PERF, POWER, RESET, SENSOR, VOLTAGE
 from nodes.interrupts import GUEST_GIC
 
-LABELS = {POWER: "scmi_pd", CLOCK: "scmi_clk", RESET: "scmi_reset"}
+LABELS = {
+    POWER: "scmi_pd",
+    PERF: "scmi_perf",
+    CLOCK: "scmi_clk",
+    SENSOR: "scmi_sensor",
+    RESET: "scmi_reset",
+    VOLTAGE: "scmi_voltage",
+}
+# (property, the provider's cells property, its companion, protocols whose node may be the provider)
 _SPECIFIERS = (
-    ("clocks", "#clock-cells", "clock-names", CLOCK),
-    ("power-domains", "#power-domain-cells", "power-domain-names", POWER),
-    ("resets", "#reset-cells", "reset-names", RESET),
+    ("clocks", "#clock-cells", "clock-names", (CLOCK, PERF)),
+    ("power-domains", "#power-domain-cells", "power-domain-names", (POWER, PERF)),
+    ("performance-domains", "#performance-domain-cells", "", (PERF,)),
+    ("resets", "#reset-cells", "reset-names", (RESET,)),
+    ("thermal-sensors", "#thermal-sensor-cells", "", (SENSOR,)),
 )
+_SUPPLY = "-supply"
+_REGULATOR = ("regulator-name", "regulator-min-microvolt", "regulator-max-microvolt")
 _PLAIN = (
     *("compatible", "model", "reg-names", "reg-io-width", "reg-shift", "clock-frequency", "bus-width"),
     *("max-frequency", "fifo-depth", "dma-coherent", "phy-mode", "label"),
@@ -31,7 +43,9 @@ _XENS = ("phandle", "linux,phandle", "access-controllers", "xen,passthrough", "s
 class DeviceCopy(msgspec.Struct, frozen=True):
     """A device for a guest: source lines of its properties, in order; ``todo`` is what they lack.
 
-    ``areas`` are (CPU address, bytes). ``protected``: the host tree puts it behind an IOMMU.
+    ``areas`` are (CPU address, bytes). ``protected``: the host tree puts it behind an IOMMU. ``providers``
+    are what its lines refer to, as (protocol, the provider's cells property); ``regulators`` are voltage
+    domains with the host's node, whose labels ``regulator`` gives.
     """
 
     name: str
@@ -40,6 +54,8 @@ class DeviceCopy(msgspec.Struct, frozen=True):
     todo: tuple[str, ...]
     areas: tuple[tuple[int, int], ...]
     protected: bool
+    providers: tuple[tuple[int, str], ...] = ()
+    regulators: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     def pages(self) -> list[tuple[int, int]]:
         """The areas rounded outward to whole pages."""
@@ -58,20 +74,52 @@ def copy_device(host: Tree, node: Node) -> DeviceCopy:
         lines.append(f"reg = {', '.join(f'<{two_cells(at)} {two_cells(size)}>' for at, size in areas)};")
     lines += [_line(name, node.properties[name]) for name in _PLAIN[1:] if name in node.properties]
     done = {*_PLAIN, *_XENS}
-    for prop, cells, names, protocol in _SPECIFIERS:
+    providers: list[tuple[int, str]] = []
+    for prop, cells, names, protocols in _SPECIFIERS:
         done |= {prop, names}
         if prop not in node.properties:
             continue
-        wanted = _references(host, node, prop, cells, protocol)
+        wanted = _references(host, node, prop, cells, protocols)
         if wanted is None:
             todo.append(f"{prop}: they do not all lead to SCMI; give the guest what it needs of them")
             continue
-        lines.append(f"{prop} = {', '.join(f'<&{LABELS[protocol]} {one}>' for one in wanted)};")
+        lines.append(f"{prop} = {', '.join(f'<&{LABELS[protocol]} {one}>' for protocol, one in wanted)};")
+        providers += [(protocol, cells) for protocol, _ in wanted]
         if names in node.properties:
             lines.append(_line(names, node.properties[names]))
-    todo += _remarks(node, done)
+    supplies = dict(_supplies(host, node))
+    lines += [f"{prop} = <&{regulator(domain)}>;" for prop, (domain, _) in supplies.items()]
+    todo += _remarks(node, done | supplies.keys())
     name = node.name.partition("@")[0] + (f"@{areas[0][0]:x}" if areas else "")
-    return DeviceCopy(name, node.path, tuple(lines), tuple(todo), tuple(areas), "iommus" in node.properties)
+    return DeviceCopy(
+        name,
+        node.path,
+        tuple(lines),
+        tuple(todo),
+        tuple(areas),
+        "iommus" in node.properties,
+        tuple(dict.fromkeys(providers)),
+        tuple(dict.fromkeys(supplies.values())),
+    )
+
+
+def regulator(domain: int) -> str:
+    """The label of a voltage domain's regulator."""
+    return f"scmi_reg{domain}"
+
+
+def _supplies(host: Tree, node: Node) -> Iterator[tuple[str, tuple[int, tuple[str, ...]]]]:
+    """The properties that lead to a regulator below an SCMI protocol node, each with the regulator."""
+    for prop in node.properties:
+        phandles = node.cells(prop) if prop.endswith(_SUPPLY) else None
+        target = host.by_phandle(phandles[0]) if phandles and len(phandles) == 1 else None
+        domain = target.u32("reg") if target is not None else None
+        if target is None or domain is None:
+            continue
+        above = list(host.ancestors(target))
+        if any(one.u32("reg") == VOLTAGE and _below_channel(host, one) for one in above):
+            kept = [name for name in _REGULATOR if name in target.properties]
+            yield prop, (domain, tuple(_line(name, target.properties[name]) for name in kept))
 
 
 def two_cells(value: int) -> str:
@@ -101,21 +149,29 @@ def _areas(host: Tree, node: Node) -> tuple[list[tuple[int, int]], list[str]]:
     return found, []
 
 
-def _references(host: Tree, node: Node, prop: str, cells_name: str, protocol: int) -> list[int] | None:
-    """The SCMI ids that ``prop`` lists, or None if any item leads elsewhere."""
+def _references(
+    host: Tree, node: Node, prop: str, cells_name: str, protocols: tuple[int, ...]
+) -> list[tuple[int, int]] | None:
+    """What ``prop`` lists as (protocol, SCMI id), or None if any item leads elsewhere."""
     cells = node.cells(prop) or []
     if not cells or len(cells) % 2:
         return None
     found = []
     for phandle, wanted in zip(cells[::2], cells[1::2], strict=True):
         provider = host.by_phandle(phandle)
-        if provider is None or provider.u32(cells_name) != 1 or provider.u32("reg") != protocol:
+        protocol = provider.u32("reg") if provider is not None else None
+        if provider is None or protocol not in protocols or provider.u32(cells_name) != 1:
             return None
-        above = host.parent(provider)
-        if above is None or not above.compatible(CHANNEL):
+        if not _below_channel(host, provider):
             return None
-        found.append(wanted)
+        found.append((protocol, wanted))
     return found
+
+
+def _below_channel(host: Tree, node: Node) -> bool:
+    """Whether ``node`` is a protocol of an SCMI channel."""
+    above = host.parent(node)
+    return above is not None and above.compatible(CHANNEL)
 
 
 def _remarks(node: Node, done: set[str]) -> Iterator[str]:

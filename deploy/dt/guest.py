@@ -13,7 +13,7 @@ from deploy.dt.device import DeviceCopy, copy_device
 from deploy.errors import UserError
 from nodes.devicetree import Tree, TreeError
 from nodes.firmware.platform import Platform
-from nodes.guest.binding import CLOCK, COMPLETION, POWER, RECEIVE, RESET
+from nodes.guest.binding import CLOCK, COMPLETION, POWER, RECEIVE, RESET, VOLTAGE
 from nodes.interrupts import SPIS
 from nodes.xen import binding
 from nodes.xen.errno import XenError
@@ -58,17 +58,19 @@ class WayBack(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All that the template needs. ``address``: of the page, in the guest. ``protocols``: ids, ascending.
+    """All that the template needs. ``address``: of the page, in the guest. ``way_back`` None: there is none.
 
-    ``way_back`` None: the guest gets none.
+    ``protocols``: (id, the cells properties that its node has), by ascending ids; ``regulators``: voltage
+    domains with their nodes' lines.
     """
 
     name: str
     kind: Kind
     channel: Channel
     address: int
-    protocols: tuple[int, ...]
+    protocols: tuple[tuple[int, tuple[str, ...]], ...]
     devices: tuple[DeviceCopy, ...]
+    regulators: tuple[tuple[int, tuple[str, ...]], ...] = ()
     way_back: WayBack | None = None
 
 
@@ -126,7 +128,11 @@ def plan(
     back = _way_back(platform, channel, address + PAGE_BYTES) if way_back else None
     if back is not None:
         check_address(back.address, copies, f"--address {address:#x}: the P2A page, which follows it,")
-    return Plan(name, kind, channel, address, tuple(_protocols(platform)), copies, back)
+    regulators = tuple(
+        sorted({domain: lines for copy in copies for domain, lines in copy.regulators}.items())
+    )
+    protocols = tuple(sorted(_protocols(platform, copies).items()))
+    return Plan(name, kind, channel, address, protocols, copies, regulators, back)
 
 
 def offered(platform: Platform, channel: Channel) -> bool:
@@ -178,14 +184,26 @@ def _distinct(copies: Iterator[DeviceCopy]) -> tuple[DeviceCopy, ...]:
     return tuple(found.values())
 
 
-def _protocols(platform: Platform) -> Iterator[int]:
-    """The protocols with anything behind them; Base needs no node."""
-    if platform.power_domain:
-        yield POWER
-    if platform.clock:
-        yield CLOCK
-    if platform.reset_domain:
-        yield RESET
+def _protocols(platform: Platform, copies: Sequence[DeviceCopy]) -> dict[int, tuple[str, ...]]:
+    """The protocols that the tree needs, with the cells properties of their nodes; Base needs no node.
+
+    Clocks, power domains and resets have one if EL3 has any of them, so that a device can be added by hand;
+    the others if a device refers to them.
+    """
+    found: dict[int, tuple[str, ...]] = {
+        protocol: (cells,)
+        for protocol, cells, served in (
+            (POWER, "#power-domain-cells", platform.power_domain),
+            (CLOCK, "#clock-cells", platform.clock),
+            (RESET, "#reset-cells", platform.reset_domain),
+        )
+        if served
+    }
+    for protocol, cells in (pair for copy in copies for pair in copy.providers):
+        found[protocol] = tuple(dict.fromkeys((*found.get(protocol, ()), cells)))
+    if any(copy.regulators for copy in copies):
+        found[VOLTAGE] = ()
+    return found
 
 
 def check_address(address: int, devices: Sequence[DeviceCopy], named: str = "") -> None:

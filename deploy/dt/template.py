@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator
 
 from bus.shmem import PAGE_BYTES
 from deploy.devicetree.emit import spelled
-from deploy.dt.device import LABELS, DeviceCopy, two_cells
+from deploy.dt.device import LABELS, DeviceCopy, regulator, two_cells
 from deploy.dt.guest import Kind, Plan
-from nodes.guest.binding import CLOCK, POWER, RESET
+from nodes.guest.binding import VOLTAGE
 from nodes.interrupts import FIRST_SPI, GUEST_GIC
 
-_CELLS = {POWER: "#power-domain-cells", CLOCK: "#clock-cells", RESET: "#reset-cells"}
 _BUS = ("#address-cells = <2>;", "#size-cells = <2>;", "ranges;")
 _COPIED = {
     "xl": "libxl copies /passthrough and /aliases into the guest's tree, and nothing else.",
@@ -128,14 +127,23 @@ def _firmware(plan: Plan) -> Iterator[str]:
         "#address-cells = <1>;",
         "#size-cells = <0>;",
     ]
-    for protocol in plan.protocols:
-        body = [f"reg = <{protocol:#x}>;", f"{_CELLS[protocol]} = <1>;"]
+    for protocol, cells in plan.protocols:
+        body = [f"reg = <{protocol:#x}>;", *(f"{one} = <1>;" for one in cells)]
+        if protocol == VOLTAGE:
+            body += ["", *_regulators(plan)]
         scmi += ["", *_node(f"{LABELS[protocol]}: protocol@{protocol:x}", body)]
     yield from _comment(
         "A simple-bus, so that an operating system looks inside. dtc may remark (simple_bus_reg) that scmi "
         "has no reg: it never has."
     )
     yield from _node("firmware", ['compatible = "simple-bus";', *_BUS, "", *_node("scmi", scmi)])
+
+
+def _regulators(plan: Plan) -> Iterator[str]:
+    body = ["#address-cells = <1>;", "#size-cells = <0>;"]
+    for domain, lines in plan.regulators:
+        body += ["", *_node(f"{regulator(domain)}: regulator@{domain:x}", [f"reg = <{domain:#x}>;", *lines])]
+    yield from _node("regulators", body)
 
 
 def _device(kind: Kind, device: DeviceCopy) -> Iterator[str]:

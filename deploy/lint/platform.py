@@ -1,6 +1,7 @@
 """platform.toml for the linter: its agents and devices, and the line on which each key stands."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,12 +10,10 @@ from deploy import platform_toml
 from deploy.errors import UserError
 from deploy.files import read_text
 from deploy.lint.finding import Finding, Spot, finding, told
-from deploy.topology import PLATFORM_BYTES_MAX
-from nodes.firmware.platform import Agent, Platform, problems
+from deploy.topology import PLATFORM_BYTES_MAX, check_plug_ins
+from nodes.firmware.platform import Agent, Platform, PlatformError, problems
 
 _KEY = re.compile(r"\$?\.?(?P<table>\w+)(?:\[(?P<index>\d+|\.\.\.)\])?(?:\.(?P<key>\w+))?")
-_AT_KEY = re.compile(r" - at `(?P<key>[^`]+)`")
-_UNKNOWN = re.compile(r"unknown field `(?P<key>\w+)`")
 _AT_LINE = re.compile(r" \(at line (?P<line>\d+), column (?P<column>\d+)\)")
 
 
@@ -52,25 +51,33 @@ def read_platform(path: Path, found: list[Finding]) -> PlatformFile | None:
     except msgspec.DecodeError as error:
         found.append(_undecodable(file, text, str(error)))
         return None
-    for problem in problems(platform):
-        key, _, rest = problem.partition(": ")
-        message, _, fix = rest.partition("; ")
-        found.append(finding("platform-invalid", _spot(file, text, key), f"{key}: {message}", fix))
+    except PlatformError as error:
+        found.append(_invalid(file, text, str(error)))
+        return None
+    wrong = list(problems(platform)) or list(_plug_in_problems(platform))
+    found.extend(_invalid(file, text, problem) for problem in wrong)
     return PlatformFile(platform, file, text)
+
+
+def _plug_in_problems(platform: Platform) -> Iterator[str]:
+    try:
+        check_plug_ins(platform)
+    except (PlatformError, UserError) as error:
+        yield str(error)
+
+
+def _invalid(file: str, text: str, problem: str) -> Finding:
+    key, _, rest = problem.partition(": ")
+    message, _, fix = rest.partition("; ")
+    return finding("platform-invalid", _spot(file, text, key), f"{key}: {message}", fix)
 
 
 def _undecodable(file: str, text: str, error: str) -> Finding:
     at_line = _AT_LINE.search(error)
-    if at_line:
-        spot = Spot(file, int(at_line["line"]), int(at_line["column"]), 1)
-        return finding("syntax", spot, error.replace(at_line[0], ""))
-    at_key = _AT_KEY.search(error)
-    unknown = _UNKNOWN.search(error)
-    lines = re.finditer(rf"^\s*{unknown['key']}\s*=", text, re.MULTILINE) if unknown else iter(())
-    line = next((text.count("\n", 0, match.end()) + 1 for match in lines), None)
-    if unknown and line:
-        return finding("syntax", Spot(file, line, prop=unknown["key"]), error, "Remove or correct the key.")
-    return finding("syntax", _spot(file, text, at_key["key"] if at_key else ""), error)
+    if not at_line:
+        return finding("syntax", Spot(file), error)
+    spot = Spot(file, int(at_line["line"]), int(at_line["column"]), 1)
+    return finding("syntax", spot, error.replace(at_line[0], ""))
 
 
 def _spot(file: str, text: str, path: str) -> Spot:

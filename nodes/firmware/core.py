@@ -23,7 +23,7 @@ from nodes.firmware.machine import Machine
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
 from nodes.firmware.platform import Platform
-from nodes.firmware.platform.rights import check_resources
+from nodes.firmware.platform.rights import check_plugins
 from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
@@ -65,7 +65,7 @@ class FirmwareCore:
         self.machine = Machine(platform, profile, self.permissions, self.outbox)
         self.board = Board(self.machine)
         others = (*services(self.machine, self.board), *(make(self.machine) for make in vendor))
-        check_resources(platform, others)
+        check_plugins(platform, others)
         self.base = BaseService(
             self.machine,
             others,

@@ -8,7 +8,7 @@ statuses. Most agents share one table of rows; one that negotiated, lost a proto
 has its own, so that nobody else pays for it.
 """
 
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from bus.fields import Message, WrongSize, decode, decode_front, reserved_bits_set
 from bus.scmi import header
@@ -24,6 +24,7 @@ from bus.scmi.protocol import (
     VersionReply,
 )
 from bus.scmi.status import Status
+from nodes.firmware import dense
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform.rights import ALWAYS
@@ -67,19 +68,11 @@ class Row:
         self.handler = handler
         self.of = resource.name if resource else ""
         self.kind = resource.of if resource else ""
-        self.known: Container[int] = _known(service.resources[resource.of]) if resource else ()
+        self.known: Container[int] = dense.ids(service.resources[resource.of]) if resource else ()
         self.own_ladder = command.name in service.own_ladder
         self.always = command.id in ALWAYS
         self.counts = tuple(service.resources) if command.id == ATTRIBUTES else ()
         self.unknown = Status.NOT_FOUND
-
-
-def _known(ids: Collection[int]) -> Container[int]:
-    """``ids``; without a gap as a range, because asking that touches no memory, however many they are."""
-    if not ids:
-        return ids
-    first, last = min(ids), max(ids)
-    return range(first, last + 1) if last - first + 1 == len(ids) else ids
 
 
 Judge = Callable[[int, Row, int, bytes], Answer]

@@ -60,9 +60,18 @@ class Lifecycle:
             self._at_boot[agent.id] = frozenset(self.ledger(agent.id))
 
     def restart(self) -> None:
-        """The board was reset: whatever any agent configured is gone, whichever firmware it is."""
-        for agent in self._machine.platform.agent:
-            self.reset(NO_AGENT, agent.id, also_permissions=True, physically=True)
+        """The board was reset: whatever any agent configured is gone, whichever firmware it is.
+
+        Nobody is told of what that changes: those who listened are gone as well.
+        """
+        agents = [agent.id for agent in self._machine.platform.agent]
+        before = {agent: tuple(self.ledger(agent)) for agent in agents}
+        for agent in agents:
+            self._machine.unsubscribe(agent)
+        for agent in agents:
+            self.reset(NO_AGENT, agent, also_permissions=True, physically=True)
+            record = self.last_reset[agent]
+            self.last_reset[agent] = msgspec.structs.replace(record, before=before[agent])
 
     def reset(self, caller: int, agent: int, also_permissions: bool, *, physically: bool = False) -> None:
         """Drop the agent's configuration as far as the profile does; its permissions only if told to."""

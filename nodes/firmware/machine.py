@@ -69,7 +69,7 @@ class Machine:
 
     def encode(self, agent: int, message: Message, version: int) -> bytes:
         """The bytes of a reply, delayed response or notification, with the ids that the agent knows."""
-        if self.views.any:
+        if agent in self.views.numbered:
             message = self.views.outward(agent, message)
         return encode(message, version)
 

@@ -13,6 +13,7 @@ What was not granted is refused; ``default_permission = "allow"`` (or a profile)
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+from bus.scmi import base
 from nodes.firmware.platform import Agent, Device, Platform
 from nodes.firmware.platform.kinds import DEVICE_KEYS, PROTOCOL_OF
 from nodes.firmware.profile import DEFAULT, FirmwareProfile
@@ -62,7 +63,7 @@ class Permissions:
             agent.id: agent.protocols for agent in platform.agent if agent.protocols is not None
         }
         self._rights = dict(_rights(platform))
-        self._public: set[int] = set()
+        self._public: set[int] = {base.PROTOCOL.id}
         self._shut: dict[int, frozenset[int]] = dict.fromkeys((one.id for one in platform.agent), frozenset())
         self._held: dict[int, Held] = {}
         self.allowed: dict[int, Usable] = {}
@@ -154,13 +155,16 @@ class Permissions:
         )
 
     def _changed(self, agent_id: int) -> None:
-        """A protocol that was taken away on a device is denied as a whole when nothing of it is left."""
+        """A protocol that was taken away on a device is denied as a whole when nothing of it is left.
+
+        Of one without resources, such as System power, there never is.
+        """
         held, rights = self._held[agent_id], self._rights.get(agent_id)
         gone = set()
         for _, protocol in held.protocols_denied:
             kinds = [kind for kind, its in self.protocol_of.items() if its == protocol]
             kept = any(held.usable[kind] or (rights and rights.opens_kind(kind)) for kind in kinds)
-            if kinds and not kept and protocol not in self._public:
+            if not kept and protocol not in self._public:
                 gone.add(protocol)
         self.denied[agent_id] = self._shut[agent_id] | gone
         for tell in self.on_change:

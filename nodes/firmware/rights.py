@@ -12,6 +12,10 @@ Resource = tuple[str, int]
 Command = tuple[str, str]
 Key = tuple[str, int | None]
 EVERY_COMMAND: Command = ("", "")
+ANY: Key = (
+    "",
+    None,
+)  # rows of commands that name no resource, or of which only the plug-in knows what they name
 
 
 class Rights:
@@ -28,7 +32,7 @@ class Rights:
 
     def decide(self, resource: Resource | None, command: Command) -> bool | None:
         """Whether the agent may send the command for the resource; None when no row says anything."""
-        keys: tuple[Key, ...] = (("", None),) if resource is None else (resource, (resource[0], None))
+        keys: tuple[Key, ...] = (ANY,) if resource is None else (resource, (resource[0], None), ANY)
         for key in keys:
             told = self._rows.get(key)
             if told is not None:

@@ -46,7 +46,7 @@ class Service(Protocol):
         ...
 
     def reset(self, agent_id: int) -> None:
-        """Forget everything the agent wished of this protocol's resources."""
+        """Forget all that the agent wished of its resources. The agent's subscriptions are gone already."""
         ...
 
     def ledger(self, agent_id: int) -> list[Entry]:

@@ -28,6 +28,7 @@ class Subscriptions:
         self._table = table
         self._kind = kind
         self.notification = notification
+        self._command = (table.key, notification.enabled_by)
         self.on_lost: Callable[[int, int], None] = lambda agent, resource_id: None
         self._by_resource: dict[int, dict[int, int]] = {}
         self._by_agent: dict[int, dict[int, int]] = {}
@@ -66,7 +67,7 @@ class Subscriptions:
     ) -> None:
         """Send to every subscriber except ``but``; a callable makes the message for one agent (None: none).
 
-        An agent that may not see the resource any more hears nothing.
+        An agent that may not subscribe to the resource any more hears nothing.
         """
         for agent in sorted(self._by_resource.get(resource_id, ())):
             if agent == but:
@@ -76,12 +77,13 @@ class Subscriptions:
                 self.tell_one(agent, resource_id, made)
 
     def tell_one(self, agent: int, resource_id: int, message: Message) -> None:
-        """Send to one agent, unless it lost sight of the resource or speaks a version without the message."""
+        """Send to one agent, unless it may not subscribe any more or speaks a version without the message."""
         machine = self._machine
         version = machine.spoken(agent, self._table.id)
         if version < self.notification.since:
             return
-        if self._kind and not machine.permissions.may(agent, (self._kind, resource_id), changes=False):
+        resource = (self._kind, resource_id)
+        if self._kind and not machine.permissions.may(agent, resource, changes=False, command=self._command):
             return
         machine.outbox.send(agent, self._head, machine.encode(agent, message, version))
 

@@ -32,7 +32,7 @@ class View:
 
 
 class Views:
-    """``any`` is False when no agent has a view: then nobody asks."""
+    """``numbered``: the agents that have numbers of their own. ``any`` is False when there are none."""
 
     def __init__(
         self, platform: Platform, permissions: Permissions, profile: FirmwareProfile = DEFAULT
@@ -44,7 +44,9 @@ class Views:
         self._hides = profile.denied_resource in ("NOT_FOUND", "unlisted")
         self._known: dict[str, Collection[int]] = {}
         self._made: dict[int, dict[str, View]] = {}
-        self.any = bool(self._agents) or self._dense
+        everyone = {agent.id for agent in platform.agent}
+        self.numbered = frozenset(everyone if self._dense else self._agents)
+        self.any = bool(self.numbered)
         permissions.on_change.append(self._forget)
 
     def declare(self, resources: Mapping[str, Collection[int]]) -> None:
@@ -154,17 +156,13 @@ class Plan(msgspec.Struct, frozen=True):
     scalars: tuple[tuple[str, str], ...]
     arrays: tuple[tuple[str, str], ...]
     structures: tuple[str, ...]
-
-    @property
-    def empty(self) -> bool:
-        return not (self.scalars or self.arrays or self.structures)
+    empty: bool
 
 
 @cache
 def _plan(cls: type[Message]) -> Plan:
     rows = fields_of(cls)
-    return Plan(
-        tuple((row.name, row.of) for row in rows if row.of and not row.count),
-        tuple((row.name, row.of) for row in rows if row.of and row.count),
-        tuple(row.name for row in rows if row.item is not None and not _plan(row.item).empty),
-    )
+    scalars = tuple((row.name, row.of) for row in rows if row.of and not row.count)
+    arrays = tuple((row.name, row.of) for row in rows if row.of and row.count)
+    inner = tuple(row.name for row in rows if row.item is not None and not _plan(row.item).empty)
+    return Plan(scalars, arrays, inner, not (scalars or arrays or inner))

@@ -19,6 +19,7 @@ REFERENCES = (
     ("power-domains", "#power-domain-cells", POWER, "power_domains"),
     ("resets", "#reset-cells", RESET, "reset_domains"),
     ("power-domains", "#power-domain-cells", PERF, "perf_domains"),
+    ("clocks", "#clock-cells", PERF, "perf_domains"),  # as the binding had it first
     ("performance-domains", "#performance-domain-cells", PERF, "perf_domains"),
     ("thermal-sensors", "#thermal-sensor-cells", SENSOR, "sensors"),
 )

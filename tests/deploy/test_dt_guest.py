@@ -8,6 +8,7 @@ import pytest
 from bus.scmi.status import name as status_name
 from deploy import devicetree
 from deploy.cli.dt import _parsed
+from deploy.derive import derive_platform
 from deploy.devicetree import emit
 from deploy.dt.advice import advice, xl_settings
 from deploy.dt.device import copy_device
@@ -83,6 +84,24 @@ def test_a_boot_domain_with_the_written_tree_is_served(tmp_path: Path) -> None:
 
 
 # ---- what it says -----------------------------------------------------------------------------
+
+
+def test_performance_sensors_and_voltage_have_providers_where_a_device_uses_them(tmp_path: Path) -> None:
+    host = written.every_provider(tmp_path)
+    made = plan(host, derive_platform(host), ("t", "xl", 4), ADDRESS, (MODEM,))
+    source = guest_source(made)
+    found = bind(written.parsed(source))
+    assert found is not None
+    (modem,) = found.consumers
+    assert (modem.power_domains, set(modem.perf_domains), modem.sensors) == ((5,), {1, 4}, (2,))
+    assert (modem.clocks, modem.reset_domains, modem.voltage_domains) == ((8,), (8,), (1,))
+    assert 'regulator-name = "vdd-modem";' in source
+    assert "not copied: usb-supply" in source
+    assert written.warnings(source, tmp_path) == []
+    without = guest_source(plan(host, derive_platform(host), ("t", "xl", 4), ADDRESS, (I2C,)))
+    for name in ("protocol@13", "protocol@15", "protocol@17"):
+        assert name in source
+        assert name not in without
 
 
 def test_the_channel_is_the_agents_at_the_chosen_address() -> None:

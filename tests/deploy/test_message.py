@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from bus.fields import Message, decode, encode
-from bus.scmi import BY_KEY, base, clock, perf, pinctrl, sensor, voltage
+from bus.scmi import BY_KEY, base, clock, perf, pinctrl, powercap, sensor, voltage
 from bus.scmi.tables import STANDARD
 from deploy import message
 from deploy.cli.call import describe, print_fields
@@ -18,7 +18,8 @@ def encoded(text: str, *given: str, version: str | None = None) -> bytes:
     _, _, command, protocol = message.parse_name(text, STANDARD)
     assert command is not None
     assert protocol is not None
-    return message.encode_request(command, given, message.spoken_version(version, protocol, command))
+    spoken = protocol.version if version is None else message.spoken_version(version, protocol, command)
+    return message.encode_request(command, given, spoken)
 
 
 def read(cls: type[Message], payload: bytes) -> Message:
@@ -194,3 +195,19 @@ def test_an_empty_array_is_told() -> None:
     empty = perf.DescribeLevelsReply(0, ())
     assert "perf_levels: none" in shown(perf.DescribeLevelsReply, empty, 80, 0x40000)
     assert BY_KEY["base"] is base.PROTOCOL
+
+
+def test_a_message_that_is_the_same_in_every_version_needs_no_asking() -> None:
+    assert not message.varies(clock.PROTOCOL, clock.CLOCK_RATE_SET)
+    assert message.varies(clock.PROTOCOL, clock.CLOCK_ATTRIBUTES)
+    assert message.varies(powercap.PROTOCOL, powercap.POWERCAP_CAP_SET)
+    assert message.varies(sensor.PROTOCOL, sensor.SENSOR_READING_GET)
+    assert message.varies(perf.PROTOCOL, perf.PERFORMANCE_DESCRIBE_LEVELS)
+
+
+def test_the_version_to_speak_is_the_newest_that_both_know() -> None:
+    known = powercap.PROTOCOL.versions
+    assert [message.offered_version(powercap.PROTOCOL, told) for told in known] == list(known)
+    assert message.offered_version(powercap.PROTOCOL, 0x21000) == 0x20000
+    assert message.offered_version(powercap.PROTOCOL, 0x4_0000) == known[-1]
+    assert message.offered_version(powercap.PROTOCOL, 0x8000) == known[0]

@@ -181,6 +181,22 @@ def test_el3_serves_it_with_permissions_settings_and_discovery(site: Site, tmp_p
     assert core.ladder.answer(1, SPEED_GET, bytes(4))[3][4:] == b"\0\0\0\0"
 
 
+def test_rights_may_name_its_commands(site: Site, tmp_path: Path) -> None:
+    site.install("fan", example("fan.py"))
+    deny = '[[right]]\nagent = 1\nallow = false\ncommands = ["fan.FAN_SPEED_SET"]\n'
+    allow = '[[right]]\nagent = 2\nallow = true\nkind = "fan"\nids = [1]\n'
+    path = platform_with(example("platform.toml") + deny + allow, tmp_path)
+    core = assembly.firmware(topology.read_platform(path), shmem.PrivateMemory())
+    found = {
+        (agent, head, fan): core.ladder.answer(agent, head, fan.to_bytes(4, "little") + rest)[2]
+        for agent in (1, 2)
+        for head, rest in ((SPEED_SET, bytes(4)), (SPEED_GET, b""))
+        for fan in (0, 1)
+    }
+    denied = {one for one, status in found.items() if status is Status.DENIED}
+    assert denied == {(1, SPEED_SET, 0), (1, SPEED_SET, 1), (2, SPEED_SET, 0), (2, SPEED_GET, 0)}
+
+
 def test_a_platform_that_names_none_has_none(site: Site, tmp_path: Path) -> None:
     site.install("fan", example("fan.py"))
     core = assembly.firmware(topology.read_platform(platform_with("", tmp_path)), shmem.PrivateMemory())
@@ -203,6 +219,11 @@ def test_a_platform_that_names_none_has_none(site: Site, tmp_path: Path) -> None
         (
             '[[vendor_protocol]]\nname = "fan"\n[[view]]\nagent = 2\nkind = "fan"\nids = [1]',
             "view[0]: there is no fan 1; correct the number",
+        ),
+        (
+            '[[vendor_protocol]]\nname = "fan"\n[[right]]\nagent = 2\nallow = true\n'
+            'commands = ["fan.FAN_STOP"]',
+            "right[0].commands: there is no command fan.FAN_STOP; correct it",
         ),
         (
             '[[device]]\nid = 1\nname = "d"\nvendor_resources = { fan = [0] }',

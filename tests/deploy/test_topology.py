@@ -86,16 +86,32 @@ def test_without_a_platform_file_el3_is_derived_from_the_tree(folder: Path) -> N
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("area_bytes = 128", "area_bites = 128", "unknown field `area_bites`"),
-        ('name = "pll"', 'name = "pll"\ncolour = "red"', r"unknown field `colour` - at `$.clock[0]`"),
-        ("area_bytes = 128", 'area_bytes = "128"', "Expected `int`, got `str` - at `$.area_bytes`"),
-        ("area_bytes = 128", "area_bytes = 127", "Expected `int` >= 128 - at `$.area_bytes`"),
-        ("area_bytes = 128", "area_bytes = 4097", "Expected `int` <= 4096 - at `$.area_bytes`"),
-        ("trusted = true", "trusted = 1", "Expected `bool`, got `int` - at `$.agent[1].trusted`"),
-        ("id = 1\n", "id = -1\n", "Expected `int` >= 0 - at `$.agent[1].id`"),
-        ('"deny"', '"maybe"', "Invalid enum value 'maybe' - at `$.default_permission`"),
-        ('name = "automotive"', "", "missing required field `name`"),
-        ('name = "dom0"\n', "", "missing required field `name` - at `$.agent[0]`"),
+        (
+            "area_bytes = 128",
+            "area_bites = 128",
+            "area_bites: there is no such key; remove it, or write area_bytes",
+        ),
+        (
+            'name = "pll"',
+            'name = "pll"\ncolour = "red"',
+            "clock[0].colour: there is no such key; remove it; there are id",
+        ),
+        (
+            "area_bytes = 128",
+            'area_bytes = "128"',
+            "area_bytes: '128' cannot be; give it an integer, 128 to 4096",
+        ),
+        (
+            "area_bytes = 128",
+            "area_bytes = 127",
+            "area_bytes: 127 cannot be; give it an integer, 128 to 4096",
+        ),
+        ("area_bytes = 128", "area_bytes = 4097", "area_bytes: 4097 cannot be"),
+        ("trusted = true", "trusted = 1", "agent[1].trusted: 1 cannot be; give it true or false"),
+        ("id = 1\n", "id = -1\n", "agent[1].id: -1 cannot be; give it an integer, 0 to 0xFFFF_FFFF"),
+        ('"deny"', '"maybe"', 'default_permission: \'maybe\' cannot be; give it "deny" or "allow"'),
+        ('name = "automotive"', "", "name: it is missing; give it a string of 1 to 63"),
+        ('name = "dom0"\n', "", "agent[0].name: it is missing"),
         ('name = "automotive"', 'name = "automotive', "platform.toml:2: Illegal character '\\n'"),
         (
             "area_bytes = 128",

@@ -46,6 +46,33 @@ def parsed_host(path: Path, changes: dict[str, str]) -> Tree:
     return devicetree.load([file])
 
 
+EVERY_PROVIDER = """/dts-v1/;
+/ { mains: mains { }; };
+&{/firmware/scmi} {
+    scmi_perf: protocol@13 { reg = <0x13>; #power-domain-cells = <1>; #clock-cells = <1>; };
+    scmi_sensor: protocol@15 { reg = <0x15>; #thermal-sensor-cells = <1>; };
+    protocol@17 { reg = <0x17>; regulators {
+        #address-cells = <1>; #size-cells = <0>;
+        vdd: regulator@1 { reg = <1>; regulator-name = "vdd-modem"; regulator-max-microvolt = <1000000>; };
+    }; };
+};
+&{/soc/modem@fe000000} {
+    power-domains = <&scmi_pd 5>, <&scmi_perf 1>;
+    clocks = <&scmi_clk 8>, <&scmi_perf 4>;
+    thermal-sensors = <&scmi_sensor 2>;
+    modem-supply = <&vdd>;
+    usb-supply = <&mains>;
+};
+"""
+
+
+def every_provider(folder: Path) -> Tree:
+    """The shipped host tree in which the modem also uses performance domains, a sensor and voltage."""
+    fragment = folder / "more.dts"
+    fragment.write_text(EVERY_PROVIDER)
+    return devicetree.load([Path(load_shipped().host.source), fragment])
+
+
 def planned(
     kind: Kind = "xl",
     devices: tuple[str, ...] = (),

@@ -85,6 +85,15 @@ def test_a_lag_says_exactly_when_it_is_above_a_level() -> None:
     assert lag.reaches_ns(100, 20) is None
 
 
+def test_a_lag_that_hardly_gets_above_a_level_says_so_once() -> None:
+    """A kilowatt over an hour, one microwatt above the level: what a float tells apart is far from 1 ns."""
+    lag = Lag(3_600_000_000_000)
+    lag.aim(0, 1_000_000_000)
+    due = lag.reaches_ns(0, 999_999_999)
+    assert due is not None
+    assert lag.at(due) > 999_999_999
+
+
 def test_the_measured_power_follows_what_is_drawn(bench: Bench) -> None:
     assert [measured(bench, one) for one in (SOC, BIG, LITTLE)] == [2_500_000, 1_000_000, 1_000_000]
     level(bench, BIG, 4)

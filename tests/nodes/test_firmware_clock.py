@@ -244,6 +244,12 @@ def test_attributes_by_version(version: int) -> None:
     assert body.name == "a-name-longer-t"
 
 
+@pytest.mark.parametrize(("length", "extended"), [(15, False), (16, True)])
+def test_how_long_a_name_is_long(length: int, extended: bool) -> None:
+    bench = Bench(platform(clock=(Clock(9, "n" * length, (1,), 1),)))
+    assert ("extended_name" in attributes(bench, TWO, 9)) is extended
+
+
 def test_older_versions_have_fewer_words_and_commands(bench: Bench) -> None:
     assert put(bench, TWO, UART, 4000) is OK
     negotiate(bench, TWO, "clock", 0x1_0000)

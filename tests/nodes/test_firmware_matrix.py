@@ -44,6 +44,8 @@ def wanted(protocol: Protocol, command: AnyCommand, standing: str) -> Status:
         return Status.DENIED
     if standing in REFUSED and named(protocol, command):
         return Status.DENIED
+    if standing == "protocol denied" and protocol.key == "system":
+        return Status.DENIED  # nothing of it is left: it has no resources
     return Status.SUCCESS
 
 

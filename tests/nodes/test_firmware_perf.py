@@ -112,6 +112,14 @@ def test_zero_leaves_a_limit_as_it_is(bench: Bench) -> None:
     assert limits(bench) == (80, 30)
 
 
+def test_one_limit_may_be_at_the_far_end(bench: Bench) -> None:
+    assert limit(bench, TWO, 10, 0) is OK
+    assert limits(bench) == (10, 10)
+    reset(bench, TWO)
+    assert limit(bench, TWO, 0, 100) is OK
+    assert limits(bench) == (100, 100)
+
+
 def test_a_firmware_that_takes_two_zeros() -> None:
     bench = made()
     lenient = msgspec.structs.replace(SPEC_STRICT, limits_both_zero=OK)
@@ -247,6 +255,16 @@ def test_what_an_agent_sees_of_a_shared_domain() -> None:
         assert (level(bench, agent=DOM0), limits(bench, agent=DOM0)) == (70, (80, 30))
         assert put(bench, TWO, 20) is (OK if view == "own" else Status.OUT_OF_RANGE)
         assert bench.core.board.perf.level(CPU) == 6
+
+
+def test_an_agent_that_sees_its_own_limits_sees_the_far_end_where_it_set_none() -> None:
+    bench = made(agent_view="own")
+    assert limit(bench, THREE, 80, 40) is OK
+    assert limit(bench, TWO, 90, 0) is OK
+    assert limits(bench) == (90, 10)
+    reset(bench, TWO)
+    assert limit(bench, TWO, 0, 20) is OK
+    assert limits(bench) == (100, 20)
 
 
 def test_a_reset_gives_everything_back_and_tells_the_others(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bus.scmi import perf
+from bus.scmi.fastchannel import DescribeFastchannelReply
 from bus.scmi.status import Status
 from nodes.firmware.platform import (
     PerfDomain,
@@ -116,6 +117,23 @@ def test_attributes_by_version(version: int) -> None:
     assert attributes(bench, TWO, 9) == always | NEWER[version]
 
 
+@pytest.mark.parametrize(("length", "extended"), [(15, False), (16, True)])
+def test_how_long_a_name_is_long(length: int, extended: bool) -> None:
+    bench = made(perf_domain=(PerfDomain(9, "n" * length, OPPS),))
+    assert ("extended_name" in attributes(bench, TWO, 9)) is extended
+
+
+def test_from_3_on_a_zero_leaves_a_limit_as_it_is(bench: Bench) -> None:
+    negotiate(bench, TWO, "perf", 0x3_0000)
+    assert limit(bench, TWO, 80, 0) is OK
+    assert limits(bench) == (80, 10)
+
+
+def test_there_are_no_statistics(bench: Bench) -> None:
+    body = answer(bench, TWO, "perf", "PROTOCOL_ATTRIBUTES")
+    assert (body.statistics_address, body.statistics_len) == (0, 0)
+
+
 def test_before_3_a_zero_is_a_level_like_any_other(bench: Bench) -> None:
     negotiate(bench, TWO, "perf", 0x2_0000)
     for high, low in ((80, 0), (0, 0)):
@@ -165,11 +183,11 @@ def fast(bench: Bench, domain: int, message: int) -> Any:
 
 
 def test_fast_channels_are_described(bench: Bench) -> None:
-    assert fast(bench, GPU, 0x7) == perf.DescribeFastchannelReply(
+    assert fast(bench, GPU, 0x7) == DescribeFastchannelReply(
         0b111, 20, 0x4900_0004, 4, 0x4900_0100, 0x2, 0xFD
     )
-    assert fast(bench, GPU, 0x8) == perf.DescribeFastchannelReply(0, 0, 0x4900_0008, 4, 0, 0, 0)
-    assert fast(bench, GPU, 0x5) == perf.DescribeFastchannelReply(0b011, 0, 0x4900_0010, 8, 0x4900_0202, 1, 0)
+    assert fast(bench, GPU, 0x8) == DescribeFastchannelReply(0, 0, 0x4900_0008, 4, 0, 0, 0)
+    assert fast(bench, GPU, 0x5) == DescribeFastchannelReply(0b011, 0, 0x4900_0010, 8, 0x4900_0202, 1, 0)
 
 
 def test_where_there_is_no_fast_channel(bench: Bench) -> None:
@@ -178,6 +196,12 @@ def test_where_there_is_no_fast_channel(bench: Bench) -> None:
     for message in (0xD, 0x11, 0xFF, 0x107, 2**32 - 1):
         assert fast(bench, GPU, message) is Status.NOT_FOUND
     assert fast(bench, 99, 0x7) is Status.NOT_FOUND
+
+
+def test_fast_channels_of_messages_that_a_version_has(bench: Bench) -> None:
+    negotiate(bench, TWO, "perf", 0x2_0000)
+    assert fast(bench, GPU, 0xB) is Status.NOT_SUPPORTED
+    assert fast(bench, GPU, 0xC) is Status.NOT_FOUND
 
 
 def test_messages_that_have_a_fast_channel(bench: Bench) -> None:

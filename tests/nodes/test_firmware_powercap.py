@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bus.scmi import powercap
+from bus.scmi.fastchannel import DescribeFastchannelReply
 from bus.scmi.protocol import MessageAttributes
 from bus.scmi.status import Status
 from nodes.firmware.platform import (
@@ -15,6 +16,7 @@ from nodes.firmware.platform import (
     PerfDomain,
     PlatformError,
     PowercapDomain,
+    View,
 )
 from nodes.firmware.platform.perf import Opp
 from tests.nodes.el3 import DOM0, THREE, TWO, Bench
@@ -136,6 +138,13 @@ def test_ranges_never_contradict_their_bits(bench: Bench) -> None:
     assert attributes(bench, ROOT).parent_id == 0xFFFF_FFFF
 
 
+def test_a_parent_that_an_agent_does_not_see_is_none() -> None:
+    seen = (View(TWO, "powercap_domain", (RICH,)), View(THREE, "powercap_domain", (RICH, ROOT)))
+    bench = Bench(platform(powercap_domain=DOMAINS, view=seen))
+    assert attributes(bench, 0).parent_id == 0xFFFF_FFFF
+    assert attributes(bench, 0, THREE).parent_id == 1
+
+
 def test_an_agent_without_a_way_back_is_not_offered_what_needs_one(bench: Bench) -> None:
     bits = powercap.DOMAIN_OLD.unpack(attributes(bench, RICH, DOM0).attributes)
     assert not bits["cap_change_notify"] | bits["measurements_change_notify"] | bits["async_cap_set"]
@@ -150,7 +159,7 @@ def test_an_agent_without_a_way_back_is_not_offered_what_needs_one(bench: Bench)
 
 def test_fast_channels(bench: Bench) -> None:
     found = ask(bench, "DESCRIBE_FASTCHANNEL", powercap.DescribeFastchannel(RICH, 5, 0))
-    assert found == powercap.DescribeFastchannelReply(0b101, 7, 0x5000_0000, 4, 0x5000_1000, 1, 0)
+    assert found == DescribeFastchannelReply(0b101, 7, 0x5000_0000, 4, 0x5000_1000, 1, 0)
     for domain, message, status in (
         (RICH, 4, Status.NOT_SUPPORTED),
         (RICH, 0xD, Status.NOT_FOUND),

@@ -7,8 +7,9 @@ import pytest
 
 from bus.scmi import base, clock, power, protocol, reset
 from bus.scmi.status import Status
-from nodes.firmware.platform import Platform, PlatformError, Right, View, check
+from nodes.firmware.platform import Clock, Device, Platform, PlatformError, Right, View, check
 from nodes.firmware.profile import SPEC_STRICT
+from tests.nodes import unasked
 from tests.nodes.el3 import MANAGER, PLATFORM, THREE, TWO, Bench
 
 OK, NO = Status.SUCCESS, Status.DENIED
@@ -274,6 +275,10 @@ def test_anyone_grants() -> None:
             {"right": (Right(TWO, True, ("base.BASE_SET_DEVICE_PERMISSIONS",)),)},
             r"right\[0\].commands: base.BASE_SET_DEVICE_PERMISSIONS is everybody's but for what `trusted`",
         ),
+        (
+            {"right": (Right(TWO, True, ("sensor.SENSOR_DESCRIPTION_GET",)),)},
+            r"SENSOR_DESCRIPTION_GET names no resource, so there is nothing to allow; ",
+        ),
         ({"right": (Right(TWO, True, (GET,), "power_domain"),)}, r"CLOCK_RATE_GET names no power_domain; "),
         (
             {"right": (Right(TWO, True, (GET,)), Right(TWO, False, (GET,)))},
@@ -297,3 +302,19 @@ def test_rows_that_make_no_sense(rows: dict[str, Any], told: str) -> None:
 def test_an_unknown_protocol_of_an_agent() -> None:
     with pytest.raises(PlatformError, match=r"agent\[2\].protocols: there is no protocol 'clocks'; choose"):
         described(protocols=("clocks",))
+
+
+def test_a_right_to_subscribe_is_a_right_to_be_told() -> None:
+    """The right is to one command: what it enables is told, what another enables is not asked for."""
+    notify = "clock.CLOCK_RATE_NOTIFY"
+    clocks = (Clock(0, "one", (1000, 2000), 1000), Clock(1, "two", (1000, 2000), 1000))
+    given: dict[str, Any] = {"clock": clocks, "device": (Device(1, "both", clocks=(0, 1)),)}
+    bench = Bench(
+        unasked.platform(
+            default_permission="deny", right=(Right(TWO, True, (notify,), "clock", (0,)),), **given
+        )
+    )
+    for one, status in ((0, OK), (1, NO)):
+        assert bench.status(TWO, "clock", "CLOCK_RATE_NOTIFY", clock.RateNotify(one, 1)) is status
+        assert bench.status(MANAGER, "clock", "CLOCK_RATE_SET", clock.RateSet(0, one, 2000)) is OK
+    assert [one.body for one in unasked.told(bench)] == [clock.RateChanged(MANAGER, 0, 2000)]

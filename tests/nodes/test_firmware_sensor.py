@@ -6,7 +6,7 @@ import pytest
 
 from bus.scmi import sensor
 from bus.scmi.status import Status
-from nodes.firmware.platform import Axis, Constant, IntervalRange, PlatformError, Sensor, Steps
+from nodes.firmware.platform import Axis, Constant, IntervalRange, PlatformError, Sensor, Steps, View
 from tests.nodes.el3 import DOM0, THREE, TWO, Bench
 from tests.nodes.unasked import Told, answer, negotiate, platform, reset, told, wait
 
@@ -204,6 +204,18 @@ def test_refusals(bench: Bench, name: str, request_: Any, status: Status | None)
     found = ask(bench, name, request_)
     assert isinstance(found, Status) is (status is not None)
     assert status is None or found is status
+
+
+def test_an_agent_with_a_view_finds_its_own_sensors_under_its_own_numbers() -> None:
+    bench = Bench(platform(sensor=SENSORS, view=(View(TWO, "sensor", (STEPPED, RICH)),)))
+    found, pages = described(bench)
+    assert [(one.sensor_id, one.name) for one in found] == [(0, "stepped"), (1, "a-sensor-with-a")]
+    assert sum(returned for returned, _ in pages) == 2
+    assert ask(bench, "DESCRIPTION_GET", sensor.DescriptionGet(2)) is Status.INVALID_PARAMETERS
+    assert read(bench, 0).readings[0].value == -5
+    ask(bench, "CONTINUOUS_UPDATE_NOTIFY", sensor.ContinuousUpdateNotify(1, 1))
+    assert [one.body.sensor_id for one in wait(bench, 50_100)] == [1]
+    assert [one.sensor_id for one in described(bench, THREE)[0]] == [PLAIN, RICH, AXES, STEPPED]
 
 
 # ---- readings ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from math import exp
 from typing import Any
 
+import msgspec
 import pytest
 
 from bus.scmi import perf, sensor
@@ -172,6 +173,45 @@ def test_equal_stories_give_equal_temperatures_however_often_one_looks() -> None
 def test_sources_that_are_not_there(source: Source, rule: str) -> None:
     with pytest.raises(PlatformError, match=rule):
         made(Sensor(0, "a", source), **BOARD)
+
+
+def test_how_sources_are_written_in_a_file() -> None:
+    text = """
+    id = 0
+    name = "all"
+    [[axes]]
+    name = "x"
+    source = { kind = "constant", value = -1 }
+    [[axes]]
+    name = "y"
+    source = { kind = "wave", shape = "square", period_us = 4, amplitude = 2 }
+    [[axes]]
+    name = "z"
+    source = { kind = "steps", values = [1, 2], step_us = 3 }
+    [[axes]]
+    name = "heat"
+    source = { kind = "temperature", perf_domains = [1], ambient = 20, per_watt = 5 }
+    [[axes]]
+    name = "power"
+    source = { kind = "power", powercap_domain = 1 }
+    [[axes]]
+    name = "rail"
+    source = { kind = "voltage", voltage_domain = 1 }
+    [[axes]]
+    name = "rate"
+    source = { kind = "rate", clock = 1 }
+    """
+    assert [axis.source for axis in msgspec.toml.decode(text, type=Sensor).axes] == [
+        Constant(-1),
+        Wave("square", 4, 2),
+        Steps((1, 2), 3),
+        Temperature((1,), 20, 5),
+        Power(powercap_domain=1),
+        Rail(1),
+        Rate(1),
+    ]
+    with pytest.raises(msgspec.ValidationError, match="kind"):
+        msgspec.toml.decode(text.replace("constant", "fixed"), type=Sensor)
 
 
 # ---- trip points ------------------------------------------------------------------------------

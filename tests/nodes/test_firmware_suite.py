@@ -152,9 +152,7 @@ def test_a_bad_resource_is_not_found_whoever_asks(
         assert every().status(agent, one.key, command.name, bad) is Status.NOT_FOUND
 
 
-@pytest.mark.parametrize(
-    "one", [one for one in PROTOCOLS if one.key not in ("base", "system")], ids=lambda one: one.key
-)
+@pytest.mark.parametrize("one", [one for one in PROTOCOLS if one.key != "base"], ids=lambda one: one.key)
 def test_a_protocol_is_denied_and_restored(one: protocol.Protocol) -> None:
     """On a platform where all of it is in one device, PROTOCOL_VERSION is refused as well."""
     bench = Bench(only_in_devices())

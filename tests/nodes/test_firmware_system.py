@@ -8,6 +8,7 @@ from bus.scmi.protocol import MessageAttributes
 from bus.scmi.status import Status
 from nodes.contract import Log, Tick
 from nodes.firmware import profile as profiles
+from nodes.firmware.ledger import things
 from nodes.firmware.platform import PlatformError, PowerDomain, SystemPower
 from tests.nodes.el3 import DOM0, MANAGER, THREE, TWO, Bench
 from tests.nodes.unasked import Told, negotiate, platform, reset, told, wait
@@ -153,6 +154,22 @@ def test_suspend_keeps_everything_until_power_up(bench: Bench) -> None:
     assert state(bench) == UP
 
 
+def test_nobody_is_told_of_what_the_restart_itself_changes(bench: Bench) -> None:
+    """Agent 2 gives its domain back after agent 3 did, or before: neither listens any more."""
+    for agent in (TWO, THREE):
+        assert bench.status(agent, "power", "POWER_STATE_SET", power.StateSet(0, 0, power.ON)) is OK
+        assert bench.status(agent, "power", "POWER_STATE_NOTIFY", power.StateNotify(0, 1)) is OK
+    told(bench)
+    held = {agent: bench.held(agent) for agent in (TWO, THREE)}
+    assert put(bench, MANAGER, COLD) is OK
+    assert wait(bench, 1) == []
+    for agent in (TWO, THREE):
+        record = bench.core.last_reset[agent]
+        assert things(list(record.before)) == held[agent]
+        assert record.after == tuple(bench.core.ledger(agent))
+        assert bench.held(agent) == {}
+
+
 # ---- gracefully -------------------------------------------------------------------------------
 
 
@@ -192,7 +209,8 @@ def test_a_reset_of_who_asked_takes_it_back(bench: Bench) -> None:
     in_use(bench)
     subscribe(bench, TWO, THREE)
     assert put(bench, TWO, COLD, GRACEFUL) is OK
-    assert "system SYSTEM_POWER_STATE_SET" in bench.held(TWO)
+    told(bench)
+    assert set(bench.held(TWO)) == {"system SYSTEM_POWER_STATE_SET", "system SYSTEM_POWER_STATE_NOTIFIER"}
     reset(bench, TWO)
     assert bench.held(TWO) == {}
     wait(bench, 50_000)

@@ -4,6 +4,7 @@ import pytest
 
 from bus.scmi import clock
 from bus.scmi.status import Status
+from nodes.firmware import dense
 from nodes.firmware.platform import Clock, Device
 from nodes.firmware.usable import NEAR, Usable
 from tests.nodes.el3 import MANAGER, TWO, Bench
@@ -46,3 +47,12 @@ def test_ids_with_and_without_gaps(ids: tuple[int, ...]) -> None:
     bench.core.permissions.set_device(TWO, 1, False)
     for one in granted:
         assert bench.status(TWO, "clock", "CLOCK_RATE_GET", clock.RateGet(one)) is Status.DENIED
+
+
+@pytest.mark.parametrize("known", [(), (0,), (0, 1, 2), (2, 0, 1), (5, 6), (0, 2), (1, 4, 5), (2**32 - 1,)])
+def test_tables_by_id(known: tuple[int, ...]) -> None:
+    by_id = {one: f"row {one}" for one in known}
+    there, table = dense.ids(by_id), dense.rows(by_id)
+    around = {one + step for one in (*known, 0) for step in (0, 1, 2)}
+    assert {one for one in around if one in there} == set(known)
+    assert [table[one] for one in known] == [f"row {one}" for one in known]

@@ -10,13 +10,13 @@ from bus.scmi import voltage
 from bus.scmi.status import Status
 from nodes.contract import Boot
 from nodes.firmware.core import FirmwareCore
-from nodes.firmware.hardware.voltages import OFF, ON
 from nodes.firmware.platform import LevelRange, PlatformError, VoltageDomain, check
 from nodes.firmware.profile import SPEC_STRICT
 from tests.nodes.el3 import DOM0, MANAGER, THREE, TWO, Bench
 from tests.nodes.unasked import Told, answer, negotiate, platform, reset, told, wait
 
 OK = Status.SUCCESS
+OFF, ON = 0x0, 0x7
 LIST, RANGE, EMPTY, LONG, ALONE = range(5)
 LADDER = tuple(range(-500_000, 500_000, 10_000))
 DOMAINS = (
@@ -282,6 +282,7 @@ def test_names_and_attributes_by_version(bench: Bench) -> None:
     assert (body.flags, body.name) == (0, "a-rail-with-many-levels")
     negotiate(bench, TWO, "voltage", 0x2_0000)
     assert attributes(bench, TWO, RANGE) == {"async_level_set"}
+    assert attributes(bench, TWO, LONG) == {"extended_name"}
     assert put(bench, TWO, RANGE, 1200, 1) is OK
     assert len(wait(bench, 100)) == 1
     negotiate(bench, TWO, "voltage", 0x1_0000)
@@ -289,6 +290,12 @@ def test_names_and_attributes_by_version(bench: Bench) -> None:
     assert put(bench, TWO, RANGE, 1200, 1) is Status.NOT_SUPPORTED, "there was no delayed response yet"
     assert bench.raw(TWO, 0x17 << 10 | 0x9, bytes(4))[0] is Status.NOT_FOUND
     assert told(bench) == []
+
+
+@pytest.mark.parametrize(("length", "extended"), [(15, False), (16, True)])
+def test_how_long_a_name_is_long(length: int, extended: bool) -> None:
+    bench = Bench(platform(voltage_domain=(VoltageDomain(9, "n" * length),)))
+    assert ("extended_name" in attributes(bench, TWO, 9)) is extended
 
 
 def test_the_number_of_domains(bench: Bench) -> None:

@@ -2,14 +2,16 @@
 
 import struct
 
+import msgspec
 import pytest
 
 from bus.fields import decode, encode
 from bus.scmi import base, clock, header, power
 from bus.scmi.status import Status
+from nodes.firmware.platform import View
 from nodes.guest import console
 from nodes.limits import STORY_ENTRIES
-from tests.nodes.el3 import MANAGER, TWO
+from tests.nodes.el3 import MANAGER, PLATFORM, TWO
 from tests.nodes.el3 import Bench as Firmware
 from tests.nodes.guest import Bench, reply
 
@@ -171,3 +173,29 @@ def test_the_work_fits_the_real_firmware() -> None:
     assert set().union(*refused.values()) == {Status.DENIED, Status.NOT_FOUND}
     assert {asked for asked, statuses in refused.items() if statuses} <= {(0x11, 3), (0x14, 3), (0x16, 3)}
     assert firmware.held(TWO)["power_domain 2 state"] == power.ON
+
+
+def test_a_guest_with_a_view_finds_what_it_is_told_of_and_works_with_it() -> None:
+    """Its tree says clock 5, power domain 2 and reset domain 1; the view makes other ones of them."""
+    views = (
+        View(TWO, "clock", (0, 100, 101, 102, 103, 6)),
+        View(TWO, "power_domain", (3, 2, 1)),
+        View(TWO, "reset_domain", (1, 2)),
+    )
+    firmware = Firmware(msgspec.structs.replace(PLATFORM, view=views))
+    for device in (5, 6):
+        grant = base.SetDevicePermissions(TWO, device, 1)
+        firmware.status(MANAGER, "base", "BASE_SET_DEVICE_PERMISSIONS", grant)
+    bench = Bench(work=True)
+    asked: list[tuple[int, int]] = []
+    while (0x11, 5) not in asked:
+        trap = bench.traps.pop(0)
+        page = firmware.ring(TWO, trap.page)
+        assert struct.unpack_from("<i", page, 28)[0] == 0, name(trap)
+        asked.append(name(trap))
+        bench.returned(trap, page)
+    assert asked.count((0x14, 3)) >= 6, "every clock that the count promises"
+    held = firmware.held(TWO)
+    assert {"clock 6 enabled", "clock 6 rate", "power_domain 1 state"} <= held.keys()
+    assert not [thing for thing in held if thing.startswith(("clock 5", "power_domain 2"))]
+    assert firmware.core.board.resets.pulses == {1: 0, 2: 1}

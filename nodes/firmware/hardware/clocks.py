@@ -7,6 +7,7 @@ clock that is on hangs on it. A change costs what depends on the clock, not what
 
 from collections.abc import Callable, Iterable, Sequence
 
+from nodes.firmware.dense import rows
 from nodes.firmware.platform import Clock
 
 Listener = Callable[[int], None]
@@ -50,11 +51,12 @@ class Clocks:
         self.clocks = {one.id: one for one in clocks}
         self.on_rate: list[Listener] = []
         self.on_change: list[Listener] = []
-        self._nodes = {one.id: _Node(one) for one in clocks}
-        for clock_id, node in self._nodes.items():
+        nodes = {one.id: _Node(one) for one in clocks}
+        self._nodes = rows(nodes)
+        for clock_id, node in nodes.items():
             if node.parent is not None and node.spec.follows:
                 self._follow(clock_id, node.parent)
-        for clock_id, node in self._nodes.items():
+        for clock_id, node in nodes.items():
             if node.followers and not node.spec.follows:
                 self._spread(node.followers)
             if node.spec.enabled:

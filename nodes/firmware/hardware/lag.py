@@ -41,4 +41,9 @@ class Lag:
         if self._target <= level:
             return None
         ratio = (self._target - value) / (self._target - level)
-        return now_ns + int(self._constant_ns * log(ratio)) + 1
+        due_ns, later_ns = now_ns + int(self._constant_ns * log(ratio)) + 1, 1
+        while (
+            self.at(due_ns) <= level
+        ):  # so near to the target a float does not tell one nanosecond from another
+            due_ns, later_ns = due_ns + later_ns, later_ns * 2
+        return due_ns

@@ -107,11 +107,11 @@ TABLES = (
 RULES: tuple[Callable[[Any], Iterator[str]], ...] = (
     agents.problems,
     power.problems,
-    perf.problems,
     clocks.problems,
+    voltages.problems,
+    perf.problems,
     sensors.problems,
     resets.problems,
-    voltages.problems,
     powercaps.problems,
     pins.problems,
     rights.problems,
@@ -121,13 +121,20 @@ RULES: tuple[Callable[[Any], Iterator[str]], ...] = (
 class Platform(Described, frozen=True):
     """The whole of ``platform.toml``."""
 
-    name: Name
-    agent: tuple[Agent, ...]
-    vendor: Annotated[str, msgspec.Meta(max_length=15)] = "Trapline"
-    sub_vendor: Annotated[str, msgspec.Meta(max_length=15)] = ""
-    implementation_version: Id = 1
-    area_bytes: Annotated[int, msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES)] = AREA_BYTES
-    default_permission: Literal["deny", "allow"] = "deny"
+    name: Annotated[Name, says("the platform's, for people")]
+    agent: Annotated[tuple[Agent, ...], says("the agents and their channels")]
+    vendor: Annotated[str, msgspec.Meta(max_length=15), says("as BASE_DISCOVER_VENDOR tells it")] = "Trapline"
+    sub_vendor: Annotated[str, msgspec.Meta(max_length=15), says("as BASE_DISCOVER_SUB_VENDOR tells it")] = ""
+    implementation_version: Annotated[Id, says("as BASE_DISCOVER_IMPLEMENTATION_VERSION tells it")] = 1
+    area_bytes: Annotated[
+        int,
+        msgspec.Meta(ge=AREA_BYTES, le=PAGE_BYTES),
+        says("each channel's shared memory; a message's payload has 28 bytes less"),
+    ] = AREA_BYTES
+    default_permission: Annotated[
+        Literal["deny", "allow"],
+        says("of an agent that is not trusted; allow: it has every device until one is taken from it"),
+    ] = "deny"
     agent_view: Annotated[
         Literal["physical", "own"],
         says("what an agent reads of a shared clock or domain: what is so, or what it asked for itself"),
@@ -140,24 +147,28 @@ class Platform(Described, frozen=True):
         Literal[0x10000, 0x20000, 0x30000],
         says("the newest version that Powercap speaks; 0x30000 is not final"),
     ] = 0x20000
-    seed: Id = 0
-    profile: str = DEFAULT.name
-    system_power: SystemPower | None = None
-    power_domain: tuple[PowerDomain, ...] = ()
-    perf_domain: tuple[PerfDomain, ...] = ()
-    clock: tuple[Clock, ...] = ()
-    sensor: tuple[Sensor, ...] = ()
-    reset_domain: tuple[ResetDomain, ...] = ()
-    voltage_domain: tuple[VoltageDomain, ...] = ()
-    powercap_domain: tuple[PowercapDomain, ...] = ()
-    pin: tuple[Pin, ...] = ()
-    pin_group: tuple[PinGroup, ...] = ()
-    pin_function: tuple[PinFunction, ...] = ()
-    pin_control: PinControl = PinControl()
-    device: tuple[Device, ...] = ()
-    right: tuple[Right, ...] = ()
-    view: tuple[View, ...] = ()
-    vendor_protocol: tuple[VendorProtocol, ...] = ()
+    seed: Annotated[Id, says("another one gives the sensors another noise")] = 0
+    profile: Annotated[
+        str, says("the firmware that EL3 plays, `NAME` or `NAME+OPTION`; `trapline profiles` lists them")
+    ] = DEFAULT.name
+    system_power: Annotated[
+        SystemPower | None, says("what may be done to the system; absent: the protocol is not served")
+    ] = None
+    power_domain: Annotated[tuple[PowerDomain, ...], says("the power domains")] = ()
+    perf_domain: Annotated[tuple[PerfDomain, ...], says("the performance domains")] = ()
+    clock: Annotated[tuple[Clock, ...], says("the clocks")] = ()
+    sensor: Annotated[tuple[Sensor, ...], says("the sensors")] = ()
+    reset_domain: Annotated[tuple[ResetDomain, ...], says("the reset domains")] = ()
+    voltage_domain: Annotated[tuple[VoltageDomain, ...], says("the voltage domains")] = ()
+    powercap_domain: Annotated[tuple[PowercapDomain, ...], says("the power capping domains")] = ()
+    pin: Annotated[tuple[Pin, ...], says("the pins")] = ()
+    pin_group: Annotated[tuple[PinGroup, ...], says("groups of pins")] = ()
+    pin_function: Annotated[tuple[PinFunction, ...], says("functions of pins and groups")] = ()
+    pin_control: Annotated[PinControl, says("what else pin control has")] = PinControl()
+    device: Annotated[tuple[Device, ...], says("groups of resources that are granted as a whole")] = ()
+    right: Annotated[tuple[Right, ...], says("rights of single agents, beside devices")] = ()
+    view: Annotated[tuple[View, ...], says("an agent's own numbering of resources")] = ()
+    vendor_protocol: Annotated[tuple[VendorProtocol, ...], says("protocols that plug-ins bring")] = ()
 
 
 def check(platform: Platform) -> None:

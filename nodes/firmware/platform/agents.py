@@ -1,6 +1,7 @@
 """The agents, their channels, and the devices that are granted to them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +11,7 @@ from bus.shmem import PAGE_BYTES
 from nodes.firmware.platform.described import Described, Id, Name, repeated, says, unknown
 from nodes.firmware.platform.kinds import DEVICE_KEYS
 
-Address = Annotated[int, msgspec.Meta(ge=0)]
+Address = Annotated[int, msgspec.Meta(ge=0, le=2**52 - 1)]
 IntId = Annotated[int, msgspec.Meta(ge=16, le=1019)]
 
 
@@ -19,11 +20,13 @@ class Agent(Described, frozen=True):
     notifications nor delayed responses, as with Linux' SMC transport.
     """
 
-    id: Id
-    name: Name
+    id: Annotated[Id, says("its number in messages, Xen's tree and xl.cfg")]
+    name: Annotated[Name, says("as BASE_DISCOVER_AGENT tells it, 15 characters at most")]
     smc_id: Annotated[Id, says("the function id of its doorbell")]
     shmem: Annotated[Address, says("the machine address of its page")]
-    trusted: Annotated[bool, says("it may use the permission and reset commands of Base")] = False
+    trusted: Annotated[
+        bool, says("it may grant devices and reset other agents, and has every device at boot")
+    ] = False
     p2a_shmem: Annotated[Address | None, says("the page of what is sent to it unasked")] = None
     p2a_interrupt: Annotated[IntId | None, says("the interrupt (GIC INTID) that tells of it")] = None
     a2p_interrupt: Annotated[
@@ -37,18 +40,18 @@ class Agent(Described, frozen=True):
 class Device(Described, frozen=True):
     """A group of resources that is granted as a whole (BASE_SET_DEVICE_PERMISSIONS)."""
 
-    id: Id
-    name: Name
-    clocks: tuple[Id, ...] = ()
-    power_domains: tuple[Id, ...] = ()
-    reset_domains: tuple[Id, ...] = ()
-    perf_domains: tuple[Id, ...] = ()
-    sensors: tuple[Id, ...] = ()
-    voltage_domains: tuple[Id, ...] = ()
-    powercap_domains: tuple[Id, ...] = ()
-    pins: tuple[Id, ...] = ()
-    pin_groups: tuple[Id, ...] = ()
-    pin_functions: tuple[Id, ...] = ()
+    id: Annotated[Id, says("its number in permission commands and `access-controllers`")]
+    name: Annotated[Name, says("for people")]
+    clocks: Annotated[tuple[Id, ...], says("ids of its clocks")] = ()
+    power_domains: Annotated[tuple[Id, ...], says("ids of its power domains")] = ()
+    reset_domains: Annotated[tuple[Id, ...], says("ids of its reset domains")] = ()
+    perf_domains: Annotated[tuple[Id, ...], says("ids of its performance domains")] = ()
+    sensors: Annotated[tuple[Id, ...], says("ids of its sensors")] = ()
+    voltage_domains: Annotated[tuple[Id, ...], says("ids of its voltage domains")] = ()
+    powercap_domains: Annotated[tuple[Id, ...], says("ids of its power capping domains")] = ()
+    pins: Annotated[tuple[Id, ...], says("ids of its pins")] = ()
+    pin_groups: Annotated[tuple[Id, ...], says("ids of its groups of pins")] = ()
+    pin_functions: Annotated[tuple[Id, ...], says("ids of its functions of pins")] = ()
     vendor_resources: Annotated[
         Mapping[str, tuple[Id, ...]], says("resources of plug-ins' protocols, by kind")
     ] = {}
@@ -77,13 +80,7 @@ def _channel_problems(platform: Any) -> Iterator[str]:
         if not smccc.is_fast(agent.smc_id):
             yield f"agent[{at}].smc_id: {agent.smc_id:#x} is not a fast call; set bit 31"
         yield from _p2a_problems(at, agent, platform)
-    ways_back = {at: agent for at, agent in enumerate(agents) if agent.p2a_shmem is not None}
-    taken = set(pages)
-    for at, agent in ways_back.items():
-        page = hex(agent.p2a_shmem or 0)
-        if page in taken:
-            yield f"agent[{at}].p2a_shmem: {page} is the page of another channel; give each its own"
-        taken.add(page)
+    yield from _overlaps(agents, platform.area_bytes)
     lines: dict[int, str] = {}
     for at, agent in enumerate(agents):
         for key in ("p2a_interrupt", "a2p_interrupt"):
@@ -92,6 +89,18 @@ def _channel_problems(platform: Any) -> Iterator[str]:
                 yield f"agent[{at}].{key}: {line} is that of {lines[line]}; give each line one use"
             elif line is not None:
                 lines[line] = f"agent[{at}].{key}"
+
+
+def _overlaps(agents: Sequence[Agent], area_bytes: int) -> Iterator[str]:
+    """Two areas of which neither begins where the other does may still have bytes in common."""
+    areas = [(agent.shmem, f"agent[{at}].shmem") for at, agent in enumerate(agents)]
+    areas += [(one.p2a_shmem, f"agent[{at}].p2a_shmem") for at, one in enumerate(agents) if one.p2a_shmem]
+    for (low, first), (high, second) in pairwise(sorted(areas)):
+        both_a2p = first.endswith("].shmem") and second.endswith("].shmem")
+        if low == high and not both_a2p:
+            yield f"{second}: {high:#x} is the page of another channel; give each its own"
+        elif low < high < low + area_bytes:
+            yield f"{second}: {high:#x} is in the area of {first}; give each a page of its own"
 
 
 def _page_problems(place: str, address: int, area_bytes: int) -> Iterator[str]:

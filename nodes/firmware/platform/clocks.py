@@ -10,9 +10,11 @@ from nodes.firmware.platform.described import (
     Hertz,
     Id,
     Microseconds,
-    Name,
     Positive,
+    ResourceId,
+    ResourceName,
     Sharing,
+    delay,
     says,
 )
 from nodes.limits import PARENTS, RATES
@@ -25,9 +27,9 @@ Degrees = Annotated[int, msgspec.Meta(ge=0, le=359)]
 class RateRange(Described, frozen=True):
     """A clock with evenly spaced rates, in Hz (a CLOCK_DESCRIBE_RATES triplet), such as a PLL."""
 
-    min: Hertz
-    max: Hertz
-    step: Annotated[int, msgspec.Meta(ge=1)]
+    min: Annotated[Hertz, says("the lowest rate")]
+    max: Annotated[Hertz, says("no rate is above")]
+    step: Annotated[int, msgspec.Meta(ge=1, le=HERTZ_MAX), says("from one rate to the next")]
 
 
 class Clock(Described, frozen=True):
@@ -36,8 +38,8 @@ class Clock(Described, frozen=True):
     A follower's rate is its parent's * ``multiply`` // ``divide``.
     """
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     rates: Annotated[
         tuple[Hertz, ...] | RateRange, says("in Hz, ascending, or a range; absent: it follows its parent")
     ] = ()
@@ -70,6 +72,7 @@ def problems(platform: Any) -> Iterator[str]:
     clocks: tuple[Clock, ...] = platform.clock
     known = {clock.id for clock in clocks}
     for at, clock in enumerate(clocks):
+        yield from delay(f"clock[{at}].set_us", clock.set_us, clock.async_set)
         yield from _follower_problems(at, clock) if clock.follows else _rate_problems(at, clock)
         if len(clock.parents) > PARENTS:
             yield f"clock[{at}].parents: {len(clock.parents)} parents, the limit is {PARENTS}; leave some out"

@@ -20,6 +20,10 @@ def says(meaning: str) -> msgspec.Meta:
     return msgspec.Meta(description=meaning)
 
 
+ResourceId = Annotated[Id, says("its number in messages and device trees")]
+ResourceName = Annotated[Name, says("as agents are told it; what is beyond 15 characters, by NAME_GET only")]
+
+
 class PlatformError(ValueError):
     """A platform description that cannot be: names the key, the rule and how to fix it."""
 
@@ -42,6 +46,12 @@ def unknown(place: str, wanted: Sequence[int], kind: str, known: Collection[int]
     for one in wanted:
         if one not in known:
             yield f"{place}: no [[{kind}]] has id {one}; add it or correct the number"
+
+
+def delay(place: str, takes_us: int, offered: bool) -> Iterator[str]:
+    """A problem for a time that no asynchronous set takes, because there is none."""
+    if takes_us and not offered:
+        yield f"{place}: only an asynchronous set takes time; set async_set or leave it out"
 
 
 def tree(place: str, one: int, parents: Mapping[int, int | None]) -> Iterator[str]:

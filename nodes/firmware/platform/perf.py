@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from nodes.firmware.platform.clocks import Clock, can_be
-from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, says
+from nodes.firmware.platform.described import Described, Id, Positive, ResourceId, ResourceName, Sharing, says
 from nodes.firmware.platform.voltages import Microvolts, VoltageDomain, reachable
 from nodes.limits import LEVELS
 
@@ -15,6 +15,12 @@ Address = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Word = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 RateLimit = Annotated[int, msgspec.Meta(ge=0, le=0xF_FFFF)]
 Latency = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+RegisterAddress = Annotated[Address, says("of the register; nothing in the model is there")]
+FastRateLimit = Annotated[RateLimit, says("least time between two uses, as told")]
+DoorbellAddress = Annotated[Address | None, says("address of the doorbell register; absent: none")]
+DoorbellBits = Annotated[Literal[8, 16, 32, 64], says("its width")]
+DoorbellSet = Annotated[Word, says("bits that ring it")]
+DoorbellPreserve = Annotated[Word, says("bits to leave as they are")]
 REGISTER_BYTES = {"LIMITS_SET": 8, "LIMITS_GET": 8, "LEVEL_SET": 4, "LEVEL_GET": 4}
 
 
@@ -35,12 +41,12 @@ class FastChannel(Described, frozen=True):
     """
 
     message: Annotated[Literal["LIMITS_SET", "LIMITS_GET", "LEVEL_SET", "LEVEL_GET"], says("the command")]
-    address: Annotated[Address, says("of the register; nothing in the model is there")]
-    rate_limit_us: Annotated[RateLimit, says("least time between two requests, as told")] = 0
-    doorbell: Annotated[Address | None, says("address of the doorbell register; absent: none")] = None
-    doorbell_bits: Annotated[Literal[8, 16, 32, 64], says("its width")] = 32
-    doorbell_set: Annotated[Word, says("bits that ring it")] = 1
-    doorbell_preserve: Annotated[Word, says("bits to leave as they are")] = 0
+    address: RegisterAddress
+    rate_limit_us: FastRateLimit = 0
+    doorbell: DoorbellAddress = None
+    doorbell_bits: DoorbellBits = 32
+    doorbell_set: DoorbellSet = 1
+    doorbell_preserve: DoorbellPreserve = 0
 
 
 class PerfDomain(Described, frozen=True):
@@ -49,8 +55,8 @@ class PerfDomain(Described, frozen=True):
     It drives them as long as its power domain, if it has one, is on.
     """
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     opp: Annotated[tuple[Opp, ...], says("its operating points, levels ascending; at least one")] = ()
     level: Annotated[Positive | None, says("at boot; absent: the sustained one")] = None
     sustained: Annotated[Positive | None, says("the level it can keep up; absent: the highest")] = None
@@ -62,7 +68,7 @@ class PerfDomain(Described, frozen=True):
     set_limits: Annotated[bool, says("false: no agent may set its limits")] = True
     level_indexing: Annotated[bool, says("whether levels are named by their place in `opp`, from 0")] = False
     notifications: Annotated[bool, says("whether changes of level and limits can be subscribed to")] = True
-    fastchannel: tuple[FastChannel, ...] = ()
+    fastchannel: Annotated[tuple[FastChannel, ...], says("its fast channels, one for each command")] = ()
     sharing: Annotated[Sharing, says("exclusive: the first agent that sets it has it until it is reset")] = (
         "votes"
     )

@@ -6,17 +6,18 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bus.scmi.pinctrl import CONFIG_TYPE
-from nodes.firmware.platform.described import Described, Id, Name, says, unknown
+from nodes.firmware.platform.described import Described, Id, ResourceName, says, unknown
 
 NAMED = {name.lower(): number for name, number in CONFIG_TYPE.items() if not name.startswith("OEM_")}
 PinId = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+OwnId = Annotated[PinId, says("its number in messages and device trees")]
 
 
 class Pin(Described, frozen=True):
     """A pin. Settings are named as in CONFIG_TYPE of the protocol, in lower case."""
 
-    id: PinId
-    name: Name
+    id: OwnId
+    name: ResourceName
     configs: Annotated[
         Mapping[str, tuple[Id, ...]],
         says(
@@ -30,16 +31,16 @@ class Pin(Described, frozen=True):
 class PinGroup(Described, frozen=True):
     """A group of pins that are requested, configured and given a function together."""
 
-    id: PinId
-    name: Name
-    pins: tuple[PinId, ...]
+    id: OwnId
+    name: ResourceName
+    pins: Annotated[tuple[PinId, ...], says("its pins, at least one")]
 
 
 class PinFunction(Described, frozen=True):
     """A function that pins can be given."""
 
-    id: PinId
-    name: Name
+    id: OwnId
+    name: ResourceName
     groups: Annotated[tuple[PinId, ...], says("the groups that can be given it")] = ()
     pins: Annotated[tuple[PinId, ...], says("the pins that can be given it, if it is pin_only")] = ()
     pin_only: Annotated[bool, says("it is given to single pins")] = False
@@ -72,6 +73,7 @@ def problems(platform: Any) -> Iterator[str]:
         yield from _config_problems(f"pin[{at}].configs", pin.configs)
         if pin.function is not None:
             yield from unknown(f"pin[{at}].function", [pin.function], "pin_function", functions)
+            yield from _function_problems(f"pin[{at}].function", pin, platform)
     for at, group in enumerate(platform.pin_group):
         yield from _members(f"pin_group[{at}].pins", group.pins, "pin", pins)
         if not group.pins:
@@ -91,6 +93,14 @@ def _members(
     yield from unknown(place, ids, kind, known)
     if len(set(ids)) != len(ids):
         yield f"{place}: a number is there twice; give each once"
+
+
+def _function_problems(place: str, pin: Pin, platform: Any) -> Iterator[str]:
+    """A pin can have a function that is given to it, or to a group that it is in."""
+    groups = {group.id for group in platform.pin_group if pin.id in group.pins}
+    for function in platform.pin_function:
+        if function.id == pin.function and pin.id not in function.pins and groups.isdisjoint(function.groups):
+            yield f"{place}: {function.name} is for other pins; name it there or choose another function"
 
 
 def _config_problems(place: str, configs: Mapping[str, Sequence[int]]) -> Iterator[str]:

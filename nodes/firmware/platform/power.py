@@ -10,7 +10,10 @@ from nodes.firmware.platform.described import (
     Id,
     Name,
     Positive,
+    ResourceId,
+    ResourceName,
     Sharing,
+    delay,
     repeated,
     says,
     tree,
@@ -25,8 +28,8 @@ ON, OFF = 0, CONTEXT_LOST
 class PowerState(Described, frozen=True):
     """A state between on and off."""
 
-    id: Annotated[StateId, says("below the flag that tells of a lost context")]
-    name: Name
+    id: Annotated[StateId, says("bits 27:0 of the state in messages")]
+    name: Annotated[Name, says("for people")]
     context_lost: Annotated[bool, says("what the domain knew is gone in it, and so is its power")] = False
 
     @property
@@ -38,8 +41,8 @@ class PowerState(Described, frozen=True):
 class PowerDomain(Described, frozen=True):
     """A power domain."""
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     state: Annotated[Literal["on", "off"], says("the state at boot")] = "off"
     parent: Annotated[Id | None, says("a domain that is physically on while this one keeps its context")] = (
         None
@@ -91,7 +94,6 @@ def _state_problems(place: str, domain: PowerDomain) -> Iterator[str]:
     table = f"{place}.states"
     yield from repeated(table, "id", [state.id for state in domain.states])
     yield from repeated(table, "name", [state.name for state in domain.states])
-    if domain.transition_us and not domain.async_set:
-        yield f"{place}.transition_us: only an asynchronous set takes time; set async_set or leave it out"
+    yield from delay(f"{place}.transition_us", domain.transition_us, domain.async_set)
     if domain.cpu and domain.async_set:
         yield f"{place}.async_set: nobody but the platform sets a cpu's domain; leave out async_set or cpu"

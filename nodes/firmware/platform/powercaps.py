@@ -3,8 +3,27 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from nodes.firmware.platform.described import Described, Id, Name, Positive, Sharing, says, tree, unknown
-from nodes.firmware.platform.perf import Address, RateLimit, Word
+from nodes.firmware.platform.described import (
+    Described,
+    Id,
+    Name,
+    Positive,
+    ResourceId,
+    ResourceName,
+    Sharing,
+    delay,
+    says,
+    tree,
+    unknown,
+)
+from nodes.firmware.platform.perf import (
+    DoorbellAddress,
+    DoorbellBits,
+    DoorbellPreserve,
+    DoorbellSet,
+    FastRateLimit,
+    RegisterAddress,
+)
 
 LEVELS = 15  # of one domain, its own included: a 4-bit count
 CHANNEL_BYTES = 4
@@ -14,18 +33,18 @@ MICROWATTS = {"mW": 1000, "uW": 1}
 class CapRange(Described, frozen=True):
     """Caps in the unit of the domain, evenly spaced. A range with one value is not configurable."""
 
-    min: Positive
-    max: Positive
-    step: Positive = 1
+    min: Annotated[Positive, says("the lowest")]
+    max: Annotated[Positive, says("the highest: `min` and whole steps")]
+    step: Annotated[Positive, says("from one to the next")] = 1
     boot: Annotated[Id, says("the cap at boot, 0 for none")] = 0
 
 
 class Averaging(Described, frozen=True):
     """Times over which power is averaged, in microseconds. A range with one value is not configurable."""
 
-    min: Positive
-    max: Positive
-    step: Positive = 1
+    min: Annotated[Positive, says("the shortest")]
+    max: Annotated[Positive, says("the longest: `min` and whole steps")]
+    step: Annotated[Positive, says("from one to the next")] = 1
     boot: Annotated[Positive | None, says("the one at boot, else the shortest")] = None
 
     @property
@@ -36,9 +55,9 @@ class Averaging(Described, frozen=True):
 class CapLevel(Described, frozen=True):
     """A further cap of a domain, with an averaging interval of its own (version 0x30000 only)."""
 
-    name: Name
-    cap: CapRange
-    cai: Averaging
+    name: Annotated[Name, says("as POWERCAP_CPC_ATTRIBUTES tells it, 15 characters at most")]
+    cap: Annotated[CapRange, says("the caps that it takes")]
+    cai: Annotated[Averaging, says("the averaging intervals of this cap")]
 
 
 class CapChannel(Described, frozen=True):
@@ -47,24 +66,22 @@ class CapChannel(Described, frozen=True):
     It is described to agents, and that is all: the register is in memory that nobody maps.
     """
 
-    message: Annotated[
-        Literal["CAP_GET", "CAP_SET", "PAI_GET", "PAI_SET"], says("the command that the register stands for")
-    ]
-    address: Annotated[Address, says("of the register, 4 bytes")]
-    rate_limit_us: Annotated[RateLimit, says("least time between two uses, as told")] = 0
-    doorbell: Annotated[Address | None, says("the address of its doorbell; absent: none")] = None
-    doorbell_bits: Annotated[Literal[8, 16, 32, 64], says("the width of the doorbell")] = 32
-    doorbell_set: Annotated[Word, says("bits to set in it")] = 1
-    doorbell_preserve: Annotated[Word, says("bits to leave as they are")] = 0
+    message: Annotated[Literal["CAP_GET", "CAP_SET", "PAI_GET", "PAI_SET"], says("the command")]
+    address: RegisterAddress
+    rate_limit_us: FastRateLimit = 0
+    doorbell: DoorbellAddress = None
+    doorbell_bits: DoorbellBits = 32
+    doorbell_set: DoorbellSet = 1
+    doorbell_preserve: DoorbellPreserve = 0
 
 
 class PowercapDomain(Described, frozen=True):
     """A power capping domain. Its power is that of its performance domains and of the domains below it."""
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     cap: Annotated[CapRange, says("the caps that it takes")]
-    pai: Annotated[Averaging, says("the averaging intervals of its measurement, and of its cap without cai")]
+    pai: Annotated[Averaging, says("the averaging intervals of its measurement; without `cai`, of its cap")]
     parent: Annotated[Id | None, says("the domain whose power contains this one's")] = None
     unit: Annotated[Literal["abstract", "uW", "mW"], says("of everything that agents are told")] = "mW"
     unit_uw: Annotated[Positive, says("what an abstract unit is, in microwatts")] = 1000
@@ -73,7 +90,7 @@ class PowercapDomain(Described, frozen=True):
     )
     levels: Annotated[tuple[CapLevel, ...], says("further caps, from version 0x30000 on")] = ()
     sustainable: Annotated[Id, says("the power it can keep up, as told")] = 0
-    accuracy: Annotated[Id, says("of its measurement, as told")] = 0
+    accuracy: Annotated[Id, says("of its measurement, as told; its scale is not certain")] = 0
     monitoring: Annotated[bool, says("its power can be asked for")] = True
     perf_domains: Annotated[tuple[Id, ...], says("whose power it has, and whose levels it lowers")] = ()
     base_uw: Annotated[Id, says("what it draws always, in microwatts")] = 0
@@ -82,7 +99,7 @@ class PowercapDomain(Described, frozen=True):
     notify: Annotated[bool, says("POWERCAP_CAP_CHANGED is there")] = True
     notify_measurements: Annotated[bool, says("POWERCAP_MEASUREMENTS_CHANGED is there")] = True
     every_measurement: Annotated[bool, says("thresholds 0 and 0 ask for every measurement")] = True
-    fastchannel: Annotated[tuple[CapChannel, ...], says("described to agents")] = ()
+    fastchannel: Annotated[tuple[CapChannel, ...], says("its fast channels, one for each command")] = ()
     sharing: Annotated[Sharing, says("exclusive: while one agent has a cap on it, others are denied")] = (
         "votes"
     )
@@ -140,8 +157,7 @@ def _level_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
 
 
 def _feature_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
-    if domain.set_us and not domain.async_set:
-        yield f"{place}.set_us: only an asynchronous set takes time; set async_set or leave it out"
+    yield from delay(f"{place}.set_us", domain.set_us, domain.async_set)
     if domain.async_set and domain.cap.min == domain.cap.max:
         yield f"{place}.async_set: its cap is fixed; widen cap or leave async_set out"
     if domain.notify_measurements and not domain.monitoring:

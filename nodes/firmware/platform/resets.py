@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Id, Microseconds, Name, says
+from nodes.firmware.platform.described import Described, Microseconds, ResourceId, ResourceName, says
 
 ImplementationState = Annotated[int, msgspec.Meta(ge=0, le=0x7FFF_FFFF)]
 
@@ -13,8 +13,8 @@ ImplementationState = Annotated[int, msgspec.Meta(ge=0, le=0x7FFF_FFFF)]
 class ResetDomain(Described, frozen=True):
     """A reset domain."""
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     latency_us: Annotated[Microseconds | None, says("how long a reset takes; absent: not known")] = None
     autonomous: Annotated[bool, says("it can assert and release by itself")] = True
     explicit: Annotated[bool, says("agents can assert and release its line")] = True

@@ -16,8 +16,8 @@ ALWAYS = (0x0, 0x1, 0x2, 0x10)  # version, attributes, message attributes, negot
 class Right(Described, frozen=True):
     """A right of one agent, beside what its devices give; the permission commands do not change it."""
 
-    agent: Id
-    allow: Annotated[bool, says("allow or deny")]
+    agent: Annotated[Id, says("whose right it is")]
+    allow: Annotated[bool, says("true allows, false denies")]
     commands: Annotated[
         tuple[CommandName, ...], says('"clock.CLOCK_RATE_SET"; none: all that name such a resource')
     ] = ()
@@ -30,7 +30,7 @@ class View(Described, frozen=True):
     view grants nothing.
     """
 
-    agent: Id
+    agent: Annotated[Id, says("whose view it is")]
     kind: Annotated[str, says("of resources: clock, power_domain, pin_group...")]
     ids: Annotated[tuple[Id, ...], says("the agent's 0 is the first of these, and so on")]
 
@@ -93,17 +93,19 @@ def _right_problems(place: str, right: Right, vendor: bool) -> Iterator[str]:
             if not vendor:
                 yield f"{place}.commands: there is no protocol {key!r}; choose from {', '.join(BY_KEY)}"
         else:
-            yield from _command_problems(place, right.kind, key, message)
+            yield from _command_problems(place, right, key, message)
 
 
-def _command_problems(place: str, kind: str, key: str, message: str) -> Iterator[str]:
+def _command_problems(place: str, right: Right, key: str, message: str) -> Iterator[str]:
     command = next((one for one in BY_KEY[key].every_command() if one.name == message), None)
     if command is None:
         yield f"{place}.commands: {key} has no command {message}; write it as the protocol's page does"
     elif command.id in ALWAYS:
         yield f"{place}.commands: {message} always works; leave it out, or take the protocol away"
-    elif kind and kind not in kinds_named(f"{key}.{message}"):
-        yield f"{place}.commands: {message} names no {kind}; correct the kind or the command"
+    elif right.kind and right.kind not in kinds_named(f"{key}.{message}"):
+        yield f"{place}.commands: {message} names no {right.kind}; correct the kind or the command"
+    elif right.allow and not kinds_named(f"{key}.{message}"):
+        yield f"{place}.commands: {message} names no resource, so there is nothing to allow; leave it out"
 
 
 def kinds_named(name: str) -> tuple[str, ...]:
@@ -115,7 +117,9 @@ def kinds_named(name: str) -> tuple[str, ...]:
     if command is not None and command.resource is not None:
         return (command.resource.of,)
     own = KINDS_OF.get(BY_KEY[key].id, ())
-    return own if len(own) > 1 else ()  # where a selector says which kind
+    fields = command.request.__struct_fields__ if command is not None else ()
+    # Where a selector says which kind; what is about another agent names nothing of the caller's own.
+    return own if "identifier" in fields and "agent_id" not in fields else ()
 
 
 def _view_problems(
@@ -135,23 +139,40 @@ def _view_problems(
         seen[view.agent, view.kind] = at
 
 
-def check_resources(platform: Any, services: Iterable[Any]) -> None:
-    """Raise PlatformError for resources of plug-ins' protocols that none of ``services`` has."""
-    if not platform.vendor_protocol:
-        return
-    known = {kind: set(ids) for service in services for kind, ids in service.resources.items()}
-    known |= {kind: {row.id for row in getattr(platform, kind)} for kind in PROTOCOL_OF}
-    named = [
-        (f"device[{at}].vendor_resources", kind, ids)
-        for at, device in enumerate(platform.device)
-        for kind, ids in device.vendor_resources.items()
-    ]
-    for table in ("right", "view"):
-        rows = enumerate(getattr(platform, table))
-        named += [(f"{table}[{at}]", row.kind, row.ids) for at, row in rows if row.kind]
-    for place, kind, ids in named:
+def check_plugins(platform: Any, services: Iterable[Any]) -> None:
+    """Raise PlatformError for what the platform says of plug-ins' protocols that none of ``services`` has."""
+    if platform.vendor_protocol:
+        for problem in _plugin_problems(platform, tuple(services)):
+            raise PlatformError(problem)
+
+
+def _plugin_problems(platform: Any, services: tuple[Any, ...]) -> Iterator[str]:
+    tables = {**BY_KEY, **{service.table.key: service.table for service in services}}
+    for at, agent in enumerate(platform.agent):
+        for key in agent.protocols or ():
+            if key not in tables:
+                yield f"agent[{at}].protocols: there is no protocol {key!r}; choose from {', '.join(tables)}"
+    for at, right in enumerate(platform.right):
+        for name in right.commands:
+            key, _, message = name.partition(".")
+            if key not in tables or message not in {one.name for one in tables[key].every_command()}:
+                yield f"right[{at}].commands: there is no command {name}; correct it"
+    known = {kind: {row.id for row in getattr(platform, kind)} for kind in PROTOCOL_OF}
+    known |= {kind: set(ids) for service in services for kind, ids in service.resources.items()}
+    for place, kind, ids in _named(platform):
         if kind not in known:
-            raise PlatformError(f"{place}: no protocol has the kind {kind!r}; choose from {', '.join(known)}")
+            yield f"{place}: no protocol has the kind {kind!r}; choose from {', '.join(known)}"
         for one in ids:
-            if one not in known[kind]:
-                raise PlatformError(f"{place}: there is no {kind} {one}; correct the number")
+            if one not in known.get(kind, (one,)):
+                yield f"{place}: there is no {kind} {one}; correct the number"
+
+
+def _named(platform: Any) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Every place that names resources by kind."""
+    for at, device in enumerate(platform.device):
+        for kind, ids in device.vendor_resources.items():
+            yield f"device[{at}].vendor_resources", kind, ids
+    for table in ("right", "view"):
+        for at, row in enumerate(getattr(platform, table)):
+            if row.kind:
+                yield f"{table}[{at}]", row.kind, row.ids

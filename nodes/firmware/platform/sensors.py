@@ -5,8 +5,19 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bus.scmi.sensor_types import SENSOR_TYPE
 from bus.shmem import PAYLOAD_AT
-from nodes.firmware.platform.described import Described, Id, Name, Positive, says, unknown
+from nodes.firmware.platform.described import (
+    Described,
+    Id,
+    Name,
+    Positive,
+    ResourceId,
+    ResourceName,
+    repeated,
+    says,
+    unknown,
+)
 
 Value = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Exponent = Annotated[int, msgspec.Meta(ge=-16, le=15)]
@@ -14,16 +25,7 @@ READING_BYTES = 16
 READINGS_AT = 8  # a status or an agent, and the sensor, come before the readings
 INTERVAL_MAX = 0xFFFF
 INTERVALS = 4095  # of one sensor: what one message tells of them is a 12-bit count
-WORDS = """
-none unspecified celsius fahrenheit kelvin volt ampere watt joule coulomb va nit lumen lux candela kpa psi
-newton cfm rpm hertz second minute hour day week mil inch foot cubic-inch cubic-foot metre cubic-cm cubic-m
-litre fluid-ounce radian steradian revolution cycle gravity ounce pound foot-pound ounce-inch gauss gilbert
-henry farad ohm siemens mole becquerel ppm db dba dbc gray sievert colour-temperature bit byte word dword
-qword percent pascal count gram newton-metre hit miss retry overrun underrun collision packet message
-character error corrected-error uncorrectable-error square-mil square-inch square-foot square-cm square-m
-rad/s bpm m/s2 m/s m3/s mmhg rad/s2
-"""
-NUMBERS = {name: number for number, name in enumerate(WORDS.split())} | {"vendor": 255}
+NUMBERS = {name.lower(): number for name, number in SENSOR_TYPE.items()}
 
 
 class Constant(Described, frozen=True, tag_field="kind", tag="constant"):
@@ -39,7 +41,7 @@ class Wave(Described, frozen=True, tag_field="kind", tag="wave"):
         Literal["sine", "triangle", "square", "sawtooth"],
         says("square: first high; sawtooth: first low; the others begin at offset, rising"),
     ]
-    period_us: Positive
+    period_us: Annotated[Positive, says("how long one wave lasts")]
     amplitude: Annotated[Value, says("in the sensor's unit")]
     offset: Annotated[Value, says("in the sensor's unit")] = 0
     phase_us: Annotated[Id, says("how far into its period it is at boot")] = 0
@@ -66,20 +68,20 @@ class Temperature(Described, frozen=True, tag_field="kind", tag="temperature"):
 class Power(Described, frozen=True, tag_field="kind", tag="power"):
     """What a performance domain draws now, or what a powercap domain measures."""
 
-    perf_domain: Annotated[Id | None, says("what it draws now")] = None
-    powercap_domain: Annotated[Id | None, says("what it measures, an average")] = None
+    perf_domain: Annotated[Id | None, says("its id; the value is in watts, by `unit_exponent`")] = None
+    powercap_domain: Annotated[Id | None, says("its id, instead; the value is an average")] = None
 
 
 class Rail(Described, frozen=True, tag_field="kind", tag="voltage"):
     """What a voltage domain supplies now."""
 
-    voltage_domain: Id
+    voltage_domain: Annotated[Id, says("its id; the value is in volts, by `unit_exponent`")]
 
 
 class Rate(Described, frozen=True, tag_field="kind", tag="rate"):
     """The rate of a clock in Hz, 0 while it is off."""
 
-    clock: Id
+    clock: Annotated[Id, says("its id")]
 
 
 Source = Constant | Wave | Steps | Temperature | Power | Rail | Rate
@@ -88,8 +90,8 @@ Source = Constant | Wave | Steps | Temperature | Power | Rail | Rate
 class Axis(Described, frozen=True):
     """One axis of a sensor that has several."""
 
-    name: Name
-    source: Source
+    name: Annotated[Name, says("as agents are told it")]
+    source: Annotated[Source, says("what it measures")]
     type: Annotated[str | Id | None, says("absent: as the sensor says")] = None
     unit_exponent: Annotated[Exponent | None, says("absent: as the sensor says")] = None
     noise: Annotated[
@@ -101,23 +103,23 @@ class Axis(Described, frozen=True):
         int, msgspec.Meta(ge=0, le=0x7FF_FFFF), says("the smallest step that it can tell; 0: not known")
     ] = 0
     resolution_exponent: Annotated[Exponent, says("its power of ten")] = 0
-    min: Value | None = None
-    max: Value | None = None
+    min: Annotated[Value | None, says("the lowest value that it gives")] = None
+    max: Annotated[Value | None, says("the highest")] = None
 
 
 class IntervalRange(Described, frozen=True):
     """Update intervals with even steps, in microseconds."""
 
-    min: Annotated[Positive, says("microseconds")]
-    max: Annotated[Positive, says("microseconds")]
-    step: Annotated[Positive, says("microseconds")]
+    min: Annotated[Positive, says("the shortest")]
+    max: Annotated[Positive, says("none is longer")]
+    step: Annotated[Positive, says("from one to the next")]
 
 
 class Sensor(Described, frozen=True):
     """A sensor: a ``source``, or ``axes`` with a source each."""
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     source: Annotated[Source | None, says("what a scalar sensor measures")] = None
     axes: Annotated[
         tuple[Axis, ...], msgspec.Meta(max_length=63), says("what one with several measures")
@@ -189,6 +191,7 @@ def problems(platform: Any) -> Iterator[str]:
             yield f"{place}.trip_points: a sensor with axes has none; leave them out"
         if sensor.read_us and not sensor.async_read:
             yield f"{place}.read_us: only an asynchronous reading takes time; set async_read or leave it out"
+        yield from repeated(f"{place}.axes", "name", [axis.name for axis in sensor.axes])
         yield from _type_problems(f"{place}.type", sensor.type)
         yield from _interval_problems(place, sensor)
         for number, axis in enumerate(sensor.parts):

@@ -5,7 +5,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.described import Described, Id, Microseconds, Name, Sharing, says
+from nodes.firmware.platform.described import (
+    Described,
+    Microseconds,
+    ResourceId,
+    ResourceName,
+    Sharing,
+    delay,
+    says,
+)
 from nodes.limits import LEVELS
 
 Microvolts = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
@@ -15,16 +23,16 @@ ModeId = Annotated[int, msgspec.Meta(ge=0, le=7)]
 class LevelRange(Described, frozen=True):
     """Evenly spaced levels, in microvolts (a VOLTAGE_DESCRIBE_LEVELS triplet)."""
 
-    min: Microvolts
-    max: Microvolts
-    step: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    min: Annotated[Microvolts, says("the lowest level")]
+    max: Annotated[Microvolts, says("no level is above")]
+    step: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1), says("from one level to the next")]
 
 
 class VoltageDomain(Described, frozen=True):
     """A voltage domain, in signed microvolts."""
 
-    id: Id
-    name: Name
+    id: ResourceId
+    name: ResourceName
     levels: Annotated[
         tuple[Microvolts, ...] | LevelRange, says("ascending, or a range; absent: fixed at `level`")
     ] = ()
@@ -46,6 +54,9 @@ def problems(platform: Any) -> Iterator[str]:
     for at, domain in enumerate(platform.voltage_domain):
         levels = domain.levels
         place = f"voltage_domain[{at}]"
+        yield from delay(f"{place}.set_us", domain.set_us, domain.async_set)
+        if len(set(domain.modes)) != len(domain.modes):
+            yield f"{place}.modes: a mode is there twice; give each once"
         if isinstance(levels, LevelRange):
             if levels.min > levels.max:
                 yield f"{place}.levels: min {levels.min} is above max {levels.max}; swap them"

@@ -283,8 +283,6 @@ class ClockService(Served):
         return [(self.rates, self._ask_rate), (self.parents, self._ask_parent), *settings]
 
     def reset(self, agent_id: int) -> None:
-        self.changed.withdraw(agent_id)
-        self.requested.withdraw(agent_id)
         self.holds.withdraw(agent_id)
         for votes, ask in ((self.states, self._ask_state), *self._others()):
             for clock_id in votes.withdraw(agent_id):

@@ -31,5 +31,5 @@ def _neighbours(rates: Rates, wanted: int) -> tuple[int | None, int | None]:
         return lower, lower if lower == wanted else lower + rates.step
     at = bisect_left(rates, wanted)
     if at < len(rates) and rates[at] == wanted:
-        return wanted, wanted
+        return rates[at], rates[at]
     return (rates[at - 1] if at else None), (rates[at] if at < len(rates) else None)

@@ -12,6 +12,7 @@ says so, an agent's own wish if it has one; then LEVEL_SET is judged by the agen
 from bisect import bisect_left, bisect_right
 
 from bus.scmi import perf
+from bus.scmi.fastchannel import FASTCHANNEL, DescribeFastchannelReply
 from bus.scmi.protocol import fits
 from bus.scmi.status import Status
 from nodes.firmware.hardware import Board
@@ -265,8 +266,6 @@ class PerfService(Served):
     # ---- what agents hold ---------------------------------------------------------------------
 
     def reset(self, agent_id: int) -> None:
-        self.limits_changed.withdraw(agent_id)
-        self.level_changed.withdraw(agent_id)
         self.holds.withdraw(agent_id)
         concerned = {
             one for votes in (self.levels, self.lows, self.highs) for one in votes.withdraw(agent_id)
@@ -285,13 +284,13 @@ class PerfService(Served):
         return [*votes, *self.holds.ledger(agent_id), *asked]
 
 
-def _described(channel: FastChannel) -> perf.DescribeFastchannelReply:
+def _described(channel: FastChannel) -> DescribeFastchannelReply:
     size = REGISTER_BYTES[channel.message]
     if channel.doorbell is None:
-        return perf.DescribeFastchannelReply(0, channel.rate_limit_us, channel.address, size, 0, 0, 0)
+        return DescribeFastchannelReply(0, channel.rate_limit_us, channel.address, size, 0, 0, 0)
     width = (channel.doorbell_bits // 8).bit_length() - 1
-    bits = perf.FASTCHANNEL.pack(doorbell_supported=1, doorbell_width_log2_bytes=width)
-    return perf.DescribeFastchannelReply(
+    bits = FASTCHANNEL.pack(doorbell_supported=1, doorbell_width_log2_bytes=width)
+    return DescribeFastchannelReply(
         bits,
         channel.rate_limit_us,
         channel.address,

@@ -7,6 +7,7 @@ power is above the cap is the board's business (``hardware/powercap.py``).
 from functools import partial
 
 from bus.scmi import powercap
+from bus.scmi.fastchannel import FASTCHANNEL, RATE_LIMIT, DescribeFastchannelReply
 from bus.scmi.powercap import POWERCAP_CAP_CHANGED
 from bus.scmi.protocol import fits
 from bus.scmi.status import Status
@@ -350,12 +351,12 @@ def _unusable(given: CapRange | Averaging, value: int, beyond: Status) -> Status
     return Status.INVALID_PARAMETERS if (value - given.min) % given.step else None
 
 
-def _described(channel: CapChannel) -> powercap.DescribeFastchannelReply:
+def _described(channel: CapChannel) -> DescribeFastchannelReply:
     width = (channel.doorbell_bits // 8).bit_length() - 1
     rung = channel.doorbell is not None
-    return powercap.DescribeFastchannelReply(
-        powercap.FASTCHANNEL.pack(doorbell_supported=rung, doorbell_width_log2_bytes=width if rung else 0),
-        powercap.RATE_LIMIT.pack(microseconds=channel.rate_limit_us),
+    return DescribeFastchannelReply(
+        FASTCHANNEL.pack(doorbell_supported=rung, doorbell_width_log2_bytes=width if rung else 0),
+        RATE_LIMIT.pack(microseconds=channel.rate_limit_us),
         channel.address,
         CHANNEL_BYTES,
         channel.doorbell or 0,

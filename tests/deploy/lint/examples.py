@@ -44,11 +44,11 @@ FILES = [
     one("unreadable", IVI, "ivi.dts", "nowhere.dts"),
     one("syntax", HOST, "chosen {", "chosen {{", "chosen {{"),
     one("syntax", IVI, "vcpus = 2", "vcpus = x", "vcpus = x"),
-    one("syntax", TOML, "area_bytes = 128", 'area_bytes = "128"', 'area_bytes = "128"'),
-    one("syntax", TOML, "trusted = true", "trused = true", "trused = true"),
+    one("platform-invalid", TOML, "area_bytes = 128", 'area_bytes = "128"', 'area_bytes = "128"'),
+    one("platform-invalid", TOML, "trusted = true", "trused = true", "trused = true"),
     one("syntax", HOST, "&scmi_shm_3 3", "&scmi_shm_33 3", "scmi_shm_33"),
     one("syntax", TOML, 'name = "automotive"', 'name = "automotive'),
-    one("syntax", TOML, 'name = "dom0"\n', "", "[[agent]]"),
+    one("platform-invalid", TOML, 'name = "dom0"\n', "", "[[agent]]"),
     one("property-after-subnode", GUEST, "\t\ti2c@", "\t\tlate = <1>;\n\t\ti2c@", "late = <1>"),
     one(
         "property-after-subnode", HOST, "\tchosen {", '\tlate;\n\t/* x { */ a = "b { c";\n\tchosen {', "late"
@@ -332,6 +332,13 @@ DOMAINS = [
 FIRMWARE = [
     one("platform-invalid", TOML, "smc_id = 0x82000006", "smc_id = 0x82000005", "smc_id = 0x82000005"),
     one("platform-invalid", TOML, "rate = 1_600_000_000\n", "rate = 5\n", "rate = 5"),
+    one(
+        "platform-invalid",
+        TOML,
+        "[[agent]]\nid = 0",
+        '[[vendor_protocol]]\nname = "of-a-plug-in-that-is-not-there"\n[[agent]]\nid = 0',
+        'name = "of-a-plug-in-that-is-not-there"',
+    ),
     one("channel-not-served", TOML, "smc_id = 0x82000006", "smc_id = 0x82000009", "0x82000006"),
     one(
         "channel-not-served", TOML, "smc_id = 0x82000003", "smc_id = 0x82000009", "arm,smc-id = <0x82000003>"

@@ -31,7 +31,7 @@ TABLES = {
                 Axis("x", Constant(1), min=-10, max=10, resolution=1),
                 Axis("y-with-a-very-long-name", Steps((1, 2, 3), 1000)),
             ),
-            type="m/s2",
+            type="metre_per_second_squared",
         ),
         Sensor(3, "specimen-of-others", Constant(3)),
     ),
