@@ -16,17 +16,9 @@ from nodes.firmware.platform.described import (
     tree,
     unknown,
 )
-from nodes.firmware.platform.perf import (
-    DoorbellAddress,
-    DoorbellBits,
-    DoorbellPreserve,
-    DoorbellSet,
-    FastRateLimit,
-    RegisterAddress,
-)
+from nodes.firmware.platform.fastchannels import FastChannel
 
 LEVELS = 15  # of one domain, its own included: a 4-bit count
-CHANNEL_BYTES = 4
 MICROWATTS = {"mW": 1000, "uW": 1}
 
 
@@ -60,19 +52,10 @@ class CapLevel(Described, frozen=True):
     cai: Annotated[Averaging, says("the averaging intervals of this cap")]
 
 
-class CapChannel(Described, frozen=True):
-    """A fast channel: the register that stands for one command, and its doorbell.
-
-    It is described to agents, and that is all: the register is in memory that nobody maps.
-    """
+class CapChannel(FastChannel, frozen=True):
+    """The register that stands for one command on a domain's own cap, and its doorbell; nobody maps it."""
 
     message: Annotated[Literal["CAP_GET", "CAP_SET", "PAI_GET", "PAI_SET"], says("the command")]
-    address: RegisterAddress
-    rate_limit_us: FastRateLimit = 0
-    doorbell: DoorbellAddress = None
-    doorbell_bits: DoorbellBits = 32
-    doorbell_set: DoorbellSet = 1
-    doorbell_preserve: DoorbellPreserve = 0
 
 
 class PowercapDomain(Described, frozen=True):
@@ -162,12 +145,3 @@ def _feature_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
         yield f"{place}.async_set: its cap is fixed; widen cap or leave async_set out"
     if domain.notify_measurements and not domain.monitoring:
         yield f"{place}.notify_measurements: nothing is measured; set it to false or monitoring to true"
-    messages = [channel.message for channel in domain.fastchannel]
-    for number, channel in enumerate(domain.fastchannel):
-        inner = f"{place}.fastchannel[{number}]"
-        if channel.address % CHANNEL_BYTES:
-            yield f"{inner}.address: {channel.address:#x} is not aligned to {CHANNEL_BYTES}; use one that is"
-        if channel.doorbell is not None and channel.doorbell % (channel.doorbell_bits // 8):
-            yield f"{inner}.doorbell: {channel.doorbell:#x} is not aligned to its width; use one that is"
-        if channel.message in messages[:number]:
-            yield f"{inner}.message: {channel.message} has a channel already; give each message one"
