@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.clocks import Clock, can_be
+from nodes.firmware.platform.choices import offers
+from nodes.firmware.platform.clocks import Clock
 from nodes.firmware.platform.described import Described, Id, Positive, ResourceId, ResourceName, Sharing, says
 from nodes.firmware.platform.fastchannels import FastChannel, RateLimit
 from nodes.firmware.platform.voltages import Microvolts, VoltageDomain, reachable
@@ -109,7 +110,7 @@ def _clock_problems(place: str, domain: PerfDomain, clock: Clock | None) -> Iter
         yield f"{place}.clock: {clock.name} follows its parent; name a clock with rates of its own"
         return
     for at, opp in enumerate(domain.opp):
-        if not can_be(clock.rates, opp.frequency_khz * 1000):
+        if not offers(clock.rates, opp.frequency_khz * 1000):
             yield (
                 f"{place}.opp[{at}].frequency_khz: {opp.frequency_khz} kHz is no rate of {clock.name}; "
                 "add the rate there or change the frequency"

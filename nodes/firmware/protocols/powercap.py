@@ -13,7 +13,8 @@ from bus.scmi.status import Status
 from nodes.firmware.hardware import Board
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
-from nodes.firmware.platform import Averaging, CapRange, PowercapDomain
+from nodes.firmware.platform import PowercapDomain
+from nodes.firmware.platform.choices import Range
 from nodes.firmware.platform.powercaps import LEVELS
 from nodes.firmware.protocols import fastchannel
 from nodes.firmware.protocols.powercap_watch import KIND, Measurements
@@ -332,17 +333,17 @@ class PowercapService(Served):
         return [*votes, *self._changed.ledger(agent_id), *self.measurements.ledger(agent_id)]
 
 
-def _configurable(given: CapRange | Averaging) -> bool:
+def _configurable(given: Range) -> bool:
     return given.min != given.max
 
 
-def _triplet(given: CapRange | Averaging) -> tuple[int, int, int]:
+def _triplet(given: Range) -> tuple[int, int, int]:
     """Least, most, step; a range with one value has no step."""
     return given.min, given.max, given.step if _configurable(given) else 0
 
 
-def _unusable(given: CapRange | Averaging, value: int, beyond: Status) -> Status | None:
+def _unusable(given: Range, value: int, beyond: Status) -> Status | None:
     """Why a value cannot be set: ``beyond`` outside the range, INVALID_PARAMETERS between two steps."""
     if not given.min <= value <= given.max:
         return beyond
-    return Status.INVALID_PARAMETERS if (value - given.min) % given.step else None
+    return None if given.has(value) else Status.INVALID_PARAMETERS
