@@ -86,7 +86,7 @@ def problems(platform: Any) -> Iterator[str]:
 
 def _follower_problems(at: int, clock: Clock) -> Iterator[str]:
     if not clock.parents:
-        yield f"clock[{at}].rates: give at least one rate, in ascending order, or parents that it follows"
+        yield f"clock[{at}].rates: there are none; give some in ascending order, or parents that it follows"
     if clock.rate:
         yield f"clock[{at}].rate: its rate follows its parent's; leave it out, or give rates"
 
@@ -102,7 +102,7 @@ def _rate_problems(at: int, clock: Clock) -> Iterator[str]:
         if len(rates) > RATES:
             yield f"clock[{at}].rates: {len(rates)} rates, the limit is {RATES}; give a range"
         if list(rates) != sorted(set(rates)):
-            yield f"clock[{at}].rates: give at least one rate, in ascending order, each once"
+            yield f"clock[{at}].rates: they are not in ascending order, each once; sort them"
     if not can_be(rates, clock.rate):
         yield f"clock[{at}].rate: {clock.rate} Hz is not one of its rates; choose one that is"
 

@@ -216,7 +216,7 @@ def _interval_problems(place: str, sensor: Sensor) -> Iterator[str]:
         if given.min > given.max:
             yield f"{place}.intervals_us: min {given.min} is above max {given.max}; swap them"
     elif list(given) != sorted(set(given)) or len(given) > INTERVALS:
-        yield f"{place}.intervals_us: give at most {INTERVALS}, in ascending order, each once"
+        yield f"{place}.intervals_us: not in ascending order, each once, or too many; give up to {INTERVALS}"
     if sensor.continuous and not given:
         yield f"{place}.continuous: updates need intervals_us; give at least one"
     for us in listed:

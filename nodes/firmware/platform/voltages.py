@@ -64,7 +64,7 @@ def problems(platform: Any) -> Iterator[str]:
             if len(levels) > LEVELS:
                 yield f"{place}.levels: {len(levels)} levels, the limit is {LEVELS}; give a range"
             if list(levels) != sorted(set(levels)):
-                yield f"{place}.levels: give them in ascending order, each once"
+                yield f"{place}.levels: they are not in ascending order, each once; sort them"
         if not reachable(domain, domain.level):
             yield f"{place}.level: {domain.level} uV is not one of its levels; choose one that is"
 
