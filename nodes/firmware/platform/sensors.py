@@ -14,6 +14,7 @@ from nodes.firmware.platform.described import (
     Positive,
     ResourceId,
     ResourceName,
+    last,
     repeated,
     says,
     unknown,
@@ -211,7 +212,7 @@ def _type_problems(place: str, kind: str | int | None) -> Iterator[str]:
 
 def _interval_problems(place: str, sensor: Sensor) -> Iterator[str]:
     given = sensor.intervals_us
-    listed = (given.min, given.max, given.step) if isinstance(given, IntervalRange) else given
+    listed = (given.min, last(given), given.step) if isinstance(given, IntervalRange) else given
     if isinstance(given, IntervalRange):
         if given.min > given.max:
             yield f"{place}.intervals_us: min {given.min} is above max {given.max}; swap them"

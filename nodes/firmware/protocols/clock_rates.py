@@ -4,6 +4,7 @@ from bisect import bisect_left
 
 from bus.scmi import clock
 from nodes.firmware.platform import RateRange
+from nodes.firmware.platform.described import last
 
 Rates = tuple[int, ...] | RateRange
 
@@ -24,8 +25,7 @@ def reachable(rates: Rates, wanted: int, flags: int) -> int | None:
 def _neighbours(rates: Rates, wanted: int) -> tuple[int | None, int | None]:
     """The nearest rates not above and not below ``wanted``; None where there is none."""
     if isinstance(rates, RateRange):
-        last = rates.min + (rates.max - rates.min) // rates.step * rates.step
-        if not rates.min <= wanted <= last:
+        if not rates.min <= wanted <= last(rates):
             return None, None
         lower = rates.min + (wanted - rates.min) // rates.step * rates.step
         return lower, lower if lower == wanted else lower + rates.step

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from bus.fields import Message, encode
 from bus.scmi import sensor
+from nodes.firmware.platform.described import last
 from nodes.firmware.platform.sensors import NUMBERS, Axis, IntervalRange, Sensor, interval_word
 
 NEW, NAMED = 0x20000, 0x30000  # since when descriptors are long, since when names are
@@ -132,11 +133,11 @@ def wanted_interval(one: Sensor, count: int, power: int, rounding: int) -> int |
 
 def _neighbours(given: tuple[int, ...] | IntervalRange, wanted: Fraction) -> tuple[int | None, int | None]:
     if isinstance(given, IntervalRange):
-        last = given.min + (given.max - given.min) // given.step * given.step
+        highest = last(given)
         if wanted < given.min:
             return None, given.min
-        if wanted > last:
-            return last, None
+        if wanted > highest:
+            return highest, None
         below = given.min + int((wanted - given.min) / given.step) * given.step
         return below, below + (given.step if below < wanted else 0)
     return (
