@@ -44,7 +44,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count. ``error_pair``: which word of a
     report in BASE_ERROR_EVENT is the message's header. ``reset_told_to_requester``: whether RESET_ISSUED also
     goes to the agent that asked for the reset. ``wrong_type``: the status for a message that is no
-    command. ``system_power_refusal``: for an agent that may not set the system's power state.
+    command. ``negotiates``: to which of the older versions with a layout an agent may go back.
+    ``system_power_refusal``: for an agent that may not set the system's power state.
 
     Transport: ``payload_bytes_max`` of a request; ``area``: shared memory with a channel status ("smt") or a
     bare message buffer ("msg"); ``wedges``: a bad doorbell leaves the channel busy for ever;
@@ -69,6 +70,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     missing: frozenset[str] = frozenset()
     unknown_message: Status = Status.NOT_FOUND
     payload: Literal["exact", "at_least"] = "exact"
+    negotiates: Literal["all", "same_major"] = "all"
     unknown_resource: Mapping[int, Status] = {}
     denied_resource: Literal["DENIED", "restricted", "NOT_FOUND", "unlisted"] = "DENIED"
     denied_protocol: Status = Status.DENIED
@@ -298,6 +300,9 @@ IMX_SM = _firmware(
     lists_denied_protocols=Difference(True, "LIST_PROTOCOLS does not look at permissions"),
     skip_at_end=Difference(
         Status.INVALID_PARAMETERS, "LIST_PROTOCOLS with a skip equal to the count is an error"
+    ),
+    negotiates=Difference(
+        "same_major", "negotiates an equal major version with a minor that is not above its own, no other"
     ),
 )
 IMX_SM = msgspec.structs.replace(

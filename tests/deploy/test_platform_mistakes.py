@@ -84,7 +84,11 @@ def errors(tmp_path: Path, text: str) -> tuple[str, list[str]]:
             'name = "söc"',
             "powercap_domain[0].name: 'söc' cannot be; give it a string of 1 to 63",
         ),
-        ("drive_strength = [2,", 'drive_strength = ["2",', "pin[0].configs[...]"),
+        (
+            "drive_strength = [2,",
+            'drive_strength = ["2",',
+            "pin[0].configs.drive_strength[0]: '2' cannot be; give",
+        ),
         (
             "",
             '[[right]]\nagent = 2\nallow = true\ncommands = ["RATE_SET"]',

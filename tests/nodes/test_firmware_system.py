@@ -42,9 +42,9 @@ def subscribe(bench: Bench, *agents: int) -> None:
         assert bench.status(agent, "system", "SYSTEM_POWER_STATE_NOTIFY", system.StateNotify(1)) is OK
 
 
-def message(bench: Bench, command: int) -> Status | int:
+def message(bench: Bench, command: int, agent: int = TWO) -> Status | int:
     ask = MessageAttributes(command)
-    reply = bench.call(MANAGER, "system", "PROTOCOL_MESSAGE_ATTRIBUTES", ask)
+    reply = bench.call(agent, "system", "PROTOCOL_MESSAGE_ATTRIBUTES", ask)
     attributes: int = reply.body.attributes if reply.status is OK else reply.status
     return attributes
 
@@ -101,6 +101,7 @@ def test_message_attributes(bench: Bench) -> None:
     assert message(made(warm_reset=False), SET) == 1 << 30
     silent = made(notify=False)
     assert message(silent, NOTIFY) is Status.NOT_SUPPORTED
+    assert message(bench, NOTIFY, MANAGER) is Status.NOT_SUPPORTED, "nothing can be sent to it"
     ask = system.StateNotify(1)
     assert silent.status(TWO, "system", "SYSTEM_POWER_STATE_NOTIFY", ask) is Status.NOT_SUPPORTED
     assert bench.status(DOM0, "system", "SYSTEM_POWER_STATE_NOTIFY", ask) is Status.NOT_SUPPORTED

@@ -26,7 +26,9 @@ Degrees = Annotated[int, msgspec.Meta(ge=0, le=359)]
 
 
 class RateRange(Range, frozen=True):
-    """A clock with evenly spaced rates, in Hz (a CLOCK_DESCRIBE_RATES triplet), such as a PLL."""
+    """A clock with evenly spaced rates, in Hz (a CLOCK_DESCRIBE_RATES triplet), such as a PLL. Agents are
+    told the highest that can be set, which is below `max` where the steps do not meet it.
+    """
 
     min: Annotated[Hertz, says("the lowest rate")]
     max: Annotated[Hertz, says("no rate is above")]

@@ -59,20 +59,21 @@ class TripPoints:
             if watched is not None:
                 watched[0].cancel()
         elif sensor_id not in self._watched:
-            self._look_again(sensor_id)
+            self._look_again(sensor_id, self._value(sensor_id))
 
     def _value(self, sensor_id: int) -> int | None:
         return None if self._sensors.failed(sensor_id) else self._sensors.values(sensor_id)[0]
 
-    def _look_again(self, sensor_id: int) -> None:
+    def _look_again(self, sensor_id: int, value: int | None) -> None:
         due_ns = self._sensors.next_sample_ns(sensor_id)
         timer = self._machine.schedule.at(due_ns, lambda: self._look(sensor_id))
-        self._watched[sensor_id] = (timer, self._value(sensor_id))
+        self._watched[sensor_id] = (timer, value)
 
     def _look(self, sensor_id: int) -> None:
         _, before = self._watched.pop(sensor_id)
         after = self._value(sensor_id)
-        self._look_again(sensor_id)
+        # A failed sensor keeps its last value: what it crosses meanwhile is told once it is mended.
+        self._look_again(sensor_id, before if after is None else after)
         if before is None or after is None or before == after:
             return
         for agent in list(self._subscribed.of(sensor_id)):
