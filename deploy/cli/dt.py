@@ -145,8 +145,8 @@ def guest(
 
     NAME is a guest of the xl.cfgs, a boot domain of the host tree, or somebody new with --agent. The
     configuration that goes with the tree is printed on standard error. The guest's own tree is not
-    read, so it need not exist yet. Registers, SCMI clocks, power domains and resets of its devices are
-    copied; what cannot be is a TODO in the source.
+    read, so it need not exist yet. Registers of its devices and what they use of SCMI are copied, each
+    with the provider that it needs; what cannot be copied is a TODO in the source.
 
     --way-back adds what platform.toml has for the agent: a second page in shmem, at the guest address
     after the first, with the interrupt "p2a" that says that a message is in it, and "a2p", the end of a

@@ -21,6 +21,7 @@ _REFERENCES = {
     "clocks": "#clock-cells",
     "assigned-clocks": "#clock-cells",
     "power-domains": "#power-domain-cells",
+    "performance-domains": "#performance-domain-cells",
     "resets": "#reset-cells",
     "dmas": "#dma-cells",
     "iommus": "#iommu-cells",

@@ -14,7 +14,10 @@ from nodes.devicetree import Node, Tree, TreeError
 from nodes.xen import binding, dom0
 from nodes.xen.dom0 import FIRMWARE_NODE, PASSTHROUGH
 
-REFERENCES = ("access-controllers", "clocks", "power-domains", "resets", "shmem")  # to what may be left out
+REFERENCES = (  # to what may be left out
+    *("access-controllers", "clocks", "power-domains", "performance-domains", "resets", "thermal-sensors"),
+    "shmem",
+)
 
 
 class Dom0Tree(msgspec.Struct, frozen=True):

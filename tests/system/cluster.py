@@ -110,13 +110,13 @@ class Cluster:
         )
         return self.supervisor
 
-    def start(self, *words: object) -> "subprocess.Popen[str]":
+    def start(self, *words: object, **variables: str) -> "subprocess.Popen[str]":
         """``trapline up`` in the foreground; does not wait until it is ready."""
-        return self.begin("up", "--run-dir", self.run, *words)
+        return self.begin("up", "--run-dir", self.run, *words, **variables)
 
-    def up(self, *words: object) -> "Cluster":
+    def up(self, *words: object, **variables: str) -> "Cluster":
         """Start a platform and wait until it is ready."""
-        started = self.start(*words)
+        started = self.start(*words, **variables)
         eventually(lambda: self._ready(started.pid) or started.poll() is not None, "ready")
         if started.poll() is not None:
             raise AssertionError(f"up ended with {started.returncode}: {started.communicate()}")
