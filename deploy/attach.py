@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -102,7 +103,6 @@ class Attachment:
 
     def _serve_client(self, client: socket.socket) -> None:
         self.served.clients += 1
-        client.settimeout(PATIENCE_S)
         for _ in range(INBOXES_MAX):  # what was said before it came is not for this client
             before = self._look_into_inbox()
             self._has_inbox = before is not None  # the domain may be another than for the last client
@@ -130,7 +130,7 @@ class Attachment:
                 rest += chunk
                 while not self._stopping() and (found := first(rest)) is not None:
                     header, payload, rest = found
-                    client.sendall(self._exchange(header, payload))
+                    self._send(client, self._exchange(header, payload))
                     self._forward(client)
             else:
                 self._forward(client)
@@ -155,7 +155,17 @@ class Attachment:
         """What the platform said unasked."""
         if self._has_inbox:
             for header, payload in self._look_into_inbox() or ():
-                client.sendall(frame(header, payload))
+                self._send(client, frame(header, payload))
+
+    def _send(self, client: socket.socket, content: bytes) -> None:
+        """All of it, unless the end comes before. Raises TimeoutError for a client that does not read."""
+        patient_until = time.monotonic() + PATIENCE_S
+        while content and not self._stopping():
+            if select.select([], [client], [], LOOK_S)[1]:
+                with suppress(BlockingIOError):
+                    content = content[client.send(content, socket.MSG_DONTWAIT) :]
+            elif time.monotonic() > patient_until:
+                raise TimeoutError
 
     def _look_into_inbox(self) -> list[tuple[int, bytes]] | None:
         """The messages that wait; None when there is no inbox. A domain that is away has nothing to say."""

@@ -12,10 +12,11 @@ from pathlib import Path
 import bus
 from bus import reference
 from bus.scmi import PROTOCOLS
+from deploy import limits_table
 from deploy.interop import grid as interop
 from deploy.lint import rules
 from nodes import reference as nodes_reference
-from nodes.firmware import platform_keys, profile_table
+from nodes.firmware import ladder_table, platform_keys, profile_table
 
 ROOT = Path(bus.__file__).parent.parent
 Sections = Mapping[str, Callable[[], str]]
@@ -25,6 +26,7 @@ PAGES: Mapping[str, Sections] = {
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
     "deploy/lint/RULES.md": {"rules": rules.markdown},
     "deploy/interop/GRID.md": {"grid": interop.markdown},
+    "nodes/firmware/EL3.md": {"rungs": ladder_table.markdown, "limits": limits_table.markdown},
     "nodes/firmware/PROFILES.md": {"firmwares": profile_table.markdown},
     "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
     "deploy/platforms/README.md": {"platform": platform_keys.markdown},

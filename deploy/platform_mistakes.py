@@ -4,9 +4,11 @@ It knows the decoder's few sentences and asks the structs what a key takes. It j
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from nodes.firmware.key_types import WORDS, described, element, is_table, members, number, tag
 from nodes.firmware.platform import Platform
@@ -25,9 +27,8 @@ def told(complaint: str, raw: Any) -> str:
     """``complaint`` of the decoder about ``raw``, the file without types, as ``key: rule; fix``."""
     place = _PLACE.search(complaint)
     assert place is not None, "every part of it is optional"
-    path = (place["path"] or "").lstrip(".")
     said = complaint[: place.start()].replace("`", "")
-    hints, value = _walk(place["path"] or "", raw)
+    path, hints, value = _walk(place["path"] or "", raw)
     missing, unknown = _MISSING.search(said), _UNKNOWN.search(said)
     below = f"{path}." if path else ""
     if missing:
@@ -41,19 +42,42 @@ def told(complaint: str, raw: Any) -> str:
     return f"{path}: {shown} cannot be; give it {_words(hints)}{letters}"
 
 
-def _walk(path: str, raw: Any) -> tuple[list[Any], Any]:
-    """The types that are possible at ``path``, none where that cannot be told, and the value there."""
+def _walk(path: str, raw: Any) -> tuple[str, list[Any], Any]:
+    """What ``path`` leads to: the keys by name, the types that are possible, none if nobody can tell, the
+    value.
+    """
     hints: list[Any] = [Platform]
+    told = ""
     for name, index in _STEP.findall(path):
-        if name == "kind" and any(tag(one) for one in hints if is_table(one)):
+        step = name or index
+        if isinstance(raw, dict) and not name:
+            values = [get_args(one)[1] for one in _members(hints) if get_origin(one) is Mapping]
+            step, hints = _wrong(raw, values), values
+        elif name == "kind" and any(tag(one) for one in hints if is_table(one)):
             hints = [_kinds(hints)]
         elif name:
             hints = [hint for table in hints for hint in _key(table, name, raw)]
         else:
-            hints = [element(one) for hint in hints for one in members(hint) if element(one) is not None]
-        hints = [one for hint in hints for one in ([hint] if isinstance(hint, str) else _flat(hint))]
-        raw = _inside(raw, name or index)
-    return hints, raw
+            hints = [element(one) for one in _members(hints) if element(one) is not None]
+        hints = [one for hint in hints for one in _flat(hint)]
+        raw = _inside(raw, step)
+        told += f"[{step}]" if step.isdecimal() else f".{step}"
+    return told.lstrip("."), hints, raw
+
+
+def _members(hints: list[Any]) -> list[Any]:
+    return [one for hint in hints for one in members(hint)]
+
+
+def _wrong(raw: dict[str, Any], hints: list[Any]) -> str:
+    """The key of a table with free keys whose value is of none of the types; the decoder does not say."""
+    for key, value in raw.items():
+        for hint in hints:
+            try:
+                msgspec.convert(value, hint)
+            except msgspec.ValidationError:
+                return key
+    return "..."
 
 
 def _flat(hint: Any) -> Iterator[Any]:

@@ -97,6 +97,10 @@ class Child:
             while self.pipe.poll(0) and self.read():
                 pass
 
+    def signal(self, number: int) -> bool:
+        """Send it a signal; False if it has ended already, be it that nobody has noticed yet."""
+        return send_signal(self.pid, self._since, number)
+
     def terminate(self) -> None:
         self.stopping = True
         send_signal(self.pid, self._since, signal.SIGTERM)

@@ -313,11 +313,12 @@ class LocalEngine:
             self._forget(child)
 
     def inject(self, name: str, signal_name: str) -> int:
-        """A fault on purpose: a signal to a node's process; gives its pid."""
+        """A fault on purpose: a signal to a node's process; gives its pid. UserError if it has ended."""
         child = self.children[name]
         target = name if name in (FIRMWARE, XEN_NODE) else "guest"
+        if not child.signal(signal.Signals[f"SIG{signal_name}"]):
+            raise UserError(f"the process of {name} has just ended; see 'trapline status'")
         self.meters.counter("trapline_faults_injected_total")[(signal_name.lower(), target)] += 1
-        os.kill(child.pid, signal.Signals[f"SIG{signal_name}"])
         return child.pid
 
     # ---- numbers ------------------------------------------------------------------------------

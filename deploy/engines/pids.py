@@ -20,8 +20,10 @@ def runs(pid: int, since: str) -> bool:
     return bool(since) and started_at(pid) == since
 
 
-def send_signal(pid: int, since: str, number: int) -> None:
-    """Signal that process, if it still runs."""
+def send_signal(pid: int, since: str, number: int) -> bool:
+    """Signal that process; False if it does not run any more."""
     if runs(pid, since):
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+            return True
+    return False

@@ -58,7 +58,7 @@ class Delayed:
         For the message being handled now. ``silent``: the caller wants no delayed response. An agent that
         nothing can be sent to gets NOT_SUPPORTED, unless it is silent. If the agent has lost the right to
         the resource by then (to change it, or to read it without ``changes``), nothing is done and the
-        response says DENIED.
+        response says DENIED. It speaks the version in which the command came, whatever was negotiated since.
         """
         machine = self._machine
         if not silent and not machine.outbox.reaches(agent):

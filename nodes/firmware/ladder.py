@@ -33,6 +33,7 @@ from nodes.firmware.service import Answer, Handler, Service
 TYPE_MASK = header.HEADER.pack(message_type=3)
 COMMAND_MASK = header.HEADER.pack(protocol_id=0xFF, message_id=0xFF)
 ATTRIBUTES = 0x1  # the message that counts a protocol's resources
+MAJOR_AT = 16  # of a version
 _SUCCESS = Status.SUCCESS.word
 
 
@@ -254,8 +255,10 @@ class Ladder:
         return word if isinstance(word, Status) else MessageAttributesReply(word)
 
     def _negotiate(self, agent: int, service: Service, request: NegotiateVersion) -> Answer:
-        table = service.table
-        if request.version not in table.versions or request.version > self._offered(table):
+        table, wanted, offered = service.table, request.version, self._offered(service.table)
+        if wanted not in table.versions or wanted > offered:
+            return Status.NOT_SUPPORTED
+        if self._profile.negotiates == "same_major" and wanted >> MAJOR_AT != offered >> MAJOR_AT:
             return Status.NOT_SUPPORTED
         self._machine.negotiated.setdefault(agent, {})[table.id] = request.version
         self._assemble(agent)

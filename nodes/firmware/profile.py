@@ -44,7 +44,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     ``skip_beyond``: LIST_PROTOCOLS with skip equal to, or beyond, the count. ``error_pair``: which word of a
     report in BASE_ERROR_EVENT is the message's header. ``reset_told_to_requester``: whether RESET_ISSUED also
     goes to the agent that asked for the reset. ``wrong_type``: the status for a message that is no
-    command. ``system_power_refusal``: for an agent that may not set the system's power state.
+    command. ``negotiates``: to which of the older versions with a layout an agent may go back.
+    ``system_power_refusal``: for an agent that may not set the system's power state.
 
     Transport: ``payload_bytes_max`` of a request; ``area``: shared memory with a channel status ("smt") or a
     bare message buffer ("msg"); ``wedges``: a bad doorbell leaves the channel busy for ever;
@@ -57,7 +58,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     Protocols: ``clock_async``: whether rates can be set asynchronously at all; ``level_set_while_off``:
     whether a voltage level is taken while its domain is off (then it is supplied once it is on), or else with
     which status it is refused; ``limits_both_zero``: what PERFORMANCE_LIMITS_SET says to two zeros, which
-    leave both limits as they are.
+    leave both limits as they are; ``perf_limits``: whether the limits of all agents hold for everybody
+    ("common"), or each agent's for its own wish only.
 
     ``facts`` says for each field that differs what it stands for; ``options`` are the firmware's own.
     """
@@ -69,6 +71,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     missing: frozenset[str] = frozenset()
     unknown_message: Status = Status.NOT_FOUND
     payload: Literal["exact", "at_least"] = "exact"
+    negotiates: Literal["all", "same_major"] = "all"
     unknown_resource: Mapping[int, Status] = {}
     denied_resource: Literal["DENIED", "restricted", "NOT_FOUND", "unlisted"] = "DENIED"
     denied_protocol: Status = Status.DENIED
@@ -97,6 +100,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     clock_async: bool = True
     level_set_while_off: Status = Status.SUCCESS
     limits_both_zero: Status = Status.OUT_OF_RANGE
+    perf_limits: Literal["common", "own"] = "common"
     facts: Mapping[str, str] = {}
     options: Mapping[str, Option] = {}
 
@@ -215,6 +219,9 @@ OPTEE_SMT = _firmware(
     limits_both_zero=Difference(
         Status.SUCCESS, "performance limits of 0 and 0 are taken, and change nothing"
     ),
+    perf_limits=Difference(
+        "own", "a variant of its performance driver keeps limits by agent; the level goes into a new range"
+    ),
     wedges=TFA.difference("wedges"),
     header_reads=TFA.difference("header_reads"),
     failure=TFA.difference("failure"),
@@ -298,6 +305,9 @@ IMX_SM = _firmware(
     lists_denied_protocols=Difference(True, "LIST_PROTOCOLS does not look at permissions"),
     skip_at_end=Difference(
         Status.INVALID_PARAMETERS, "LIST_PROTOCOLS with a skip equal to the count is an error"
+    ),
+    negotiates=Difference(
+        "same_major", "negotiates an equal major version with a minor that is not above its own, no other"
     ),
 )
 IMX_SM = msgspec.structs.replace(

@@ -1,5 +1,6 @@
 """The attach stream: frames in and out, what is no frame, who is served, and the socket file."""
 
+import itertools
 import socket
 import stat
 import struct
@@ -244,6 +245,39 @@ def test_the_end_does_not_wait_for_what_a_client_has_sent_ahead(folder: Path, pl
         attachment.serve(file.listener)
     assert len(platform.asked) == 3
     assert attachment.served.messages == 3
+
+
+def test_the_end_does_not_wait_for_a_client_that_does_not_read(
+    folder: Path, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attach, "PATIENCE_S", float("inf"))
+    platform.act = lambda one: answer(one.header, bytes(4000))
+    looks = itertools.count()
+    answered: list[int] = []
+
+    def stopping() -> bool:
+        """Once nothing has been answered for a while: the client's buffer is full."""
+        answered.append(len(platform.asked))
+        return next(looks) > 5 and answered[-1] == answered[-4]
+
+    with SocketFile(folder / "s") as file, socket.socket(socket.AF_UNIX) as client:
+        attachment = Attachment("ivi", platform.ask, pytest.fail, stopping)
+        client.connect(str(file.path))
+        client.sendall(frame(1, b"") * 5000)
+        attachment.serve(file.listener)
+    assert 0 < len(platform.asked) < 5000
+
+
+def test_a_client_that_does_not_read_is_disconnected(
+    end: End, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attach, "PATIENCE_S", 0.0)
+    platform.act = lambda one: answer(one.header, bytes(4000))
+    with end.connect() as client, end.connect() as other:
+        client.sendall(frame(1, b"") * 5000)
+        other.sendall(frame(2, b""))
+        assert read(other)[:4] == struct.pack("<I", 2)
+    assert [line.startswith("the client did not read for 0 s") for line in end.said] == [True]
 
 
 def test_a_domain_that_got_a_way_back_meanwhile(end: End, platform: Platform) -> None:

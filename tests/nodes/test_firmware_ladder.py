@@ -231,6 +231,13 @@ def test_an_unknown_resource_may_be_an_invalid_parameter() -> None:
     assert send(bench, (0x11, 5), (99).to_bytes(4, "little")) is Status.NOT_FOUND
 
 
+@pytest.mark.parametrize(("version", "there"), [(0x3_0001, True), (0x3_0000, True), (0x2_0000, False)])
+def test_older_versions_may_be_of_the_same_major_only(version: int, there: bool) -> None:
+    bench = firmware(negotiates="same_major")
+    assert (negotiate(bench, "power", version) is Status.SUCCESS) is there
+    assert negotiate(firmware(), "power", version) is Status.SUCCESS
+
+
 def test_a_firmware_serves_what_it_serves() -> None:
     bench = firmware(protocols=(0x14,), versions={0x14: 0x2_0000})
     assert send(bench, (0x11, 0), b"") is Status.NOT_SUPPORTED

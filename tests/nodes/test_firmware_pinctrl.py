@@ -1,66 +1,40 @@
-"""Pin control on the bench: discovery, settings, functions, who holds what."""
+"""Pin control: discovery, the rungs that a selector moves, what a platform cannot say."""
 
 from typing import Any
 
 import msgspec
 import pytest
 
-from bus.fields import Message
 from bus.scmi import pinctrl
 from bus.scmi.status import Status
 from nodes.firmware.platform import (
     Device,
     Pin,
-    PinControl,
     PinFunction,
     PinGroup,
-    Platform,
     PlatformError,
     check,
 )
 from nodes.firmware.profile import SPEC_STRICT
-from tests.nodes.el3 import DOM0, MANAGER, PLATFORM, THREE, TWO, Bench
-from tests.nodes.unasked import platform
-from tests.nodes.unasked import reset as reset_agent
-
-OK, NO, BAD = Status.SUCCESS, Status.DENIED, Status.INVALID_PARAMETERS
-PIN, GROUP, FUNCTION, NOTHING = 0, 1, 2, 3
-PULL_UP, STRENGTH, OEM, OPEN_DRAIN = 0x4, 0xA, 0xC0, 0x7
-CONFIGS = {"drive_strength": (2, 4, 8), "bias_pull_up": (0, 1), "oem_192": ()}
-NONE = 0xFFFF_FFFF
-UART, SPI, GPIO = 0, 1, 2
-
-
-def described(**tables: Any) -> Platform:
-    """Eight pins, two groups that overlap in pin 2, functions for groups and one for single pins."""
-    given: dict[str, Any] = {
-        "pin": tuple(Pin(one, f"pin{one}", CONFIGS if one < 6 else {}) for one in range(8)),
-        "pin_group": (
-            PinGroup(0, "uart-group-with-a-long-name", (1, 0, 2)),
-            PinGroup(1, "spi", (2, 3)),
-        ),
-        "pin_function": (
-            PinFunction(UART, "uart", groups=(0,)),
-            PinFunction(SPI, "spi", groups=(1, 0)),
-            PinFunction(GPIO, "gpio", pins=(5, 4, 0), pin_only=True, gpio=True),
-        ),
-    }
-    return platform(**given | tables)
+from tests.nodes.el3 import MANAGER, PLATFORM, TWO, Bench
+from tests.nodes.pins import (
+    BAD,
+    FUNCTION,
+    GPIO,
+    GROUP,
+    NO,
+    OK,
+    PIN,
+    SPI,
+    call,
+    described,
+    status,
+)
 
 
 @pytest.fixture
 def bench() -> Bench:
     return Bench(described())
-
-
-def call(bench: Bench, name: str, request: Message, agent: int = TWO) -> Any:
-    """The body of the reply, or the status that is not SUCCESS."""
-    reply = bench.call(agent, "pinctrl", f"PINCTRL_{name}", request)
-    return reply.body if reply.status is OK else reply.status
-
-
-def status(bench: Bench, name: str, request: Message, agent: int = TWO) -> Status:
-    return bench.status(agent, "pinctrl", f"PINCTRL_{name}", request)
 
 
 # ---- discovery --------------------------------------------------------------------------------
@@ -172,260 +146,6 @@ def test_what_is_in_no_device_is_read_only() -> None:
 def test_an_unknown_identifier_may_be_an_invalid_parameter() -> None:
     strange = msgspec.structs.replace(SPEC_STRICT, unknown_resource={0x19: BAD})
     assert status(Bench(described(), profile=strange), "NAME_GET", pinctrl.NameGet(99, PIN)) is BAD
-
-
-# ---- settings ---------------------------------------------------------------------------------
-
-
-def settings(bench: Bench, kind: int, number: int, flag: int, type_: int = 0, *, skip: int = 0) -> Any:
-    word = pinctrl.SETTINGS_GET.pack(config_flag=flag, selector=kind, skip_configs=skip, config_type=type_)
-    body = call(bench, "SETTINGS_GET", pinctrl.SettingsGet(number, word))
-    if isinstance(body, Status):
-        return body
-    bits = pinctrl.NUM_CONFIGS.unpack(body.num_configs)
-    assert bits["returned"] == len(body.configs)
-    return (
-        body.function_selected,
-        {one.config_type: one.config_value for one in body.configs},
-        bits["remaining"],
-    )
-
-
-ONE, ALL, ONLY_FUNCTION = 0, 1, 2
-BOOT = {PULL_UP: 0, STRENGTH: 2, OEM: 0}
-
-
-def configure(
-    bench: Bench,
-    kind: int,
-    number: int,
-    *pairs: tuple[int, int],
-    function: int | None = None,
-    agent: int = TWO,
-) -> Status:
-    word = pinctrl.SETTINGS_CONFIGURE.pack(
-        function_id_valid=function is not None, num_configs=len(pairs), selector=kind
-    )
-    configs = tuple(pinctrl.PinConfig(*pair) for pair in pairs)
-    chosen = 0xDEAD if function is None else function
-    return status(
-        bench, "SETTINGS_CONFIGURE", pinctrl.SettingsConfigure(number, chosen, word, configs), agent
-    )
-
-
-def test_settings_at_boot(bench: Bench) -> None:
-    assert settings(bench, PIN, 0, ALL) == (NONE, BOOT, 0)
-    assert settings(bench, PIN, 7, ALL) == (NONE, {}, 0)
-    with_function = Bench(described(pin=(Pin(0, "p", {}, function=UART),), pin_group=(), pin_function=(
-        PinFunction(UART, "uart", pins=(0,), pin_only=True),
-    )))  # fmt: skip
-    assert settings(with_function, PIN, 0, ONLY_FUNCTION) == (UART, {}, 0)
-
-
-def test_what_was_set_is_read(bench: Bench) -> None:
-    assert configure(bench, PIN, 0, (PULL_UP, 1), (STRENGTH, 8), (OEM, 0xFFFF_FFFF)) is OK
-    wanted = {PULL_UP: 1, STRENGTH: 8, OEM: 0xFFFF_FFFF}
-    assert settings(bench, PIN, 0, ALL) == (NONE, wanted, 0)
-    assert settings(bench, PIN, 0, ONE, STRENGTH) == (NONE, {STRENGTH: 8}, 0)
-    assert settings(bench, PIN, 1, ALL) == (NONE, BOOT, 0), "no other pin"
-
-
-def test_a_group_is_its_pins(bench: Bench) -> None:
-    assert configure(bench, GROUP, 0, (STRENGTH, 4), function=UART) is OK
-    assert settings(bench, GROUP, 0, ALL) == (UART, BOOT | {STRENGTH: 4}, 0)
-    assert settings(bench, PIN, 1, ALL) == (UART, BOOT | {STRENGTH: 4}, 0)
-    assert settings(bench, PIN, 3, ALL) == (NONE, BOOT, 0)
-    assert configure(bench, PIN, 1, (STRENGTH, 8)) is OK
-    assert settings(bench, GROUP, 0, ALL) == (UART, {PULL_UP: 0, OEM: 0}, 0), "what all of them agree on"
-    assert settings(bench, GROUP, 0, ONE, STRENGTH) == (UART, {}, 0)
-    assert configure(bench, GROUP, 1, function=SPI) is OK
-    assert settings(bench, GROUP, 0, ONLY_FUNCTION) == (NONE, {}, 0), "pin 2 is in both"
-
-
-@pytest.mark.parametrize(
-    ("flag", "type_", "skip", "wanted"),
-    [
-        (ONE, OPEN_DRAIN, 0, Status.NOT_SUPPORTED),
-        (ONE, 0xFF, 0, Status.NOT_SUPPORTED),
-        (3, 0, 0, BAD),
-        (ALL, 0, 2, (NONE, {OEM: 0}, 0)),
-        (ALL, 0, 3, Status.OUT_OF_RANGE),
-    ],
-)
-def test_asking_for_settings(bench: Bench, flag: int, type_: int, skip: int, wanted: Any) -> None:
-    assert settings(bench, PIN, 0, flag, type_, skip=skip) == wanted
-
-
-def test_settings_come_in_pages_of_eleven() -> None:
-    many = {f"oem_{number}": () for number in range(192, 217)}
-    bench = Bench(described(pin=(Pin(0, "p", many),), pin_group=(), pin_function=()))
-    pages: list[Any] = []
-    while not pages or pages[-1][2]:
-        pages.append(settings(bench, PIN, 0, ALL, skip=11 * len(pages)))
-    assert [(len(page[1]), page[2]) for page in pages] == [(11, 14), (11, 3), (3, 0)]
-    assert [number for page in pages for number in page[1]] == list(range(192, 217))
-
-
-@pytest.mark.parametrize(
-    ("kind", "pairs", "function", "wanted"),
-    [
-        (PIN, ((STRENGTH, 3),), None, BAD),
-        (PIN, ((OPEN_DRAIN, 1),), None, Status.NOT_SUPPORTED),
-        (PIN, (), 99, Status.NOT_FOUND),
-        (PIN, (), UART, BAD),
-        (GROUP, (), GPIO, BAD),
-        (GROUP, (), UART, OK),
-        (PIN, (), GPIO, OK),
-        (PIN, (), None, OK),
-        (FUNCTION, (), None, BAD),
-        (NOTHING, (), None, BAD),
-    ],
-)
-def test_configuring(
-    bench: Bench, kind: int, pairs: tuple[tuple[int, int], ...], function: int | None, wanted: Status
-) -> None:
-    assert configure(bench, kind, 0, *pairs, function=function) is wanted
-
-
-def test_all_of_it_or_nothing(bench: Bench) -> None:
-    assert configure(bench, GROUP, 0, (PULL_UP, 1), (STRENGTH, 3), function=UART) is BAD
-    assert settings(bench, GROUP, 0, ALL) == (NONE, BOOT, 0)
-    assert bench.held(TWO).keys() == Bench(described()).held(TWO).keys()
-
-
-def test_a_function_that_may_not_be_read_may_not_be_applied() -> None:
-    devices = (Device(1, "pins", pin_groups=(0,)), Device(2, "uart", pin_functions=(UART,)))
-    bench = Bench(described(device=devices, default_permission="deny"))
-    bench.core.permissions.set_device(TWO, 1, True)
-    assert configure(bench, GROUP, 0, function=UART) is NO
-    assert configure(bench, GROUP, 0, function=SPI) is OK
-    bench.core.permissions.set_device(TWO, 2, True)
-    assert configure(bench, GROUP, 0, function=UART) is OK
-
-
-# ---- who holds what ---------------------------------------------------------------------------
-
-
-def take(bench: Bench, kind: int, number: int, agent: int = TWO) -> Status:
-    return status(bench, "REQUEST", pinctrl.Request(number, kind), agent)
-
-
-def give(bench: Bench, kind: int, number: int, agent: int = TWO) -> Status:
-    return status(bench, "RELEASE", pinctrl.Release(number, kind), agent)
-
-
-def test_the_first_owner_wins(bench: Bench) -> None:
-    assert take(bench, PIN, 5) is OK
-    assert take(bench, PIN, 5) is OK, "twice is as once"
-    assert take(bench, PIN, 5, THREE) is Status.IN_USE
-    assert give(bench, PIN, 5, THREE) is NO
-    assert give(bench, PIN, 5) is OK
-    assert give(bench, PIN, 5) is NO
-    assert take(bench, PIN, 5, THREE) is OK
-
-
-def test_members_of_a_group_count(bench: Bench) -> None:
-    assert take(bench, GROUP, 0) is OK
-    assert [take(bench, PIN, pin, THREE) for pin in range(4)] == [Status.IN_USE] * 3 + [OK]
-    assert take(bench, GROUP, 1, THREE) is Status.IN_USE, "pin 2 is in both"
-    assert take(bench, GROUP, 1) is Status.IN_USE, "and pin 3 is the other's now"
-    assert give(bench, PIN, 0) is NO, "the group was requested, not the pin"
-
-
-def test_a_pin_that_is_held_twice_by_one_agent(bench: Bench) -> None:
-    assert take(bench, GROUP, 0) is OK
-    assert take(bench, PIN, 0) is OK
-    assert give(bench, GROUP, 0) is OK
-    assert take(bench, PIN, 0, THREE) is Status.IN_USE
-    assert take(bench, PIN, 1, THREE) is OK
-    assert give(bench, PIN, 0) is OK
-    assert take(bench, PIN, 0, THREE) is OK
-
-
-def test_what_another_holds_is_not_configured(bench: Bench) -> None:
-    assert take(bench, PIN, 2) is OK
-    assert configure(bench, PIN, 2, (STRENGTH, 8), agent=THREE) is NO
-    assert configure(bench, GROUP, 1, (STRENGTH, 8), agent=THREE) is NO
-    assert configure(bench, PIN, 3, (STRENGTH, 8), agent=THREE) is OK
-    assert configure(bench, PIN, 2, (STRENGTH, 8)) is OK
-    assert give(bench, PIN, 2) is OK
-    assert configure(bench, PIN, 2, (STRENGTH, 4), agent=THREE) is OK
-
-
-def test_a_reset_releases_and_restores(bench: Bench) -> None:
-    nothing = bench.held(TWO)
-    assert take(bench, GROUP, 0) is OK
-    assert configure(bench, GROUP, 0, (STRENGTH, 8), function=UART) is OK
-    held = bench.held(TWO)
-    assert {thing: held[thing] for thing in held if thing not in nothing} == {
-        "pin_group 0 requested": 1,
-        **{f"pin {pin} settings": 1 for pin in (0, 1, 2)},
-    }
-    reset_agent(bench, TWO)
-    assert bench.held(TWO) == nothing
-    assert settings(bench, GROUP, 0, ALL) == (NONE, BOOT, 0)
-    assert take(bench, PIN, 0, THREE) is OK
-
-
-def test_a_reset_leaves_what_others_set_since(bench: Bench) -> None:
-    assert configure(bench, PIN, 0, (STRENGTH, 8)) is OK
-    assert configure(bench, PIN, 0, (STRENGTH, 4), agent=THREE) is OK
-    reset_agent(bench, TWO)
-    assert settings(bench, PIN, 0, ONE, STRENGTH) == (NONE, {STRENGTH: 4}, 0)
-    reset_agent(bench, THREE)
-    assert settings(bench, PIN, 0, ONE, STRENGTH) == (NONE, {STRENGTH: 2}, 0)
-
-
-# ---- permissions by command -------------------------------------------------------------------
-
-
-def permit(bench: Bench, flags: int, agent: int = TWO, number: int = 0, caller: int = MANAGER) -> Status:
-    return status(bench, "SET_PERMISSIONS", pinctrl.SetPermissions(agent, number, flags), caller)
-
-
-ALLOW = 1 << 2
-
-
-def test_it_is_not_there_unless_the_platform_says_so(bench: Bench) -> None:
-    assert permit(bench, ALLOW) is Status.NOT_SUPPORTED
-
-
-@pytest.fixture
-def permitting() -> Bench:
-    return Bench(described(pin_control=PinControl(set_permissions=True), default_permission="deny"))
-
-
-def test_single_pins_are_given_and_taken(permitting: Bench) -> None:
-    assert take(permitting, PIN, 0) is NO
-    assert permit(permitting, ALLOW | PIN) is OK
-    assert permitting.held(TWO) == {"pin 0 permission": 1}
-    assert take(permitting, PIN, 0) is OK
-    assert take(permitting, PIN, 1) is NO
-    assert take(permitting, GROUP, 0) is NO
-    assert permit(permitting, PIN) is OK
-    assert status(permitting, "NAME_GET", pinctrl.NameGet(0, PIN)) is NO, "taken: not even read"
-    assert permit(permitting, ALLOW | GROUP) is OK
-    assert take(permitting, GROUP, 0) is OK
-    reset_agent(permitting, TWO)
-    assert permitting.held(TWO) == {}
-    assert take(permitting, GROUP, 0) is NO
-    assert status(permitting, "NAME_GET", pinctrl.NameGet(0, PIN)) is OK
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        ({"flags": ALLOW, "caller": TWO}, NO),
-        ({"flags": ALLOW, "caller": DOM0}, NO),
-        ({"flags": ALLOW | NOTHING}, BAD),
-        ({"flags": ALLOW | 8}, BAD),
-        ({"flags": ALLOW, "agent": 99}, Status.NOT_FOUND),
-        ({"flags": ALLOW, "number": 99}, Status.NOT_FOUND),
-        ({"flags": ALLOW | FUNCTION, "number": GPIO}, OK),
-    ],
-)
-def test_who_may_permit_what(permitting: Bench, given: dict[str, int], wanted: Status) -> None:
-    assert permit(permitting, **given) is wanted
 
 
 # ---- what a platform cannot say ---------------------------------------------------------------

@@ -1,6 +1,4 @@
-"""Power capping as agents see it: attributes by version, caps, intervals, measurements, notifications."""
-
-from typing import Any
+"""Power capping as agents see it: attributes by version, caps, intervals, measurements."""
 
 import pytest
 
@@ -20,51 +18,23 @@ from nodes.firmware.platform import (
 )
 from nodes.firmware.platform.perf import Opp
 from tests.nodes.el3 import DOM0, THREE, TWO, Bench
-from tests.nodes.unasked import Told, answer, negotiate, platform, reset, told, wait
-
-OK = Status.SUCCESS
-ROOT, FIXED, RICH, ALONE = range(4)
-ASYNC, SILENT = 2, 1
-DOMAINS = (
-    PowercapDomain(ROOT, "soc", CapRange(1, 100_000), Averaging(1000, 1000), base_uw=1_000_000),
-    PowercapDomain(
-        FIXED, "fixed", CapRange(50, 50), Averaging(1000, 1000), parent=ROOT, monitoring=False, notify=False,
-        notify_measurements=False,
-    ),
-    PowercapDomain(
-        RICH,
-        "a-domain-with-a-very-long-name",
-        CapRange(100, 1000, 50, boot=900),
-        Averaging(1000, 9000, 2000, boot=3000),
-        parent=ROOT,
-        unit="uW",
-        base_uw=700,
-        sustainable=800,
-        accuracy=2,
-        async_set=True,
-        set_us=100,
-        fastchannel=(CapChannel("CAP_SET", 0x5000_0000, 7, doorbell=0x5000_1000),),
-    ),
-    PowercapDomain(
-        ALONE,
-        "alone",
-        CapRange(10, 100),
-        Averaging(1000, 2000),
-        unit="abstract",
-        unit_uw=250,
-        base_uw=1000,
-        cai=Averaging(100, 300, 100),
-        levels=(CapLevel("peak", CapRange(10, 200, 10), Averaging(10, 20, 5)),),
-        async_set=True,
-        set_us=100,
-        sharing="exclusive",
-        every_measurement=False,
-    ),
-)  # fmt: skip
-
-
-def made(version: int = 0x20000) -> Bench:
-    return Bench(platform(powercap_domain=DOMAINS, powercap_version=version))
+from tests.nodes.powercaps import (
+    ALONE,
+    ASYNC,
+    DOMAINS,
+    FIXED,
+    OK,
+    RICH,
+    ROOT,
+    SILENT,
+    ask,
+    attributes,
+    cap,
+    capped,
+    interval,
+    made,
+)
+from tests.nodes.unasked import Told, answer, negotiate, platform, reset, wait
 
 
 @pytest.fixture
@@ -72,30 +42,7 @@ def bench() -> Bench:
     return made()
 
 
-def ask(bench: Bench, name: str, request: Any, agent: int = TWO) -> Any:
-    return answer(bench, agent, "powercap", f"POWERCAP_{name}", request)
-
-
-def cap(bench: Bench, domain: int, value: int, agent: int = TWO, *, flags: int = 0, cpli: int = 0) -> Status:
-    found = ask(bench, "CAP_SET", powercap.CapSet(domain, cpli, flags, value), agent)
-    return found if isinstance(found, Status) else OK
-
-
-def capped(bench: Bench, domain: int, cpli: int = 0) -> int:
-    value: int = ask(bench, "CAP_GET", powercap.CapGet(domain, cpli)).power_cap
-    return value
-
-
-def interval(bench: Bench, domain: int, value: int, agent: int = TWO) -> Status:
-    found = ask(bench, "PAI_SET", powercap.PaiSet(domain, 0, value), agent)
-    return found if isinstance(found, Status) else OK
-
-
 # ---- what there is ----------------------------------------------------------------------------
-
-
-def attributes(bench: Bench, domain: int, agent: int = TWO) -> Any:
-    return ask(bench, "DOMAIN_ATTRIBUTES", powercap.DomainAttributes(domain), agent)
 
 
 def test_the_default_version_is_the_last_final_one(bench: Bench) -> None:
@@ -282,149 +229,6 @@ def test_measurements_are_in_the_unit_of_the_domain(bench: Bench) -> None:
     assert ask(bench, "MEASUREMENTS_GET", powercap.MeasurementsGet(FIXED)) is Status.NOT_SUPPORTED
 
 
-# ---- notifications ----------------------------------------------------------------------------
-
-
-def test_a_changed_cap_is_told_when_it_changes(bench: Bench) -> None:
-    for agent in (TWO, THREE):
-        assert ask(bench, "CAP_NOTIFY", powercap.CapNotify(RICH, 1), agent) is not None
-    assert cap(bench, RICH, 500) is OK
-    changed = powercap.CapChanged(TWO, RICH, 500, 3000, 0)
-    assert told(bench) == [
-        Told(TWO, "POWERCAP_CAP_CHANGED", changed, bytes=16),
-        Told(THREE, "POWERCAP_CAP_CHANGED", changed, bytes=16),
-    ]
-    assert cap(bench, RICH, 600, THREE) is OK
-    assert told(bench) == [], "500 is still the lowest"
-    assert interval(bench, RICH, 1000, THREE) is OK
-    assert [one.body.interval for one in told(bench)] == [1000, 1000]
-    reset(bench, TWO)
-    assert [(one.agent, one.body.power_cap) for one in told(bench)] == [(THREE, 600)]
-    assert ask(bench, "CAP_NOTIFY", powercap.CapNotify(FIXED, 1)) is Status.NOT_SUPPORTED
-
-
-def watch(bench: Bench, domain: int, low: int, high: int, enable: int = 1) -> Any:
-    return ask(bench, "MEASUREMENTS_NOTIFY", powercap.MeasurementsNotify(domain, enable, low, high))
-
-
-def test_thresholds_0_and_0_are_every_measurement_where_the_domain_says_so(bench: Bench) -> None:
-    watch(bench, RICH, 0, 0)
-    came = wait(bench, 9100)
-    assert (
-        came
-        == [
-            Told(
-                TWO, "POWERCAP_MEASUREMENTS_CHANGED", powercap.MeasurementsChanged(0, RICH, 700, 0), bytes=12
-            )
-        ]
-        * 3
-    )
-    watch(bench, RICH, 0, 0, enable=0)
-    assert bench.core.deadline_ns() is None
-    watch(bench, ALONE, 0, 0)
-    assert len(wait(bench, 9100)) == 1, "the power left 0 to 0 once"
-
-
-@pytest.mark.parametrize(("low", "high", "count"), [(0, 699, 1), (701, 800, 1), (700, 700, 0), (0, 700, 0)])
-def test_who_gave_thresholds_is_told_once_when_the_power_leaves_them(
-    bench: Bench, low: int, high: int, count: int
-) -> None:
-    watch(bench, RICH, low, high)
-    assert len(wait(bench, 30_000)) == count
-
-
-def test_thresholds_that_contradict_each_other(bench: Bench) -> None:
-    assert watch(bench, RICH, 2, 1) is Status.INVALID_PARAMETERS
-    assert watch(bench, FIXED, 1, 2) is Status.NOT_SUPPORTED
-    assert bench.held(TWO) == {}
-
-
-def test_measurements_follow_a_new_interval(bench: Bench) -> None:
-    watch(bench, RICH, 0, 0)
-    assert interval(bench, RICH, 1000) is OK
-    assert len(wait(bench, 5100)) == 5
-
-
-def test_a_reset_frees_everything(bench: Bench) -> None:
-    assert cap(bench, RICH, 500) is OK
-    assert interval(bench, RICH, 1000) is OK
-    ask(bench, "CAP_NOTIFY", powercap.CapNotify(RICH, 1))
-    watch(bench, RICH, 1, 2)
-    assert set(bench.held(TWO)) == {
-        "powercap_domain 2 cap",
-        "powercap_domain 2 interval",
-        "powercap_domain 2 POWERCAP_CAP_CHANGED",
-        "powercap_domain 2 POWERCAP_MEASUREMENTS_CHANGED",
-    }
-    reset(bench, TWO)
-    assert bench.held(TWO) == {}
-    assert bench.core.deadline_ns() is None
-    assert ask(bench, "PAI_GET", powercap.PaiGet(RICH)).interval == 3000
-
-
-# ---- version 3 --------------------------------------------------------------------------------
-
-
-def test_levels_of_the_third_version() -> None:
-    bench = made(0x30000)
-    body = attributes(bench, ALONE)
-    bits = powercap.DOMAIN.unpack(body.attributes)
-    assert (bits["num_cpl"], bits["cai_configurable"], bits["cap_change_notify"]) == (2, 1, 1)
-    assert (body.min_cai, body.max_cai, body.cai_step) == (100, 300, 100)
-    peak = ask(bench, "CPC_ATTRIBUTES", powercap.CpcAttributes(ALONE, 1))
-    assert peak.desc == (powercap.CplDescriptor(1, 1, 10, 200, 10, 10, 20, 5, "peak"),)
-    first = ask(bench, "CPC_ATTRIBUTES", powercap.CpcAttributes(ALONE, 0))
-    assert powercap.NUM_CPL.unpack(first.num_cpl) == {"remaining": 1, "returned": 1}
-    assert ask(bench, "CPC_ATTRIBUTES", powercap.CpcAttributes(ALONE, 2)) is Status.INVALID_PARAMETERS
-    assert (cap(bench, ALONE, 150, cpli=1), cap(bench, ALONE, 150)) == (OK, Status.OUT_OF_RANGE)
-    assert (capped(bench, ALONE, 1), capped(bench, ALONE)) == (150, 0)
-    assert cap(bench, ALONE, 50, cpli=2) is Status.INVALID_PARAMETERS
-    assert ask(bench, "CAP_GET", powercap.CapGet(ALONE, 2)) is Status.INVALID_PARAMETERS
-
-
-@pytest.mark.parametrize(
-    ("domain", "cpli", "cai", "flags", "status"),
-    [
-        (ALONE, 0, 200, 0, None),
-        (ALONE, 1, 15, 0, None),
-        (ALONE, 1, 17, 0, Status.INVALID_PARAMETERS),
-        (ALONE, 0, 99, 0, Status.INVALID_PARAMETERS),
-        (ALONE, 2, 15, 0, Status.INVALID_PARAMETERS),
-        (ALONE, 0, 200, 1, Status.INVALID_PARAMETERS),
-        (RICH, 0, 1000, 0, Status.NOT_SUPPORTED),
-        (99, 0, 1000, 0, Status.NOT_FOUND),
-    ],
-)
-def test_setting_the_interval_of_a_cap(
-    domain: int, cpli: int, cai: int, flags: int, status: Status | None
-) -> None:
-    bench = made(0x30000)
-    found = ask(bench, "CAI_SET", powercap.CaiSet(domain, flags, cai, cpli))
-    if status is not None:
-        assert found is status
-        assert bench.held(TWO) == {}
-    else:
-        assert ask(bench, "CAI_GET", powercap.CaiGet(domain, cpli)).cai == cai
-    assert ask(bench, "CAI_GET", powercap.CaiGet(ALONE, 2)) is Status.INVALID_PARAMETERS
-
-
-def test_each_version_is_told_in_its_own_words() -> None:
-    bench = made(0x30000)
-    negotiate(bench, THREE, "powercap", 0x20000)
-    for agent in (TWO, THREE):
-        ask(bench, "CAP_NOTIFY", powercap.CapNotify(ALONE, 1), agent)
-    assert cap(bench, ALONE, 150, cpli=1) is OK
-    assert cap(bench, ALONE, 50) is OK
-    came = sorted(told(bench), key=lambda one: one.agent)
-    assert [(one.agent, one.bytes, one.body) for one in came] == [
-        (TWO, 20, powercap.CapChanged(TWO, ALONE, 150, 10, 1)),
-        (TWO, 20, powercap.CapChanged(TWO, ALONE, 50, 100, 0)),
-        (THREE, 16, powercap.CapChanged(TWO, ALONE, 50, 1000, 0)),
-    ]
-    watch(bench, RICH, 0, 0)
-    assert [(one.bytes, one.body.mai) for one in wait(bench, 3100)] == [(16, 3000)]
-
-
 # ---- what platform.toml may not say -----------------------------------------------------------
 
 RANGE, PAI = CapRange(1, 10), Averaging(1, 1)
@@ -445,7 +249,10 @@ FIFTEEN = tuple(CapLevel(str(n), RANGE, PAI) for n in range(15))
         ((PowercapDomain(0, "a", RANGE, PAI, set_us=1),), "only an asynchronous set"),
         ((PowercapDomain(0, "a", CapRange(1, 1), PAI, async_set=True),), "its cap is fixed"),
         ((PowercapDomain(0, "a", RANGE, PAI, monitoring=False),), "nothing is measured"),
-        ((PowercapDomain(0, "a", RANGE, PAI, fastchannel=(CapChannel("CAP_GET", 2),)),), "not aligned to 4"),
+        (
+            (PowercapDomain(0, "a", RANGE, PAI, fastchannel=(CapChannel("CAP_GET", 2),)),),
+            "not 4-byte",
+        ),
         ((PowercapDomain(0, "a", RANGE, PAI, fastchannel=TWICE),), "has a channel already"),
         (tuple(PowercapDomain(n, str(n), RANGE, PAI, perf_domains=(1,)) for n in (1, 2)), "list it in one"),
         ((PowercapDomain(0, "a", RANGE, PAI, levels=FIFTEEN),), "the limit is 14"),

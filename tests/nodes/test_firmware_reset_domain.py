@@ -153,6 +153,18 @@ def test_a_failure_is_told_at_once_or_later() -> None:
     assert send(bench, PULSE) is OK
 
 
+@pytest.mark.parametrize(("first", "left"), [(ASSERT, False), (RELEASE, True)])
+def test_a_line_that_failed_follows_once_it_is_mended(first: int, left: bool) -> None:
+    """The agent is reset meanwhile: the line is as at boot, not as it was stuck."""
+    bench = bench_with(changed(asserted=left))
+    assert send(bench, first) is OK
+    bench.core.board.resets.fail(1, True)
+    reset_agent(bench, TWO)
+    assert board(bench) == (0, not left)
+    bench.core.board.resets.fail(1, False)
+    assert board(bench) == (0, left)
+
+
 def test_the_right_may_be_gone_by_then() -> None:
     bench = bench_with(changed(sharing="anyone"), device=(Device(1, "all", reset_domains=(1,)),))
     assert send(bench, LATER) is OK

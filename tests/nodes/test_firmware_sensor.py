@@ -14,7 +14,7 @@ OK = Status.SUCCESS
 HIGHEST = 2**63 - 1
 PLAIN, RICH, AXES, STEPPED = 0, 3, 4, 7
 SENSORS = (
-    Sensor(STEPPED, "stepped", Constant(-5), intervals_us=IntervalRange(1000, 9000, 2000)),
+    Sensor(STEPPED, "stepped", Constant(-5), intervals_us=IntervalRange(1000, 9500, 2000)),
     Sensor(PLAIN, "plain", Constant(42), enabled=False),
     Sensor(
         RICH,

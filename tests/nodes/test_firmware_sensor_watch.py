@@ -291,6 +291,19 @@ def test_a_disabled_sensor_does_not_tell_and_a_failed_one_neither() -> None:
     assert len(wait(bench, 8000)) == 2
 
 
+def test_what_a_failed_sensor_crosses_is_told_once_it_is_mended() -> None:
+    bench = made(LADDER)
+    trip(bench, TWO, 0, RISING, 5)
+    assert listen(bench, TWO) is OK
+    sensors = bench.core.board.sensors
+    sensors.fail(0, True)
+    assert wait(bench, 1500) == []
+    assert sensors.values(0) == (10,)
+    sensors.fail(0, False)
+    (event,) = wait(bench, 1000)
+    assert event.body == sensor.TripPointEvent(0, 0, 1 << 16)
+
+
 def test_heat_trips() -> None:
     hot = Sensor(0, "temp", HEAT, type="celsius", unit_exponent=-3, trip_points=1, sample_us=1000)
     bench = made(hot, **BOARD)

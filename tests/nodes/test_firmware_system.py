@@ -8,9 +8,8 @@ from bus.scmi.protocol import MessageAttributes
 from bus.scmi.status import Status
 from nodes.contract import Log, Tick
 from nodes.firmware import profile as profiles
-from nodes.firmware.ledger import things
 from nodes.firmware.platform import PlatformError, PowerDomain, SystemPower
-from tests.nodes.el3 import DOM0, MANAGER, THREE, TWO, Bench
+from tests.nodes.el3 import DOM0, MANAGER, THREE, TWO, Bench, things
 from tests.nodes.unasked import Told, negotiate, platform, reset, told, wait
 
 OK = Status.SUCCESS
@@ -43,9 +42,9 @@ def subscribe(bench: Bench, *agents: int) -> None:
         assert bench.status(agent, "system", "SYSTEM_POWER_STATE_NOTIFY", system.StateNotify(1)) is OK
 
 
-def message(bench: Bench, command: int) -> Status | int:
+def message(bench: Bench, command: int, agent: int = TWO) -> Status | int:
     ask = MessageAttributes(command)
-    reply = bench.call(MANAGER, "system", "PROTOCOL_MESSAGE_ATTRIBUTES", ask)
+    reply = bench.call(agent, "system", "PROTOCOL_MESSAGE_ATTRIBUTES", ask)
     attributes: int = reply.body.attributes if reply.status is OK else reply.status
     return attributes
 
@@ -102,6 +101,7 @@ def test_message_attributes(bench: Bench) -> None:
     assert message(made(warm_reset=False), SET) == 1 << 30
     silent = made(notify=False)
     assert message(silent, NOTIFY) is Status.NOT_SUPPORTED
+    assert message(bench, NOTIFY, MANAGER) is Status.NOT_SUPPORTED, "nothing can be sent to it"
     ask = system.StateNotify(1)
     assert silent.status(TWO, "system", "SYSTEM_POWER_STATE_NOTIFY", ask) is Status.NOT_SUPPORTED
     assert bench.status(DOM0, "system", "SYSTEM_POWER_STATE_NOTIFY", ask) is Status.NOT_SUPPORTED
@@ -165,7 +165,7 @@ def test_nobody_is_told_of_what_the_restart_itself_changes(bench: Bench) -> None
     assert wait(bench, 1) == []
     for agent in (TWO, THREE):
         record = bench.core.last_reset[agent]
-        assert things(list(record.before)) == held[agent]
+        assert things(record.before) == held[agent]
         assert record.after == tuple(bench.core.ledger(agent))
         assert bench.held(agent) == {}
 

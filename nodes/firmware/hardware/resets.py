@@ -13,6 +13,7 @@ class Resets:
         self.asserted = {one.id for one in domains if one.asserted}
         self.pulses = dict.fromkeys(self.domains, 0)
         self.failed: set[int] = set()
+        self._missed: dict[int, bool] = {}
         self.on_change: list[Callable[[int], None]] = []
 
     def pulse(self, domain_id: int) -> bool:
@@ -24,8 +25,9 @@ class Resets:
         return True
 
     def hold(self, domain_id: int, asserted: bool) -> bool:
-        """Hold the line or let it go; False if the hardware failed."""
+        """Hold the line or let it go; False if the hardware failed: then it follows once it is mended."""
         if domain_id in self.failed:
+            self._missed[domain_id] = asserted
             return False
         if asserted is not (domain_id in self.asserted):
             if asserted:
@@ -41,6 +43,9 @@ class Resets:
             self.failed.add(domain_id)
         else:
             self.failed.discard(domain_id)
+            missed = self._missed.pop(domain_id, None)
+            if missed is not None:
+                self.hold(domain_id, missed)
 
     def _changed(self, domain_id: int) -> None:
         for tell in self.on_change:

@@ -81,6 +81,8 @@ def problems(platform: Any) -> Iterator[str]:
     for at, function in enumerate(platform.pin_function):
         yield from _members(f"pin_function[{at}].groups", function.groups, "pin_group", groups)
         yield from _members(f"pin_function[{at}].pins", function.pins, "pin", pins)
+        if not function.pins and not function.groups:
+            yield f"pin_function[{at}]: it can be given to nothing; name groups, or pins with pin_only"
         if function.pin_only and function.groups:
             yield f"pin_function[{at}].groups: a pin_only function has pins; move them to pins"
         if not function.pin_only and function.pins:

@@ -12,6 +12,7 @@ from bus.scmi.status import Status
 from nodes.firmware.hardware.sensors import Sensors
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
+from nodes.firmware.protocols.periodic import Periodic
 from nodes.firmware.schedule import Timer
 from nodes.firmware.subscriptions import NOBODY, Subscriptions
 
@@ -58,20 +59,21 @@ class TripPoints:
             if watched is not None:
                 watched[0].cancel()
         elif sensor_id not in self._watched:
-            self._look_again(sensor_id)
+            self._look_again(sensor_id, self._value(sensor_id))
 
     def _value(self, sensor_id: int) -> int | None:
         return None if self._sensors.failed(sensor_id) else self._sensors.values(sensor_id)[0]
 
-    def _look_again(self, sensor_id: int) -> None:
+    def _look_again(self, sensor_id: int, value: int | None) -> None:
         due_ns = self._sensors.next_sample_ns(sensor_id)
         timer = self._machine.schedule.at(due_ns, lambda: self._look(sensor_id))
-        self._watched[sensor_id] = (timer, self._value(sensor_id))
+        self._watched[sensor_id] = (timer, value)
 
     def _look(self, sensor_id: int) -> None:
         _, before = self._watched.pop(sensor_id)
         after = self._value(sensor_id)
-        self._look_again(sensor_id)
+        # A failed sensor keeps its last value: what it crosses meanwhile is told once it is mended.
+        self._look_again(sensor_id, before if after is None else after)
         if before is None or after is None or before == after:
             return
         for agent in list(self._subscribed.of(sensor_id)):
@@ -112,13 +114,12 @@ class Updates:
     def __init__(
         self, machine: Machine, sensors: Sensors, interval_us: Callable[[int], int], readings: Readings
     ) -> None:
-        self._machine = machine
         self._sensors = sensors
         self._interval_us = interval_us
         self._readings = readings
         self._subscribed = Subscriptions(machine, sensor.PROTOCOL, SENSOR_UPDATE, KIND)
         self._subscribed.on_lost = lambda _agent, sensor_id: self.plan(sensor_id)
-        self._planned: dict[int, tuple[Timer, int]] = {}
+        self._updates = Periodic(machine, self._wanted_us, self._update)
 
     def subscribe(self, agent: int, sensor_id: int, enable: int) -> Status:
         status = self._subscribed.set(agent, sensor_id, enable)
@@ -127,23 +128,12 @@ class Updates:
 
     def plan(self, sensor_id: int) -> None:
         """Begin, cease, or go on at another interval."""
-        interval_us = self._interval_us(sensor_id) if self._subscribed.of(sensor_id) else 0
-        timer, before_us = self._planned.get(sensor_id, (None, 0))
-        if interval_us == before_us:
-            return
-        if timer is not None:
-            timer.cancel()
-            del self._planned[sensor_id]
-        if interval_us:
-            self._go_on(sensor_id, interval_us)
+        self._updates.plan(sensor_id)
 
-    def _go_on(self, sensor_id: int, interval_us: int) -> None:
-        due_ns = self._machine.now_ns + interval_us * 1000
-        timer = self._machine.schedule.at(due_ns, lambda: self._update(sensor_id, interval_us))
-        self._planned[sensor_id] = (timer, interval_us)
+    def _wanted_us(self, sensor_id: int) -> int:
+        return self._interval_us(sensor_id) if self._subscribed.of(sensor_id) else 0
 
-    def _update(self, sensor_id: int, interval_us: int) -> None:
-        self._go_on(sensor_id, interval_us)
+    def _update(self, sensor_id: int, _interval_us: int) -> None:
         if not self._sensors.failed(sensor_id):
             message = sensor.Update(NOBODY, sensor_id, self._readings(sensor_id))
             self._subscribed.tell(sensor_id, message)

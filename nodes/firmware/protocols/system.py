@@ -69,9 +69,12 @@ class SystemService(Served):
             return system.SET_MESSAGE_ATTRIBUTES.pack(
                 warm_reset=settings.warm_reset, suspend=settings.suspend
             )
-        if command == "SYSTEM_POWER_STATE_NOTIFY" and not self._settings.notify:
+        if command == "SYSTEM_POWER_STATE_NOTIFY" and not self._notifies(self._machine.cause):
             return Status.NOT_SUPPORTED
         return 0
+
+    def _notifies(self, agent: int) -> bool:
+        return self._settings.notify and self._machine.outbox.reaches(agent)
 
     def state_set(self, agent: int, request: system.StateSet) -> Answer:
         state = request.system_state
