@@ -7,7 +7,6 @@ DOMAINS = 255  # as many as there are usable agent ids
 DOMAIN_FRAMES = 1 << 18  # machine frames that one domain may have or be allowed: 1 GiB of device memory
 CONSOLE_CALLS = 16  # console requests waiting in one guest
 AGENT_ID_MAX = 254  # u8 in the domain config, 255 is the invalid sentinel
-SMC_ARGUMENTS = 8
 CALL_TIMEOUT_NS = 2_000_000_000  # a guest's patience; Linux uses 30 ms, a loaded CI machine needs more
 DELAYED_TIMEOUT_NS = 5_000_000_000  # ... with a delayed response; Linux uses 2 s; below what a console waits
 DELAYED_CALLS = 32  # calls of one guest that wait for their delayed responses

@@ -7,16 +7,10 @@ that can be named, ``version`` the one that the two sides speak (0: the newest).
 from bus.fields import NEWEST, Bits, Field, Message, WrongSize, decode, is_there, layout
 from bus.scmi import header
 from bus.scmi.header import MessageType
-from bus.scmi.protocol import AnyCommand
 from bus.scmi.status import STATUS_BYTES, name, read
 from bus.scmi.tables import STANDARD, Tables
 
 SIGNED = "_signed"  # how the name of a part ends that is a number in two's complement
-
-
-def command_of(head: int, tables: Tables = STANDARD) -> AnyCommand | None:
-    """The table row that a message header names, or None."""
-    return tables.command(head)
 
 
 def message_name(head: int, tables: Tables = STANDARD) -> str:

@@ -66,12 +66,7 @@ def call(
     """
     protocol_id, message_id, command, protocol = parse_name(message, plugins.load().tables)
     if command is None or protocol is None:
-        if payload is None:
-            raise UserError(
-                f"{message}: not in the message tables, so its fields are unknown; give --payload HEX"
-            )
-        if version is not None:
-            raise UserError(f"--version {version}: {message} is not in the message tables; leave it out")
+        _only_bytes(message, payload, version)
     run = run_directory(name, run_dir)
     spoken = 0
     if command is not None and protocol is not None:
@@ -90,6 +85,16 @@ def call(
     else:
         _print(shown)
     ctx.exit(0 if shown["status"] == "SUCCESS" else 1)
+
+
+def _only_bytes(message: str, payload: str | None, version: str | None) -> None:
+    """Refuse what makes no sense for a message without a table."""
+    if payload is None:
+        raise UserError(
+            f"{message}: not in the message tables, so its fields are unknown; give --payload HEX"
+        )
+    if version is not None:
+        raise UserError(f"--version {version}: {message} is not in the message tables; leave it out")
 
 
 def _offered(run: RunDirectory, domain: str, protocol: Protocol) -> int:

@@ -19,8 +19,3 @@ class Entry(msgspec.Struct, frozen=True, order=True):
     def thing(self) -> str:
         """What is held, without how much: "clock 5 rate"."""
         return " ".join(part for part in (self.resource or self.protocol, self.what) if part)
-
-
-def things(entries: list[Entry]) -> dict[str, int]:
-    """A ledger as ``thing -> value``."""
-    return {entry.thing: entry.value for entry in entries}

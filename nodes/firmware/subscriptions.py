@@ -62,9 +62,7 @@ class Subscriptions:
         """The resources that somebody subscribed to, ascending."""
         return sorted(self._by_resource)
 
-    def tell(
-        self, resource_id: int, message: Message | Callable[[int], Message | None], but: int = -1
-    ) -> None:
+    def tell(self, resource_id: int, message: Made, but: int = -1) -> None:
         """Send to every subscriber except ``but``; a callable makes the message for one agent (None: none).
 
         An agent that may not subscribe to the resource any more hears nothing.

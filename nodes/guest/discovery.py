@@ -6,23 +6,24 @@ protocol: a platform may have thousands that are not this guest's.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from bus.fields import Bits
 from bus.scmi import base, clock, perf, pinctrl, power, powercap, reset, sensor, system, voltage
-from bus.scmi.protocol import Protocol
+from bus.scmi.protocol import AnyCommand, Protocol
 from nodes.guest.caller import Asking
 from nodes.guest.client import Client
 from nodes.guest.result import Result
 from nodes.limits import DISCOVERED
 
-FASTCHANNEL_COMMANDS = (
+PERF_FAST = (
     perf.PERFORMANCE_LIMITS_SET,
     perf.PERFORMANCE_LIMITS_GET,
     perf.PERFORMANCE_LEVEL_SET,
     perf.PERFORMANCE_LEVEL_GET,
 )
-POWERCAP_FASTCHANNEL_COMMANDS = (
+POWERCAP_FAST = (
     powercap.POWERCAP_CAP_GET,
     powercap.POWERCAP_CAP_SET,
     powercap.POWERCAP_PAI_GET,
@@ -70,45 +71,89 @@ def _has(told: Result[Any], bits: Bits, name: str) -> bool:
     return told.value is not None and bool(bits.get(told.value.attributes, name))
 
 
-def _power(client: Client) -> Asking[None]:
-    told = yield from client.call(power.PROTOCOL_ATTRIBUTES)
-    for one in _ids(told, power.ATTRIBUTES, "num_domains"):
-        found = yield from client.call(power.POWER_DOMAIN_ATTRIBUTES, power.DomainAttributes(one))
-        if _has(found, power.DOMAIN, "extended_name"):
-            yield from client.call(power.POWER_DOMAIN_NAME_GET, power.DomainNameGet(one))
+class Kind(NamedTuple):
+    """Resources that a protocol counts in its attributes, describes one by one, and names where 15 characters
+    are not enough. ``more`` asks what else there is to know of one, by its id and its description.
+    """
+
+    attributes: AnyCommand
+    counts: Bits
+    counted: str
+    describe: AnyCommand
+    description: Bits
+    name: AnyCommand
+    more: Callable[[Client, int, Result[Any]], Asking[None]] | None = None
+
+
+def _every(client: Client, kind: Kind) -> Asking[None]:
+    told = yield from client.call(kind.attributes)
+    for one in _ids(told, kind.counts, kind.counted):
+        found = yield from client.call(kind.describe, kind.describe.request(one))
+        if _has(found, kind.description, "extended_name"):
+            yield from client.call(kind.name, kind.name.request(one))
+        if found.ok and kind.more:
+            yield from kind.more(client, one, found)
+
+
+def _more_of_perf(client: Client, one: int, found: Result[Any]) -> Asking[None]:
+    yield from client.every_level(one)
+    for command in PERF_FAST if _has(found, perf.DOMAIN, "fastchannels") else ():
+        yield from client.call(
+            perf.PERFORMANCE_DESCRIBE_FASTCHANNEL, perf.DescribeFastchannel(one, command.id)
+        )
+
+
+def _more_of_clock(client: Client, one: int, found: Result[Any]) -> Asking[None]:
+    if _has(found, clock.CLOCK, "parents"):
+        yield from client.every_parent(one)
+    if _has(found, clock.CLOCK, "restricted"):
+        yield from client.call(clock.CLOCK_GET_PERMISSIONS, clock.GetPermissions(one))
+    yield from client.every_rate(one)
+
+
+def _more_of_voltage(client: Client, one: int, _found: Result[Any]) -> Asking[None]:
+    yield from client.every_voltage(one)
+
+
+def _more_of_powercap(client: Client, one: int, found: Result[Any]) -> Asking[None]:
+    yield from client.every_cap_level(one)
+    for command in POWERCAP_FAST if _has(found, powercap.DOMAIN, "fastchannels") else ():
+        yield from client.call(
+            powercap.POWERCAP_DESCRIBE_FASTCHANNEL, powercap.DescribeFastchannel(one, command.id, 0)
+        )
+
+
+KINDS = {
+    "power": Kind(
+        power.PROTOCOL_ATTRIBUTES, power.ATTRIBUTES, "num_domains",
+        power.POWER_DOMAIN_ATTRIBUTES, power.DOMAIN, power.POWER_DOMAIN_NAME_GET,
+    ),
+    "perf": Kind(
+        perf.PROTOCOL_ATTRIBUTES, perf.ATTRIBUTES, "num_domains",
+        perf.PERFORMANCE_DOMAIN_ATTRIBUTES, perf.DOMAIN, perf.PERFORMANCE_DOMAIN_NAME_GET, _more_of_perf,
+    ),
+    "clock": Kind(
+        clock.PROTOCOL_ATTRIBUTES, clock.ATTRIBUTES, "num_clocks",
+        clock.CLOCK_ATTRIBUTES, clock.CLOCK, clock.CLOCK_NAME_GET, _more_of_clock,
+    ),
+    "reset": Kind(
+        reset.PROTOCOL_ATTRIBUTES, reset.ATTRIBUTES, "num_domains",
+        reset.RESET_DOMAIN_ATTRIBUTES, reset.DOMAIN, reset.RESET_DOMAIN_NAME_GET,
+    ),
+    "voltage": Kind(
+        voltage.PROTOCOL_ATTRIBUTES, voltage.ATTRIBUTES, "num_domains",
+        voltage.VOLTAGE_DOMAIN_ATTRIBUTES, voltage.DOMAIN, voltage.VOLTAGE_DOMAIN_NAME_GET, _more_of_voltage,
+    ),
+    "powercap": Kind(
+        powercap.PROTOCOL_ATTRIBUTES, powercap.ATTRIBUTES, "num_domains",
+        powercap.POWERCAP_DOMAIN_ATTRIBUTES, powercap.DOMAIN, powercap.POWERCAP_DOMAIN_NAME_GET,
+        _more_of_powercap,
+    ),
+}  # fmt: skip
 
 
 def _system(client: Client) -> Asking[None]:
     yield from client.call(system.PROTOCOL_ATTRIBUTES)
-
-
-def _perf(client: Client) -> Asking[None]:
-    told = yield from client.call(perf.PROTOCOL_ATTRIBUTES)
-    for one in _ids(told, perf.ATTRIBUTES, "num_domains"):
-        found = yield from client.call(perf.PERFORMANCE_DOMAIN_ATTRIBUTES, perf.DomainAttributes(one))
-        if not found.ok:
-            continue
-        if _has(found, perf.DOMAIN, "extended_name"):
-            yield from client.call(perf.PERFORMANCE_DOMAIN_NAME_GET, perf.DomainNameGet(one))
-        yield from client.every_level(one)
-        for command in FASTCHANNEL_COMMANDS if _has(found, perf.DOMAIN, "fastchannels") else ():
-            wanted = perf.DescribeFastchannel(one, command.id)
-            yield from client.call(perf.PERFORMANCE_DESCRIBE_FASTCHANNEL, wanted)
-
-
-def _clock(client: Client) -> Asking[None]:
-    told = yield from client.call(clock.PROTOCOL_ATTRIBUTES)
-    for one in _ids(told, clock.ATTRIBUTES, "num_clocks"):
-        found = yield from client.call(clock.CLOCK_ATTRIBUTES, clock.ClockAttributes(one))
-        if not found.ok:
-            continue
-        if _has(found, clock.CLOCK, "extended_name"):
-            yield from client.call(clock.CLOCK_NAME_GET, clock.ClockNameGet(one))
-        if _has(found, clock.CLOCK, "parents"):
-            yield from client.every_parent(one)
-        if _has(found, clock.CLOCK, "restricted"):
-            yield from client.call(clock.CLOCK_GET_PERMISSIONS, clock.GetPermissions(one))
-        yield from client.every_rate(one)
 
 
 def _sensor(client: Client) -> Asking[None]:
@@ -126,39 +171,6 @@ def _sensor(client: Client) -> Asking[None]:
             axes = yield from client.every_axis(one.sensor_id)
             if any(sensor.AXIS_LOW.get(axis.attributes_low, "extended_name") for axis in axes.items):
                 yield from client.every_axis_name(one.sensor_id)
-
-
-def _reset(client: Client) -> Asking[None]:
-    told = yield from client.call(reset.PROTOCOL_ATTRIBUTES)
-    for one in _ids(told, reset.ATTRIBUTES, "num_domains"):
-        found = yield from client.call(reset.RESET_DOMAIN_ATTRIBUTES, reset.DomainAttributes(one))
-        if _has(found, reset.DOMAIN, "extended_name"):
-            yield from client.call(reset.RESET_DOMAIN_NAME_GET, reset.DomainNameGet(one))
-
-
-def _voltage(client: Client) -> Asking[None]:
-    told = yield from client.call(voltage.PROTOCOL_ATTRIBUTES)
-    for one in _ids(told, voltage.ATTRIBUTES, "num_domains"):
-        found = yield from client.call(voltage.VOLTAGE_DOMAIN_ATTRIBUTES, voltage.DomainAttributes(one))
-        if not found.ok:
-            continue
-        if _has(found, voltage.DOMAIN, "extended_name"):
-            yield from client.call(voltage.VOLTAGE_DOMAIN_NAME_GET, voltage.DomainNameGet(one))
-        yield from client.every_voltage(one)
-
-
-def _powercap(client: Client) -> Asking[None]:
-    told = yield from client.call(powercap.PROTOCOL_ATTRIBUTES)
-    for one in _ids(told, powercap.ATTRIBUTES, "num_domains"):
-        found = yield from client.call(powercap.POWERCAP_DOMAIN_ATTRIBUTES, powercap.DomainAttributes(one))
-        if not found.ok:
-            continue
-        if _has(found, powercap.DOMAIN, "extended_name"):
-            yield from client.call(powercap.POWERCAP_DOMAIN_NAME_GET, powercap.DomainNameGet(one))
-        yield from client.every_cap_level(one)
-        for command in POWERCAP_FASTCHANNEL_COMMANDS if _has(found, powercap.DOMAIN, "fastchannels") else ():
-            wanted = powercap.DescribeFastchannel(one, command.id, 0)
-            yield from client.call(powercap.POWERCAP_DESCRIBE_FASTCHANNEL, wanted)
 
 
 def _pinctrl(client: Client) -> Asking[None]:
@@ -193,13 +205,8 @@ def _vendor(client: Client, protocol: Protocol) -> Asking[None]:
 
 
 LOOKS: Mapping[str, Callable[[Client], Asking[None]]] = {
-    "power": _power,
+    **{key: partial(_every, kind=kind) for key, kind in KINDS.items()},
     "system": _system,
-    "perf": _perf,
-    "clock": _clock,
     "sensor": _sensor,
-    "reset": _reset,
-    "voltage": _voltage,
-    "powercap": _powercap,
     "pinctrl": _pinctrl,
 }

@@ -11,9 +11,9 @@ from deploy.engines.simulated import SimulatedEngine
 from deploy.toolstack import Toolstack, ToolstackError, Work
 from deploy.topology import Guest, load_shipped
 from deploy.xl.sci import ArmSci, IomemRange, SciType
-from nodes.firmware.ledger import things
 from nodes.guest import console
 from nodes.guest.core import GuestConfig
+from tests.nodes.el3 import things
 
 TOPOLOGY = load_shipped()
 IVI, TCU = TOPOLOGY.guests

@@ -1,6 +1,7 @@
 """A firmware core on the bench: SMCs in, what the page says back. No links, no time."""
 
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from bus.scmi import BY_KEY, header
 from bus.scmi.status import Status
 from nodes.contract import Boot, Received, Send
 from nodes.firmware.core import FirmwareCore
-from nodes.firmware.ledger import things
+from nodes.firmware.ledger import Entry
 from nodes.firmware.platform import (
     Agent,
     Clock,
@@ -71,6 +72,11 @@ class Reply(msgspec.Struct, frozen=True):
         assert self.status is Status.SUCCESS, self.status
         assert self.table is not None
         return decode(self.table, self.payload)
+
+
+def things(entries: Iterable[Entry]) -> dict[str, int]:
+    """What an agent holds, as ``thing -> value``."""
+    return {entry.thing: entry.value for entry in entries}
 
 
 class Bench:

@@ -4,7 +4,7 @@ from typing import Any
 
 from bus.scmi import perf
 from bus.scmi.status import Status
-from nodes.firmware.platform import Clock, FastChannel, Opp, PerfDomain, PowerDomain, VoltageDomain
+from nodes.firmware.platform import Clock, Opp, PerfChannel, PerfDomain, PowerDomain, VoltageDomain
 from tests.nodes.el3 import TWO, Bench
 from tests.nodes.unasked import Told, answer, platform
 
@@ -12,9 +12,9 @@ OK = Status.SUCCESS
 CPU, GPU, PLACES, FIXED, ALONE = range(5)
 OPPS = tuple(Opp(10 * at, at, 1000 * at, 700_000 + 1000 * at, at) for at in range(1, 11))
 FAST = (
-    FastChannel("LEVEL_SET", 0x4900_0004, 20, 0x4900_0100, 64, 0x2, 0xFD),
-    FastChannel("LEVEL_GET", 0x4900_0008),
-    FastChannel("LIMITS_SET", 0x4900_0010, doorbell=0x4900_0202, doorbell_bits=16),
+    PerfChannel("LEVEL_SET", 0x4900_0004, 20, 0x4900_0100, 64, 0x2, 0xFD),
+    PerfChannel("LEVEL_GET", 0x4900_0008),
+    PerfChannel("LIMITS_SET", 0x4900_0010, doorbell=0x4900_0202, doorbell_bits=16),
 )
 DOMAINS = (
     PerfDomain(CPU, "cpu", OPPS, sustained=70, level=50, clock=1, voltage_domain=2, power_domain=3),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bus.scmi import clock, perf, voltage
-from nodes.firmware.platform import Clock, FastChannel, LevelRange, Opp, PerfDomain, RateRange, VoltageDomain
+from nodes.firmware.platform import Clock, LevelRange, Opp, PerfChannel, PerfDomain, RateRange, VoltageDomain
 from tests.nodes.el3 import TWO, Bench
 from tests.nodes.unasked import answer, platform
 
@@ -38,9 +38,9 @@ FAST = {"message": "LEVEL_SET", "address": 4}
         (Opp, {"level": 1}, "frequency_khz", 0, U32),
         (Opp, {"level": 1}, "latency_us", 0, 0xFFFF),
         (PerfDomain, {"id": 1, "name": "p"}, "rate_limit_us", 0, 0xF_FFFF),
-        (FastChannel, FAST, "address", 1, I64),
-        (FastChannel, FAST, "rate_limit_us", 0, 0xF_FFFF),
-        (FastChannel, FAST, "doorbell_set", 0, I64),
+        (PerfChannel, FAST, "address", 1, I64),
+        (PerfChannel, FAST, "rate_limit_us", 0, 0xF_FFFF),
+        (PerfChannel, FAST, "doorbell_set", 0, I64),
     ],
 )
 def test_the_ends_of_a_key(table: Any, rest: dict[str, Any], key: str, lowest: int, highest: int) -> None:
@@ -64,12 +64,12 @@ def test_what_is_not_said() -> None:
     assert msgspec.convert(RAIL, VoltageDomain).set_us == 0
     opp = msgspec.convert({"level": 1}, Opp)
     assert (opp.power_cost, opp.frequency_khz, opp.latency_us) == (0, 0, 0)
-    fast = msgspec.convert(FAST, FastChannel)
+    fast = msgspec.convert(FAST, PerfChannel)
     assert (fast.doorbell, fast.doorbell_bits, fast.doorbell_set, fast.doorbell_preserve) == (None, 32, 1, 0)
 
 
 def test_the_largest_numbers_can_be_told() -> None:
-    fast = FastChannel("LEVEL_SET", I64 - 3, 0xF_FFFF, I64 - 7, 64, I64, I64)
+    fast = PerfChannel("LEVEL_SET", I64 - 3, 0xF_FFFF, I64 - 7, 64, I64, I64)
     bench = Bench(
         platform(
             clock=(

@@ -8,13 +8,18 @@ import pytest
 from bus.scmi import clock, perf, power
 from bus.scmi.status import Status
 from nodes.firmware.platform import (
+    Averaging,
+    CapChannel,
+    CapRange,
     Clock,
-    FastChannel,
+    PerfChannel,
     PerfDomain,
     PlatformError,
+    PowercapDomain,
     PowerDomain,
     VoltageDomain,
     check,
+    problems,
 )
 from tests.nodes.el3 import THREE, TWO, Bench
 from tests.nodes.perf_domains import (
@@ -144,11 +149,11 @@ def test_caps_beyond_the_levels(bench: Bench, cap: int, highest: int) -> None:
         ({"voltage_domain": 9}, r"perf_domain\[0\].voltage_domain: no \[\[voltage_domain\]\] has id 9"),
         ({"voltage_domain": 4}, r"perf_domain\[0\].opp\[0\].voltage_uv: 701000 uV is no level of other"),
         ({"power_domain": 9}, r"perf_domain\[0\].power_domain: no \[\[power_domain\]\] has id 9"),
-        ({"fastchannel": (FastChannel("LIMITS_SET", 4),)}, r"fastchannel\[0\].address: 0x4 is not 8-byte"),
-        ({"fastchannel": (FAST[1], FastChannel("LEVEL_GET", 4))}, r"\[1\].message: LEVEL_GET has a channel"),
-        ({"fastchannel": (FastChannel("LEVEL_GET", 8, doorbell=2),)}, r"doorbell: 0x2 is not aligned to its"),
+        ({"fastchannel": (PerfChannel("LIMITS_SET", 4),)}, r"fastchannel\[0\].address: 0x4 is not 8-byte"),
+        ({"fastchannel": (FAST[1], PerfChannel("LEVEL_GET", 4))}, r"\[1\].message: LEVEL_GET has a channel"),
+        ({"fastchannel": (PerfChannel("LEVEL_GET", 8, doorbell=2),)}, r"doorbell: 0x2 is not aligned to its"),
         (
-            {"fastchannel": (FastChannel("LIMITS_SET", 8), FastChannel("LEVEL_GET", 12))},
+            {"fastchannel": (PerfChannel("LIMITS_SET", 8), PerfChannel("LEVEL_GET", 12))},
             r"fastchannel\[1\].address: 0xc is in the register of perf_domain\[0\].fastchannel\[0\]",
         ),
     ],
@@ -166,6 +171,16 @@ def test_domains_that_cannot_be(changes: dict[str, Any], told: str) -> None:
     }
     with pytest.raises(PlatformError, match=told):
         check(msgspec.structs.replace(platform(), **tables))
+
+
+def test_registers_of_two_protocols_do_not_overlap() -> None:
+    own = msgspec.structs.replace(DOMAINS[CPU], fastchannel=(PerfChannel("LIMITS_GET", 8),))
+    for address, good in ((16, True), (12, False), (8, False), (4, True)):
+        channel = CapChannel("CAP_GET", address)
+        caps = PowercapDomain(0, "soc", CapRange(1, 9), Averaging(1, 1), fastchannel=(channel,))
+        tables = TABLES | {"perf_domain": (own,), "powercap_domain": (caps,)}
+        found = list(problems(msgspec.structs.replace(platform(), **tables)))
+        assert any("in the register of" in one for one in found) is not good, (address, found)
 
 
 def test_an_operating_point_without_a_voltage_cannot_drive_one() -> None:

@@ -249,7 +249,10 @@ FIFTEEN = tuple(CapLevel(str(n), RANGE, PAI) for n in range(15))
         ((PowercapDomain(0, "a", RANGE, PAI, set_us=1),), "only an asynchronous set"),
         ((PowercapDomain(0, "a", CapRange(1, 1), PAI, async_set=True),), "its cap is fixed"),
         ((PowercapDomain(0, "a", RANGE, PAI, monitoring=False),), "nothing is measured"),
-        ((PowercapDomain(0, "a", RANGE, PAI, fastchannel=(CapChannel("CAP_GET", 2),)),), "not aligned to 4"),
+        (
+            (PowercapDomain(0, "a", RANGE, PAI, fastchannel=(CapChannel("CAP_GET", 2),)),),
+            "not 4-byte",
+        ),
         ((PowercapDomain(0, "a", RANGE, PAI, fastchannel=TWICE),), "has a channel already"),
         (tuple(PowercapDomain(n, str(n), RANGE, PAI, perf_domains=(1,)) for n in (1, 2)), "list it in one"),
         ((PowercapDomain(0, "a", RANGE, PAI, levels=FIFTEEN),), "the limit is 14"),

@@ -8,9 +8,8 @@ from bus.scmi.protocol import MessageAttributes
 from bus.scmi.status import Status
 from nodes.contract import Log, Tick
 from nodes.firmware import profile as profiles
-from nodes.firmware.ledger import things
 from nodes.firmware.platform import PlatformError, PowerDomain, SystemPower
-from tests.nodes.el3 import DOM0, MANAGER, THREE, TWO, Bench
+from tests.nodes.el3 import DOM0, MANAGER, THREE, TWO, Bench, things
 from tests.nodes.unasked import Told, negotiate, platform, reset, told, wait
 
 OK = Status.SUCCESS
@@ -166,7 +165,7 @@ def test_nobody_is_told_of_what_the_restart_itself_changes(bench: Bench) -> None
     assert wait(bench, 1) == []
     for agent in (TWO, THREE):
         record = bench.core.last_reset[agent]
-        assert things(list(record.before)) == held[agent]
+        assert things(record.before) == held[agent]
         assert record.after == tuple(bench.core.ledger(agent))
         assert bench.held(agent) == {}
 

@@ -312,7 +312,7 @@ def test_the_number_of_domains(bench: Bench) -> None:
         ({"levels": LevelRange(0, 9, 2), "level": 3}, r"voltage_domain\[0\].level: 3 uV is not"),
         (
             {"levels": tuple(range(65_536)), "level": 3},
-            r"voltage_domain\[0\].levels: 65536 levels, the limit",
+            r"voltage_domain\[0\].levels: 65536 of them, the limit",
         ),
     ],
 )

@@ -13,6 +13,7 @@ from bus.shmem import PAGE_BYTES
 from nodes.firmware.platform import (
     agents,
     clocks,
+    fastchannels,
     perf,
     pins,
     power,
@@ -25,7 +26,7 @@ from nodes.firmware.platform import (
 from nodes.firmware.platform.agents import Agent, Device
 from nodes.firmware.platform.clocks import Clock, RateRange
 from nodes.firmware.platform.described import Described, Id, Name, PlatformError, repeated, says
-from nodes.firmware.platform.perf import FastChannel, Opp, PerfDomain
+from nodes.firmware.platform.perf import Opp, PerfChannel, PerfDomain
 from nodes.firmware.platform.pins import Pin, PinControl, PinFunction, PinGroup
 from nodes.firmware.platform.power import PowerDomain, PowerState, SystemPower
 from nodes.firmware.platform.powercaps import Averaging, CapChannel, CapLevel, CapRange, PowercapDomain
@@ -58,10 +59,10 @@ __all__ = [
     "Constant",
     "Described",
     "Device",
-    "FastChannel",
     "IntervalRange",
     "LevelRange",
     "Opp",
+    "PerfChannel",
     "PerfDomain",
     "Pin",
     "PinControl",
@@ -113,6 +114,7 @@ RULES: tuple[Callable[[Any], Iterator[str]], ...] = (
     sensors.problems,
     resets.problems,
     powercaps.problems,
+    fastchannels.problems,
     pins.problems,
     rights.problems,
 )

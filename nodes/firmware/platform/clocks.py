@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from nodes.firmware.platform.choices import Range, choices_problems, offers
 from nodes.firmware.platform.described import (
     Described,
     Hertz,
@@ -24,7 +25,7 @@ Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Degrees = Annotated[int, msgspec.Meta(ge=0, le=359)]
 
 
-class RateRange(Described, frozen=True):
+class RateRange(Range, frozen=True):
     """A clock with evenly spaced rates, in Hz (a CLOCK_DESCRIBE_RATES triplet), such as a PLL. Agents are
     told the highest that can be set, which is below `max` where the steps do not meet it.
     """
@@ -97,23 +98,9 @@ def _rate_problems(at: int, clock: Clock) -> Iterator[str]:
     rates = clock.rates
     if (clock.multiply, clock.divide) != (1, 1):
         yield f"clock[{at}].multiply: it has rates of its own; leave out multiply and divide, or rates"
-    if isinstance(rates, RateRange):
-        if rates.min > rates.max:
-            yield f"clock[{at}].rates: min {rates.min} is above max {rates.max}; swap them"
-    else:
-        if len(rates) > RATES:
-            yield f"clock[{at}].rates: {len(rates)} rates, the limit is {RATES}; give a range"
-        if list(rates) != sorted(set(rates)):
-            yield f"clock[{at}].rates: they are not in ascending order, each once; sort them"
-    if not can_be(rates, clock.rate):
+    yield from choices_problems(f"clock[{at}].rates", rates, RATES)
+    if not offers(rates, clock.rate):
         yield f"clock[{at}].rate: {clock.rate} Hz is not one of its rates; choose one that is"
-
-
-def can_be(rates: tuple[int, ...] | RateRange, rate: int) -> bool:
-    """Whether ``rate`` is one of ``rates``, in Hz."""
-    if isinstance(rates, RateRange):
-        return rates.min <= rate <= rates.max and not (rate - rates.min) % rates.step
-    return rate in rates
 
 
 def _tree_problems(clocks: tuple[Clock, ...]) -> Iterator[str]:

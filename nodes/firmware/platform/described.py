@@ -1,7 +1,7 @@
 """What every table of ``platform.toml`` is built from: value types, the base, helpers for rules."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -30,24 +30,6 @@ class PlatformError(ValueError):
 
 class Described(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The base of every table in ``platform.toml``: a key that is not listed is an error."""
-
-
-class Evenly(Protocol):
-    """A range with even steps."""
-
-    @property
-    def min(self) -> int: ...
-
-    @property
-    def max(self) -> int: ...
-
-    @property
-    def step(self) -> int: ...
-
-
-def last(given: Evenly) -> int:
-    """The highest value of a range: ``max``, or the last step below it."""
-    return given.max - (given.max - given.min) % given.step
 
 
 def repeated(table: str, key: str, values: Sequence[object]) -> Iterator[str]:

@@ -1,27 +1,19 @@
 """The performance domains: operating points, what they drive, what agents may set."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from nodes.firmware.platform.clocks import Clock, can_be
+from nodes.firmware.platform.choices import offers
+from nodes.firmware.platform.clocks import Clock
 from nodes.firmware.platform.described import Described, Id, Positive, ResourceId, ResourceName, Sharing, says
+from nodes.firmware.platform.fastchannels import FastChannel, RateLimit
 from nodes.firmware.platform.voltages import Microvolts, VoltageDomain, reachable
 from nodes.limits import LEVELS
 
-Address = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-Word = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-RateLimit = Annotated[int, msgspec.Meta(ge=0, le=0xF_FFFF)]
 Latency = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
-RegisterAddress = Annotated[Address, says("of the register; nothing in the model is there")]
-FastRateLimit = Annotated[RateLimit, says("least time between two uses, as told")]
-DoorbellAddress = Annotated[Address | None, says("address of the doorbell register; absent: none")]
-DoorbellBits = Annotated[Literal[8, 16, 32, 64], says("its width")]
-DoorbellSet = Annotated[Word, says("bits that ring it")]
-DoorbellPreserve = Annotated[Word, says("bits to leave as they are")]
-REGISTER_BYTES = {"LIMITS_SET": 8, "LIMITS_GET": 8, "LEVEL_SET": 4, "LEVEL_GET": 4}
+WIDE = ("LIMITS_SET", "LIMITS_GET")  # two words: maximum and minimum
 
 
 class Opp(Described, frozen=True):
@@ -34,19 +26,14 @@ class Opp(Described, frozen=True):
     latency_us: Annotated[Latency, says("the longest time that it takes to get there, as told")] = 0
 
 
-class FastChannel(Described, frozen=True):
-    """A fast channel: the register that stands for one command, and its doorbell.
-
-    It is described to agents, and that is all: the register is in memory that nobody maps.
-    """
+class PerfChannel(FastChannel, frozen=True):
+    """The register that stands for one command of a performance domain, and its doorbell; nobody maps it."""
 
     message: Annotated[Literal["LIMITS_SET", "LIMITS_GET", "LEVEL_SET", "LEVEL_GET"], says("the command")]
-    address: RegisterAddress
-    rate_limit_us: FastRateLimit = 0
-    doorbell: DoorbellAddress = None
-    doorbell_bits: DoorbellBits = 32
-    doorbell_set: DoorbellSet = 1
-    doorbell_preserve: DoorbellPreserve = 0
+
+    @property
+    def register_bytes(self) -> int:
+        return 8 if self.message in WIDE else 4
 
 
 class PerfDomain(Described, frozen=True):
@@ -68,7 +55,7 @@ class PerfDomain(Described, frozen=True):
     set_limits: Annotated[bool, says("false: no agent may set its limits")] = True
     level_indexing: Annotated[bool, says("whether levels are named by their place in `opp`, from 0")] = False
     notifications: Annotated[bool, says("whether changes of level and limits can be subscribed to")] = True
-    fastchannel: Annotated[tuple[FastChannel, ...], says("its fast channels, one for each command")] = ()
+    fastchannel: Annotated[tuple[PerfChannel, ...], says("its fast channels, one for each command")] = ()
     sharing: Annotated[Sharing, says("exclusive: the first agent that sets it has it until it is reset")] = (
         "votes"
     )
@@ -101,7 +88,6 @@ def problems(platform: Any) -> Iterator[str]:
             yield from _rail_problems(place, domain, rails.get(domain.voltage_domain))
         if domain.power_domain is not None and domain.power_domain not in powers:
             yield f"{place}.power_domain: no [[power_domain]] has id {domain.power_domain}; correct it"
-    yield from _fastchannel_problems(platform.perf_domain)
 
 
 def _level_problems(place: str, domain: PerfDomain) -> Iterator[str]:
@@ -126,7 +112,7 @@ def _clock_problems(place: str, domain: PerfDomain, clock: Clock | None) -> Iter
         yield f"{place}.clock: {clock.name} follows its parent; name a clock with rates of its own"
         return
     for at, opp in enumerate(domain.opp):
-        if not can_be(clock.rates, opp.frequency_khz * 1000):
+        if not offers(clock.rates, opp.frequency_khz * 1000):
             yield (
                 f"{place}.opp[{at}].frequency_khz: {opp.frequency_khz} kHz is no rate of {clock.name}; "
                 "add the rate there or change the frequency"
@@ -141,23 +127,3 @@ def _rail_problems(place: str, domain: PerfDomain, rail: VoltageDomain | None) -
         if opp.voltage_uv is None or not reachable(rail, opp.voltage_uv):
             told = "absent" if opp.voltage_uv is None else f"{opp.voltage_uv} uV"
             yield f"{place}.opp[{at}].voltage_uv: {told} is no level of {rail.name}; give one that is"
-
-
-def _fastchannel_problems(domains: Sequence[PerfDomain]) -> Iterator[str]:
-    taken: list[tuple[int, int, str]] = []
-    for at, domain in enumerate(domains):
-        messages = [channel.message for channel in domain.fastchannel]
-        for number, channel in enumerate(domain.fastchannel):
-            place = f"perf_domain[{at}].fastchannel[{number}]"
-            size = REGISTER_BYTES[channel.message]
-            if channel.address % size:
-                yield f"{place}.address: {channel.address:#x} is not {size}-byte aligned; use one that is"
-            if channel.message in messages[:number]:
-                yield f"{place}.message: {channel.message} has a channel already; give each message one"
-            if channel.doorbell is not None and channel.doorbell % (channel.doorbell_bits // 8):
-                yield f"{place}.doorbell: {channel.doorbell:#x} is not aligned to its width; use one that is"
-            taken.append((channel.address, channel.address + size, place))
-    taken.sort()
-    for (_, end, first), (start, _, second) in pairwise(taken):
-        if start < end:
-            yield f"{second}.address: {start:#x} is in the register of {first}; give each its own"

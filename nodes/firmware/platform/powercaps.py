@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
+from nodes.firmware.platform.choices import Range, range_problems
 from nodes.firmware.platform.described import (
     Described,
     Id,
@@ -16,21 +17,13 @@ from nodes.firmware.platform.described import (
     tree,
     unknown,
 )
-from nodes.firmware.platform.perf import (
-    DoorbellAddress,
-    DoorbellBits,
-    DoorbellPreserve,
-    DoorbellSet,
-    FastRateLimit,
-    RegisterAddress,
-)
+from nodes.firmware.platform.fastchannels import FastChannel
 
 LEVELS = 15  # of one domain, its own included: a 4-bit count
-CHANNEL_BYTES = 4
 MICROWATTS = {"mW": 1000, "uW": 1}
 
 
-class CapRange(Described, frozen=True):
+class CapRange(Range, frozen=True):
     """Caps in the unit of the domain, evenly spaced. A range with one value is not configurable."""
 
     min: Annotated[Positive, says("the lowest")]
@@ -39,7 +32,7 @@ class CapRange(Described, frozen=True):
     boot: Annotated[Id, says("the cap at boot, 0 for none")] = 0
 
 
-class Averaging(Described, frozen=True):
+class Averaging(Range, frozen=True):
     """Times over which power is averaged, in microseconds. A range with one value is not configurable."""
 
     min: Annotated[Positive, says("the shortest")]
@@ -60,19 +53,10 @@ class CapLevel(Described, frozen=True):
     cai: Annotated[Averaging, says("the averaging intervals of this cap")]
 
 
-class CapChannel(Described, frozen=True):
-    """A fast channel: the register that stands for one command, and its doorbell.
-
-    It is described to agents, and that is all: the register is in memory that nobody maps.
-    """
+class CapChannel(FastChannel, frozen=True):
+    """The register that stands for one command on a domain's own cap, and its doorbell; nobody maps it."""
 
     message: Annotated[Literal["CAP_GET", "CAP_SET", "PAI_GET", "PAI_SET"], says("the command")]
-    address: RegisterAddress
-    rate_limit_us: FastRateLimit = 0
-    doorbell: DoorbellAddress = None
-    doorbell_bits: DoorbellBits = 32
-    doorbell_set: DoorbellSet = 1
-    doorbell_preserve: DoorbellPreserve = 0
 
 
 class PowercapDomain(Described, frozen=True):
@@ -132,21 +116,22 @@ def problems(platform: Any) -> Iterator[str]:
             if one in owner:
                 yield f"{place}.perf_domains: {one} is in {owner[one]} already; list it in one"
             owner.setdefault(one, place)
-        yield from _range_problems(f"{place}.cap", domain.cap, domain.cap.boot)
-        yield from _range_problems(f"{place}.pai", domain.pai, domain.pai.boot)
+        yield from _whole_range_problems(f"{place}.cap", domain.cap)
+        yield from _whole_range_problems(f"{place}.pai", domain.pai)
         if domain.cai is not None:
-            yield from _range_problems(f"{place}.cai", domain.cai, domain.cai.boot)
+            yield from _whole_range_problems(f"{place}.cai", domain.cai)
         yield from _level_problems(place, domain)
         yield from _feature_problems(place, domain)
 
 
-def _range_problems(place: str, given: CapRange | Averaging, boot: int | None) -> Iterator[str]:
+def _whole_range_problems(place: str, given: CapRange | Averaging) -> Iterator[str]:
+    yield from range_problems(place, given)
     if given.min > given.max:
-        yield f"{place}: min {given.min} is above max {given.max}; swap them"
-    elif (given.max - given.min) % given.step:
+        return
+    if not given.has(given.max):
         yield f"{place}: max {given.max} is not min {given.min} and whole steps of {given.step}; correct one"
-    elif boot and not (given.min <= boot <= given.max and (boot - given.min) % given.step == 0):
-        yield f"{place}.boot: {boot} is not in the range; choose a value that is"
+    elif given.boot and not given.has(given.boot):
+        yield f"{place}.boot: {given.boot} is not in the range; choose a value that is"
 
 
 def _level_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
@@ -154,8 +139,8 @@ def _level_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
         yield f"{place}.levels: {len(domain.levels)}, the limit is {LEVELS - 1}; leave some out"
     for number, level in enumerate(domain.levels):
         inner = f"{place}.levels[{number}]"
-        yield from _range_problems(f"{inner}.cap", level.cap, level.cap.boot)
-        yield from _range_problems(f"{inner}.cai", level.cai, level.cai.boot)
+        yield from _whole_range_problems(f"{inner}.cap", level.cap)
+        yield from _whole_range_problems(f"{inner}.cai", level.cai)
 
 
 def _feature_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
@@ -164,12 +149,3 @@ def _feature_problems(place: str, domain: PowercapDomain) -> Iterator[str]:
         yield f"{place}.async_set: its cap is fixed; widen cap or leave async_set out"
     if domain.notify_measurements and not domain.monitoring:
         yield f"{place}.notify_measurements: nothing is measured; set it to false or monitoring to true"
-    messages = [channel.message for channel in domain.fastchannel]
-    for number, channel in enumerate(domain.fastchannel):
-        inner = f"{place}.fastchannel[{number}]"
-        if channel.address % CHANNEL_BYTES:
-            yield f"{inner}.address: {channel.address:#x} is not aligned to {CHANNEL_BYTES}; use one that is"
-        if channel.doorbell is not None and channel.doorbell % (channel.doorbell_bits // 8):
-            yield f"{inner}.doorbell: {channel.doorbell:#x} is not aligned to its width; use one that is"
-        if channel.message in messages[:number]:
-            yield f"{inner}.message: {channel.message} has a channel already; give each message one"

@@ -7,6 +7,7 @@ import msgspec
 
 from bus.scmi.sensor_types import SENSOR_TYPE
 from bus.shmem import PAYLOAD_AT
+from nodes.firmware.platform.choices import Range, choices_problems, offers
 from nodes.firmware.platform.described import (
     Described,
     Id,
@@ -14,7 +15,6 @@ from nodes.firmware.platform.described import (
     Positive,
     ResourceId,
     ResourceName,
-    last,
     repeated,
     says,
     unknown,
@@ -108,7 +108,7 @@ class Axis(Described, frozen=True):
     max: Annotated[Value | None, says("the highest")] = None
 
 
-class IntervalRange(Described, frozen=True):
+class IntervalRange(Range, frozen=True):
     """Update intervals with even steps, in microseconds."""
 
     min: Annotated[Positive, says("the shortest")]
@@ -212,26 +212,16 @@ def _type_problems(place: str, kind: str | int | None) -> Iterator[str]:
 
 def _interval_problems(place: str, sensor: Sensor) -> Iterator[str]:
     given = sensor.intervals_us
-    listed = (given.min, last(given), given.step) if isinstance(given, IntervalRange) else given
-    if isinstance(given, IntervalRange):
-        if given.min > given.max:
-            yield f"{place}.intervals_us: min {given.min} is above max {given.max}; swap them"
-    elif list(given) != sorted(set(given)) or len(given) > INTERVALS:
-        yield f"{place}.intervals_us: not in ascending order, each once, or too many; give up to {INTERVALS}"
+    listed = (given.min, given.last, given.step) if isinstance(given, IntervalRange) else given
+    yield from choices_problems(f"{place}.intervals_us", given, INTERVALS)
     if sensor.continuous and not given:
         yield f"{place}.continuous: updates need intervals_us; give at least one"
     for us in listed:
         if interval_word(us) is None:
             yield f"{place}.intervals_us: {us} does not fit 16 bits and a power of ten; use a rounder number"
     boot = sensor.interval_us
-    if boot is not None:
-        fits = boot in given if not isinstance(given, IntervalRange) else _in_range(boot, given)
-        if not fits or interval_word(boot) is None:
-            yield f"{place}.interval_us: {boot} is none of intervals_us; choose one that is"
-
-
-def _in_range(us: int, given: IntervalRange) -> bool:
-    return given.min <= us <= given.max and not (us - given.min) % given.step
+    if boot is not None and (not offers(given, boot) or interval_word(boot) is None):
+        yield f"{place}.interval_us: {boot} is none of intervals_us; choose one that is"
 
 
 def _source_problems(place: str, source: Source | None, platform: Any) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from nodes.firmware.platform.choices import Range, choices_problems, offers
 from nodes.firmware.platform.described import (
     Described,
     Microseconds,
@@ -20,7 +21,7 @@ Microvolts = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 ModeId = Annotated[int, msgspec.Meta(ge=0, le=7)]
 
 
-class LevelRange(Described, frozen=True):
+class LevelRange(Range, frozen=True):
     """Evenly spaced levels, in microvolts (a VOLTAGE_DESCRIBE_LEVELS triplet)."""
 
     min: Annotated[Microvolts, says("the lowest level")]
@@ -52,26 +53,15 @@ class VoltageDomain(Described, frozen=True):
 def problems(platform: Any) -> Iterator[str]:
     """What is wrong with them."""
     for at, domain in enumerate(platform.voltage_domain):
-        levels = domain.levels
         place = f"voltage_domain[{at}]"
         yield from delay(f"{place}.set_us", domain.set_us, domain.async_set)
         if len(set(domain.modes)) != len(domain.modes):
             yield f"{place}.modes: a mode is there twice; give each once"
-        if isinstance(levels, LevelRange):
-            if levels.min > levels.max:
-                yield f"{place}.levels: min {levels.min} is above max {levels.max}; swap them"
-        else:
-            if len(levels) > LEVELS:
-                yield f"{place}.levels: {len(levels)} levels, the limit is {LEVELS}; give a range"
-            if list(levels) != sorted(set(levels)):
-                yield f"{place}.levels: they are not in ascending order, each once; sort them"
+        yield from choices_problems(f"{place}.levels", domain.levels, LEVELS)
         if not reachable(domain, domain.level):
             yield f"{place}.level: {domain.level} uV is not one of its levels; choose one that is"
 
 
 def reachable(domain: VoltageDomain, level: int) -> bool:
     """Whether the domain can be set to ``level``, in microvolts."""
-    levels = domain.levels
-    if isinstance(levels, LevelRange):
-        return levels.min <= level <= levels.max and not (level - levels.min) % levels.step
-    return level in levels if levels else level == domain.level
+    return offers(domain.levels or (domain.level,), level)

@@ -18,6 +18,7 @@ from nodes.firmware.subscriptions import Subscriptions
 
 SELF_SINCE = 0x2_0000
 EVERYTHING = 0  # what a subscription to errors is about
+AboutAgent = base.SetDevicePermissions | base.SetProtocolPermissions | base.ResetAgentConfiguration
 
 
 class BaseService(Served):
@@ -125,13 +126,18 @@ class BaseService(Served):
     def _may_grant(self, caller: int) -> bool:
         return caller in self.permissions.trusted or self.profile.anyone_grants
 
-    def set_device_permissions(self, caller: int, request: base.SetDevicePermissions) -> Answer:
-        if not self._may_grant(caller):
+    def _refused(self, may: bool, request: AboutAgent) -> Status | None:
+        """The rungs that stand before the command's own, where a command is about an agent."""
+        if not may:
             return Status.DENIED
         if request.agent_id not in self.agents:
             return Status.NOT_FOUND
-        if reserved_bits_set(request):
-            return Status.INVALID_PARAMETERS
+        return Status.INVALID_PARAMETERS if reserved_bits_set(request) else None
+
+    def set_device_permissions(self, caller: int, request: base.SetDevicePermissions) -> Answer:
+        refused = self._refused(self._may_grant(caller), request)
+        if refused is not None:
+            return refused
         if request.device_id not in self.permissions.devices:
             return Status.NOT_FOUND
         allow = bool(base.PERMISSION_FLAGS.get(request.flags, "allow"))
@@ -140,12 +146,9 @@ class BaseService(Served):
         return Status.SUCCESS
 
     def set_protocol_permissions(self, caller: int, request: base.SetProtocolPermissions) -> Answer:
-        if not self._may_grant(caller):
-            return Status.DENIED
-        if request.agent_id not in self.agents:
-            return Status.NOT_FOUND
-        if reserved_bits_set(request):
-            return Status.INVALID_PARAMETERS
+        refused = self._refused(self._may_grant(caller), request)
+        if refused is not None:
+            return refused
         protocol_id = base.COMMAND_ID.get(request.command_id, "protocol_id")
         if request.device_id not in self.permissions.devices or protocol_id not in self.protocol_ids:
             return Status.NOT_FOUND
@@ -155,12 +158,9 @@ class BaseService(Served):
         return Status.SUCCESS
 
     def reset_agent_configuration(self, caller: int, request: base.ResetAgentConfiguration) -> Answer:
-        if request.agent_id != caller and not self._may_grant(caller):
-            return Status.DENIED
-        if request.agent_id not in self.agents:
-            return Status.NOT_FOUND
-        if reserved_bits_set(request):
-            return Status.INVALID_PARAMETERS
+        refused = self._refused(request.agent_id == caller or self._may_grant(caller), request)
+        if refused is not None:
+            return refused
         if self.profile.reset_needs_devices and not self.permissions.devices:
             return Status.NOT_FOUND
         also_permissions = bool(base.RESET_FLAGS.get(request.flags, "also_reset_permissions"))

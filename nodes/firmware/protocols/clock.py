@@ -17,7 +17,6 @@ from nodes.firmware.holds import Holds
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform import Clock, RateRange
-from nodes.firmware.platform.described import last
 from nodes.firmware.protocols.clock_rates import reachable
 from nodes.firmware.service import Answer, Handler, Served
 from nodes.firmware.subscriptions import Subscriptions
@@ -98,7 +97,7 @@ class ClockService(Served):
             if request.rate_index:
                 return Status.OUT_OF_RANGE
             bits = clock.NUM_RATES.pack(triplet=1, returned=3)
-            return clock.DescribeRatesReply(bits, (rates.min, last(rates), rates.step))
+            return clock.DescribeRatesReply(bits, (rates.min, rates.last, rates.step))
         if request.rate_index >= len(rates):
             return Status.OUT_OF_RANGE
         page = rates[request.rate_index : request.rate_index + self._rates_fit]

@@ -12,15 +12,14 @@ says so, an agent's own wish if it has one; then LEVEL_SET is judged by the agen
 from bisect import bisect_left, bisect_right
 
 from bus.scmi import perf
-from bus.scmi.fastchannel import FASTCHANNEL, DescribeFastchannelReply
 from bus.scmi.protocol import fits
 from bus.scmi.status import Status
 from nodes.firmware.hardware import Board
 from nodes.firmware.holds import Holds
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
-from nodes.firmware.platform import FastChannel, PerfDomain
-from nodes.firmware.platform.perf import REGISTER_BYTES
+from nodes.firmware.platform import PerfDomain
+from nodes.firmware.protocols import fastchannel
 from nodes.firmware.service import Answer, Handler, Served
 from nodes.firmware.subscriptions import Subscriptions
 from nodes.firmware.votes import Votes
@@ -128,14 +127,10 @@ class PerfService(Served):
         return perf.DomainNameGetReply(0, self.domains[request.domain_id].name)
 
     def describe_fastchannel(self, _agent: int, request: perf.DescribeFastchannel) -> Answer:
-        """Where the register is; whoever writes there finds nobody: the model has no such memory."""
-        command = self.table.command(request.message_id)
-        if command is None or command.since > self.machine.version:
-            return Status.NOT_FOUND
-        for channel in self.domains[request.domain_id].fastchannel:
-            if command.name == f"PERFORMANCE_{channel.message}":
-                return _described(channel)
-        return Status.NOT_SUPPORTED
+        channels = self.domains[request.domain_id].fastchannel
+        return fastchannel.describe(
+            self.table, self.machine.version, request.message_id, "PERFORMANCE_", channels
+        )
 
     # ---- limits -------------------------------------------------------------------------------
 
@@ -282,20 +277,3 @@ class PerfService(Served):
         ]
         asked = (*self.limits_changed.ledger(agent_id), *self.level_changed.ledger(agent_id))
         return [*votes, *self.holds.ledger(agent_id), *asked]
-
-
-def _described(channel: FastChannel) -> DescribeFastchannelReply:
-    size = REGISTER_BYTES[channel.message]
-    if channel.doorbell is None:
-        return DescribeFastchannelReply(0, channel.rate_limit_us, channel.address, size, 0, 0, 0)
-    width = (channel.doorbell_bits // 8).bit_length() - 1
-    bits = FASTCHANNEL.pack(doorbell_supported=1, doorbell_width_log2_bytes=width)
-    return DescribeFastchannelReply(
-        bits,
-        channel.rate_limit_us,
-        channel.address,
-        size,
-        channel.doorbell,
-        channel.doorbell_set,
-        channel.doorbell_preserve,
-    )

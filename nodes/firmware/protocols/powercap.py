@@ -7,15 +7,16 @@ power is above the cap is the board's business (``hardware/powercap.py``).
 from functools import partial
 
 from bus.scmi import powercap
-from bus.scmi.fastchannel import FASTCHANNEL, RATE_LIMIT, DescribeFastchannelReply
 from bus.scmi.powercap import POWERCAP_CAP_CHANGED
 from bus.scmi.protocol import fits
 from bus.scmi.status import Status
 from nodes.firmware.hardware import Board
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
-from nodes.firmware.platform import Averaging, CapRange, PowercapDomain
-from nodes.firmware.platform.powercaps import CHANNEL_BYTES, LEVELS, CapChannel
+from nodes.firmware.platform import PowercapDomain
+from nodes.firmware.platform.choices import Range
+from nodes.firmware.platform.powercaps import LEVELS
+from nodes.firmware.protocols import fastchannel
 from nodes.firmware.protocols.powercap_watch import KIND, Measurements
 from nodes.firmware.service import Answer, Handler, Served
 from nodes.firmware.subscriptions import Subscriptions
@@ -131,13 +132,10 @@ class PowercapService(Served):
         return powercap.CpcAttributesReply(bits, found)
 
     def describe_fastchannel(self, _agent: int, request: powercap.DescribeFastchannel) -> Answer:
-        command = self.table.command(request.message_id)
-        if command is None or command.since > self._machine.version:
-            return Status.NOT_FOUND
-        for channel in self.domains[request.domain_id].fastchannel:
-            if command.name == f"POWERCAP_{channel.message}" and not request.cpli:
-                return _described(channel)
-        return Status.NOT_SUPPORTED
+        channels = () if request.cpli else self.domains[request.domain_id].fastchannel
+        return fastchannel.describe(
+            self.table, self._machine.version, request.message_id, "POWERCAP_", channels
+        )
 
     # ---- caps ---------------------------------------------------------------------------------
 
@@ -335,31 +333,17 @@ class PowercapService(Served):
         return [*votes, *self._changed.ledger(agent_id), *self.measurements.ledger(agent_id)]
 
 
-def _configurable(given: CapRange | Averaging) -> bool:
+def _configurable(given: Range) -> bool:
     return given.min != given.max
 
 
-def _triplet(given: CapRange | Averaging) -> tuple[int, int, int]:
+def _triplet(given: Range) -> tuple[int, int, int]:
     """Least, most, step; a range with one value has no step."""
     return given.min, given.max, given.step if _configurable(given) else 0
 
 
-def _unusable(given: CapRange | Averaging, value: int, beyond: Status) -> Status | None:
+def _unusable(given: Range, value: int, beyond: Status) -> Status | None:
     """Why a value cannot be set: ``beyond`` outside the range, INVALID_PARAMETERS between two steps."""
     if not given.min <= value <= given.max:
         return beyond
-    return Status.INVALID_PARAMETERS if (value - given.min) % given.step else None
-
-
-def _described(channel: CapChannel) -> DescribeFastchannelReply:
-    width = (channel.doorbell_bits // 8).bit_length() - 1
-    rung = channel.doorbell is not None
-    return DescribeFastchannelReply(
-        FASTCHANNEL.pack(doorbell_supported=rung, doorbell_width_log2_bytes=width if rung else 0),
-        RATE_LIMIT.pack(microseconds=channel.rate_limit_us),
-        channel.address,
-        CHANNEL_BYTES,
-        channel.doorbell or 0,
-        channel.doorbell_set if rung else 0,
-        channel.doorbell_preserve if rung else 0,
-    )
+    return None if given.has(value) else Status.INVALID_PARAMETERS

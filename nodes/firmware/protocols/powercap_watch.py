@@ -12,7 +12,7 @@ from bus.scmi.status import Status
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform import PowercapDomain
-from nodes.firmware.schedule import Timer
+from nodes.firmware.protocols.periodic import Periodic
 from nodes.firmware.subscriptions import NOBODY, Subscriptions
 
 KIND = "powercap_domain"
@@ -39,13 +39,12 @@ class Measurements:
     def __init__(
         self, machine: Machine, power: Callable[[int], int], interval_us: Callable[[int], int]
     ) -> None:
-        self._machine = machine
         self._power = power
         self._interval_us = interval_us
         self._subscribed = Subscriptions(machine, powercap.PROTOCOL, POWERCAP_MEASUREMENTS_CHANGED, KIND)
         self._subscribed.on_lost = self._lost
         self._windows: dict[int, dict[int, Window]] = {}
-        self._planned: dict[int, tuple[Timer, int]] = {}
+        self._measurements = Periodic(machine, self._wanted_us, self._measure)
 
     def subscribe(self, agent: int, domain: PowercapDomain, request: powercap.MeasurementsNotify) -> Status:
         """Begin or cease to tell an agent; new thresholds replace the old."""
@@ -61,23 +60,12 @@ class Measurements:
 
     def plan(self, domain_id: int) -> None:
         """Begin, cease, or go on at another interval."""
-        interval_us = self._interval_us(domain_id) if self._subscribed.of(domain_id) else 0
-        timer, before_us = self._planned.get(domain_id, (None, 0))
-        if interval_us == before_us:
-            return
-        if timer is not None:
-            timer.cancel()
-            del self._planned[domain_id]
-        if interval_us:
-            self._go_on(domain_id, interval_us)
+        self._measurements.plan(domain_id)
 
-    def _go_on(self, domain_id: int, interval_us: int) -> None:
-        due_ns = self._machine.now_ns + interval_us * 1000
-        timer = self._machine.schedule.at(due_ns, lambda: self._measure(domain_id, interval_us))
-        self._planned[domain_id] = (timer, interval_us)
+    def _wanted_us(self, domain_id: int) -> int:
+        return self._interval_us(domain_id) if self._subscribed.of(domain_id) else 0
 
     def _measure(self, domain_id: int, interval_us: int) -> None:
-        self._go_on(domain_id, interval_us)
         power = self._power(domain_id)
         windows = self._windows.get(domain_id, {})
         message = powercap.MeasurementsChanged(NOBODY, domain_id, power, interval_us)

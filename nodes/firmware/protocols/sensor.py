@@ -10,7 +10,6 @@ from nodes.firmware.hardware import Board
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform import Sensor
-from nodes.firmware.platform.described import last
 from nodes.firmware.platform.sensors import IntervalRange, interval_word
 from nodes.firmware.protocols import sensor_words as words
 from nodes.firmware.protocols.sensor_watch import KIND, TripPoints, Updates
@@ -112,7 +111,7 @@ class SensorService(Served):
             if index:
                 return Status.INVALID_PARAMETERS
             bits = sensor.NUM_INTERVALS.pack(triplet=1, returned=3)
-            triplet = tuple(words.interval(us) for us in (given.min, last(given), given.step))
+            triplet = tuple(words.interval(us) for us in (given.min, given.last, given.step))
             return sensor.ListUpdateIntervalsReply(bits, triplet)
         if index >= len(given):
             return Status.INVALID_PARAMETERS

@@ -12,6 +12,7 @@ from bus.scmi.status import Status
 from nodes.firmware.hardware.sensors import Sensors
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
+from nodes.firmware.protocols.periodic import Periodic
 from nodes.firmware.schedule import Timer
 from nodes.firmware.subscriptions import NOBODY, Subscriptions
 
@@ -113,13 +114,12 @@ class Updates:
     def __init__(
         self, machine: Machine, sensors: Sensors, interval_us: Callable[[int], int], readings: Readings
     ) -> None:
-        self._machine = machine
         self._sensors = sensors
         self._interval_us = interval_us
         self._readings = readings
         self._subscribed = Subscriptions(machine, sensor.PROTOCOL, SENSOR_UPDATE, KIND)
         self._subscribed.on_lost = lambda _agent, sensor_id: self.plan(sensor_id)
-        self._planned: dict[int, tuple[Timer, int]] = {}
+        self._updates = Periodic(machine, self._wanted_us, self._update)
 
     def subscribe(self, agent: int, sensor_id: int, enable: int) -> Status:
         status = self._subscribed.set(agent, sensor_id, enable)
@@ -128,23 +128,12 @@ class Updates:
 
     def plan(self, sensor_id: int) -> None:
         """Begin, cease, or go on at another interval."""
-        interval_us = self._interval_us(sensor_id) if self._subscribed.of(sensor_id) else 0
-        timer, before_us = self._planned.get(sensor_id, (None, 0))
-        if interval_us == before_us:
-            return
-        if timer is not None:
-            timer.cancel()
-            del self._planned[sensor_id]
-        if interval_us:
-            self._go_on(sensor_id, interval_us)
+        self._updates.plan(sensor_id)
 
-    def _go_on(self, sensor_id: int, interval_us: int) -> None:
-        due_ns = self._machine.now_ns + interval_us * 1000
-        timer = self._machine.schedule.at(due_ns, lambda: self._update(sensor_id, interval_us))
-        self._planned[sensor_id] = (timer, interval_us)
+    def _wanted_us(self, sensor_id: int) -> int:
+        return self._interval_us(sensor_id) if self._subscribed.of(sensor_id) else 0
 
-    def _update(self, sensor_id: int, interval_us: int) -> None:
-        self._go_on(sensor_id, interval_us)
+    def _update(self, sensor_id: int, _interval_us: int) -> None:
         if not self._sensors.failed(sensor_id):
             message = sensor.Update(NOBODY, sensor_id, self._readings(sensor_id))
             self._subscribed.tell(sensor_id, message)

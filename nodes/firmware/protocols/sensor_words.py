@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from bus.fields import Message, encode
 from bus.scmi import sensor
-from nodes.firmware.platform.described import last
-from nodes.firmware.platform.sensors import NUMBERS, Axis, IntervalRange, Sensor, interval_word
+from nodes.firmware.platform.choices import neighbours
+from nodes.firmware.platform.sensors import NUMBERS, Axis, Sensor, interval_word
 
 NEW, NAMED = 0x20000, 0x30000  # since when descriptors are long, since when names are
 SHORT_NAME = 15
@@ -121,7 +121,7 @@ def old_interval(us: int) -> tuple[int, int]:
 def wanted_interval(one: Sensor, count: int, power: int, rounding: int) -> int | None:
     """The sensor's interval that a wish is rounded to, in microseconds; None if there is none that way."""
     wanted = count * Fraction(10) ** (power + 6)
-    lower, upper = _neighbours(one.intervals_us, wanted)
+    lower, upper = neighbours(one.intervals_us, wanted)
     if rounding == sensor.ROUNDING["DOWN"]:
         return lower
     if rounding == sensor.ROUNDING["UP"]:
@@ -129,18 +129,3 @@ def wanted_interval(one: Sensor, count: int, power: int, rounding: int) -> int |
     if lower is None or upper is None:
         return lower or upper
     return lower if wanted - lower <= upper - wanted else upper
-
-
-def _neighbours(given: tuple[int, ...] | IntervalRange, wanted: Fraction) -> tuple[int | None, int | None]:
-    if isinstance(given, IntervalRange):
-        highest = last(given)
-        if wanted < given.min:
-            return None, given.min
-        if wanted > highest:
-            return highest, None
-        below = given.min + int((wanted - given.min) / given.step) * given.step
-        return below, below + (given.step if below < wanted else 0)
-    return (
-        max((us for us in given if us <= wanted), default=None),
-        min((us for us in given if us >= wanted), default=None),
-    )

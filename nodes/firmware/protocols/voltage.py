@@ -16,7 +16,6 @@ from nodes.firmware.holds import Holds
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform import LevelRange, VoltageDomain
-from nodes.firmware.platform.described import last
 from nodes.firmware.platform.voltages import reachable
 from nodes.firmware.service import Answer, Handler, Served
 from nodes.firmware.votes import Votes
@@ -73,7 +72,7 @@ class VoltageService(Served):
             if first:
                 return Status.OUT_OF_RANGE
             bits = voltage.NUM_LEVELS.pack(triplet=1, returned=3)
-            return voltage.DescribeLevelsReply(bits, (levels.min, last(levels), levels.step))
+            return voltage.DescribeLevelsReply(bits, (levels.min, levels.last, levels.step))
         if first and first >= len(levels):
             return Status.OUT_OF_RANGE
         page = levels[first : first + self._fit]

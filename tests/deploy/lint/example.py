@@ -16,7 +16,7 @@ HOST, IVI, TCU, TOML, GUEST, BOOT = (
 )
 XEN_ID = "arm,smc-id = <0x82000003>;"
 XEN_PAGE = "shmem = <&scmi_shm_1>;"
-ENTRY_2, ENTRY_3 = "0x82000004 &scmi_shm_2 2", "0x82000005 &scmi_shm_3 3"
+ENTRY_3 = "0x82000005 &scmi_shm_3 3"
 CONTAINER = 'compatible = "xen,sci";'
 SIZES = f"{CONTAINER}\n\t\t\t\t#address-cells = <2>;\n\t\t\t\t#size-cells = <2>;"
 PAGE_3 = "reg = <0x0 0x47ff3000 0x0 0x1000>;"

@@ -1,7 +1,7 @@
 """Performance domains with everything they can do."""
 
 from bus.scmi import perf
-from nodes.firmware.platform import Clock, FastChannel, Opp, PerfDomain, VoltageDomain
+from nodes.firmware.platform import Clock, Opp, PerfChannel, PerfDomain, VoltageDomain
 
 OPPS = (
     Opp(100, 50, 100, 700_000, 10),
@@ -21,7 +21,7 @@ TABLES = {
             clock=20,
             voltage_domain=20,
             rate_limit_us=100,
-            fastchannel=(FastChannel("LEVEL_SET", 0x4900_0000, doorbell=0x4900_0100),),
+            fastchannel=(PerfChannel("LEVEL_SET", 0x4900_0000, doorbell=0x4900_0100),),
         ),
         PerfDomain(2, "specimen-of-others", OPPS),
     ),
