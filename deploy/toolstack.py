@@ -72,6 +72,12 @@ class Toolstack:
 
     # ---- starting -----------------------------------------------------------------------------
 
+    def start(self) -> None:
+        """Start the boot domains, then create every guest of the topology."""
+        self.start_boot_domains()
+        for guest in self.topology.guests:
+            self.create(guest)
+
     def start_boot_domains(self) -> None:
         """Start what plays Dom0 and the boot domains: Xen built them already."""
         for info in self.list():

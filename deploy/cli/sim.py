@@ -73,9 +73,7 @@ def play(
     engine = SimulatedEngine(topology, seed, log)
     engines.append(engine)
     toolstack = Toolstack(engine, topology, Work(True, THINK_NS))
-    toolstack.start_boot_domains()
-    for guest in topology.guests:
-        toolstack.create(guest)
+    toolstack.start()
     engine.run(duration_ns // 2)
     toolstack.destroy(topology.guests[0].name)
     engine.run(duration_ns // 10)

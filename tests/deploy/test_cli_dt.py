@@ -1,23 +1,19 @@
 """``trapline dt``: what goes to the file, what to standard output and error, and how it ends."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from deploy import devicetree
 from deploy.cli.app import trapline
 from deploy.errors import UserError
 from deploy.topology import shipped
+from tests.deploy import commands
 
-
-def run(*words: str) -> Result:
-    """The command's result; what it raised is raised here."""
-    result = CliRunner().invoke(trapline, ["dt", *words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+run = partial(commands.run, "dt")
 
 
 def test_without_options_it_is_the_shipped_platform_on_standard_output() -> None:

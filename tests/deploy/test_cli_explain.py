@@ -1,25 +1,18 @@
 """``trapline explain``: words, JSON, a picture; and one error for what is not there."""
 
 import json
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
-from click.testing import CliRunner, Result
 
-from deploy.cli.app import trapline
 from deploy.errors import UserError
 from deploy.topology import shipped
+from tests.deploy import commands
 
 HOST = ("--host-dt", str(shipped() / "host.dts"))
-
-
-def run(*words: str, columns: int = 100) -> Result:
-    """The command's result; what it raised is raised here."""
-    result = CliRunner().invoke(trapline, ["explain", *words], env={"COLUMNS": str(columns)})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+run = partial(commands.run, "explain", columns=100)
 
 
 @pytest.mark.parametrize("columns", [80, 120])

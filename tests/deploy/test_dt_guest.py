@@ -34,9 +34,7 @@ RATE_GET = console.Call(0x14, 0x6, (7).to_bytes(4, "little"))
 
 def running(topology: Topology) -> Toolstack:
     toolstack = Toolstack(SimulatedEngine(topology, 1, lambda *_: None), topology, Work())
-    toolstack.start_boot_domains()
-    for guest in topology.guests:
-        toolstack.create(guest)
+    toolstack.start()
     return toolstack
 
 

@@ -4,22 +4,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
 from deploy import control
-from deploy.cli.app import trapline
 from deploy.engines.simulated import SimulatedEngine
 from deploy.errors import UserError
 from deploy.topology import load_shipped, read_platform, shipped, with_firmware
 from nodes.firmware.profile import DEFAULT, PROFILES
 from nodes.firmware.profile_table import TITLES, fields_of
-
-
-def run(*words: str, columns: int = 80) -> Result:
-    result = CliRunner().invoke(trapline, [*words], env={"COLUMNS": str(columns)})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+from tests.deploy.commands import run
 
 
 def test_the_strict_one_unless_told_otherwise() -> None:

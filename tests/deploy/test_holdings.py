@@ -25,9 +25,7 @@ GRANT = Entry("grant", "base", "device 5", "")
 def platform(firmware: str | None = None) -> Toolstack:
     topology = with_firmware(load_shipped(), firmware)
     toolstack = Toolstack(SimulatedEngine(topology, 1, lambda *_: None), topology, Work())
-    toolstack.start_boot_domains()
-    for guest in topology.guests:
-        toolstack.create(guest)
+    toolstack.start()
     return toolstack
 
 

@@ -1,14 +1,13 @@
 """Every firmware under every Xen: the grid as it is, and that it follows the table of firmwares."""
 
 import json
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
-from deploy.cli.app import trapline
 from deploy.errors import UserError
 from deploy.interop import page, reasons
 from deploy.interop.grid import Grid, as_data, played
@@ -16,6 +15,7 @@ from deploy.interop.scenarios import SCENARIOS, VERDICTS, Outcome, play
 from nodes.firmware.profile import PROFILES as FIRMWARES
 from nodes.firmware.profile import FirmwareProfile, chosen
 from nodes.xen.profile import PROFILES as XENS
+from tests.deploy import commands
 
 GOLDEN = """
 spec-strict     boot       works       works       works          works
@@ -163,11 +163,7 @@ def test_reasons_are_facts_of_the_profile() -> None:
 # ---- the command ------------------------------------------------------------------------------
 
 
-def run(*words: str, columns: int = 80) -> Result:
-    result = CliRunner().invoke(trapline, ["interop", *words], env={"COLUMNS": str(columns)})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+run = partial(commands.run, "interop")
 
 
 @pytest.mark.parametrize("columns", [80, 120])

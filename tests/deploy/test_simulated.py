@@ -24,9 +24,7 @@ from deploy.topology import load_shipped
 topology = load_shipped()
 engine = SimulatedEngine(topology, int(sys.argv[1]), lambda *_: None)
 toolstack = Toolstack(engine, topology, Work(run=True, think_ns=50_000))
-toolstack.start_boot_domains()
-for guest in topology.guests:
-    toolstack.create(guest)
+toolstack.start()
 engine.run(20_000_000)
 toolstack.reboot("ivi")
 toolstack.destroy("tcu")

@@ -39,9 +39,7 @@ def test_every_domain_reaches_its_agent(tmp_path: Path, board: str) -> None:
     said: list[str] = []
     engine = SimulatedEngine(topology, 1, lambda _node, level, text: said.append(f"{level}: {text}"))
     toolstack = Toolstack(engine, topology, Work())
-    toolstack.start_boot_domains()
-    for guest in topology.guests:
-        toolstack.create(guest)
+    toolstack.start()
     agents = {info.name: info.agent_id for info in toolstack.list()}
     assert agents == {"dom0": 0, "second": 2, "third": 3}
     for domain in agents:

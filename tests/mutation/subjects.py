@@ -45,9 +45,7 @@ def _boot(topology: Topology) -> str:
     try:
         engine = SimulatedEngine(topology, 1, lambda _node, level, text: said.append((level, text)))
         toolstack = Toolstack(engine, topology, Work())
-        toolstack.start_boot_domains()
-        for guest in topology.guests:
-            toolstack.create(guest)
+        toolstack.start()
         rows = toolstack.list()
         for row in rows:
             toolstack.ask(row.name, console.Call(0x10, 0, b""))

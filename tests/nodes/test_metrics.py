@@ -78,9 +78,7 @@ def test_what_a_whole_platform_counts_is_in_the_catalogue() -> None:
     topology = load_shipped()
     engine = SimulatedEngine(topology, 1, lambda *_: None)
     toolstack = Toolstack(engine, topology, Work(run=True, think_ns=100_000))
-    toolstack.start_boot_domains()
-    for guest in topology.guests:
-        toolstack.create(guest)
+    toolstack.start()
     engine.run(50_000_000)
     toolstack.reboot("ivi")
     toolstack.destroy("tcu")

@@ -22,6 +22,11 @@ class Range(Described, frozen=True):
         """The highest that is one of them."""
         return self.min + (self.max - self.min) // self.step * self.step
 
+    @property
+    def triplet(self) -> tuple[int, int, int]:
+        """As agents are told it: the lowest, the highest that is one of them, the step."""
+        return self.min, self.last, self.step
+
     def has(self, value: int) -> bool:
         return self.min <= value <= self.max and not (value - self.min) % self.step
 

@@ -212,7 +212,7 @@ def _type_problems(place: str, kind: str | int | None) -> Iterator[str]:
 
 def _interval_problems(place: str, sensor: Sensor) -> Iterator[str]:
     given = sensor.intervals_us
-    listed = (given.min, given.last, given.step) if isinstance(given, IntervalRange) else given
+    listed = given.triplet if isinstance(given, IntervalRange) else given
     yield from choices_problems(f"{place}.intervals_us", given, INTERVALS)
     if sensor.continuous and not given:
         yield f"{place}.continuous: updates need intervals_us; give at least one"

@@ -97,7 +97,7 @@ class ClockService(Served):
             if request.rate_index:
                 return Status.OUT_OF_RANGE
             bits = clock.NUM_RATES.pack(triplet=1, returned=3)
-            return clock.DescribeRatesReply(bits, (rates.min, rates.last, rates.step))
+            return clock.DescribeRatesReply(bits, rates.triplet)
         if request.rate_index >= len(rates):
             return Status.OUT_OF_RANGE
         page = rates[request.rate_index : request.rate_index + self._rates_fit]

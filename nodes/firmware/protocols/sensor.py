@@ -111,7 +111,7 @@ class SensorService(Served):
             if index:
                 return Status.INVALID_PARAMETERS
             bits = sensor.NUM_INTERVALS.pack(triplet=1, returned=3)
-            triplet = tuple(words.interval(us) for us in (given.min, given.last, given.step))
+            triplet = tuple(words.interval(us) for us in given.triplet)
             return sensor.ListUpdateIntervalsReply(bits, triplet)
         if index >= len(given):
             return Status.INVALID_PARAMETERS

@@ -72,7 +72,7 @@ class VoltageService(Served):
             if first:
                 return Status.OUT_OF_RANGE
             bits = voltage.NUM_LEVELS.pack(triplet=1, returned=3)
-            return voltage.DescribeLevelsReply(bits, (levels.min, levels.last, levels.step))
+            return voltage.DescribeLevelsReply(bits, levels.triplet)
         if first and first >= len(levels):
             return Status.OUT_OF_RANGE
         page = levels[first : first + self._fit]
