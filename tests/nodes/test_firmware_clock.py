@@ -137,6 +137,15 @@ def test_an_exclusive_clock_is_its_first_users(bench: Bench, how: str) -> None:
     assert wish[how](TWO) is OK
 
 
+def test_an_exclusive_clock_without_parents_is_given_back_as_well() -> None:
+    bench = Bench(platform(clock=(Clock(0, "root", (1, 2), 1, sharing="exclusive"),)))
+    assert put(bench, TWO, 0, 2) is OK
+    assert switch(bench, TWO, 0, 0) is OK
+    assert bench.held(TWO) == {"clock 0 enabled": 0}
+    assert rate(bench, 0) == 1
+    assert put(bench, THREE, 0, 2) is OK
+
+
 def test_a_refused_wish_takes_nothing(bench: Bench) -> None:
     assert put(bench, TWO, ALONE, 9) is Status.INVALID_PARAMETERS
     assert select(bench, TWO, ALONE, UART) is Status.INVALID_PARAMETERS

@@ -93,11 +93,13 @@ class Clocks:
             self._tell(self._spread((clock_id,)), ())
 
     def ask_parent(self, clock_id: int, parent: int | None) -> None:
-        """Which parent the agents want."""
+        """Which parent the agents want; a clock without parents has none to choose."""
         node = self._nodes[clock_id]
-        parent = node.spec.parents[0] if parent is None else parent
         before = node.parent
-        if before is None or parent == before:
+        if before is None:
+            return None
+        parent = node.spec.parents[0] if parent is None else parent
+        if parent == before:
             return None
         node.parent = parent
         turned = []
