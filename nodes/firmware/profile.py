@@ -58,7 +58,8 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     Protocols: ``clock_async``: whether rates can be set asynchronously at all; ``level_set_while_off``:
     whether a voltage level is taken while its domain is off (then it is supplied once it is on), or else with
     which status it is refused; ``limits_both_zero``: what PERFORMANCE_LIMITS_SET says to two zeros, which
-    leave both limits as they are.
+    leave both limits as they are; ``perf_limits``: whether the limits of all agents hold for everybody
+    ("common"), or each agent's for its own wish only.
 
     ``facts`` says for each field that differs what it stands for; ``options`` are the firmware's own.
     """
@@ -99,6 +100,7 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     clock_async: bool = True
     level_set_while_off: Status = Status.SUCCESS
     limits_both_zero: Status = Status.OUT_OF_RANGE
+    perf_limits: Literal["common", "own"] = "common"
     facts: Mapping[str, str] = {}
     options: Mapping[str, Option] = {}
 
@@ -198,6 +200,9 @@ OPTEE_SMT = _firmware(
     ),
     limits_both_zero=Difference(
         Status.SUCCESS, "performance limits of 0 and 0 are taken, and change nothing"
+    ),
+    perf_limits=Difference(
+        "own", "a variant of its performance driver keeps limits by agent; the level goes into a new range"
     ),
     skip_beyond=AS_STRICT,
     payload_bytes_max=AS_STRICT,

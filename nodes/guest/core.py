@@ -269,13 +269,19 @@ class GuestCore:
         return (*effects, *self._go_on(now_ns))
 
     def _xen_lost(self, now_ns: int) -> Sequence[Effect]:
-        flight = self._flight
-        halt = Halt(1, "the link to Xen is gone")
-        if flight is None:
-            return (halt,)
+        """The end of all that is outstanding: what has rung may have happened, what waits has not."""
         self._work, self._next = None, None
-        outcome = Outcome("xen-lost", False, 0, b"", "Xen is gone", now_ns - flight.started_ns)
-        return (*self._finish(flight, outcome, now_ns, ()), halt)
+        waiting, self._console = self._console, deque()
+        effects: list[Effect] = []
+        flight = self._flight
+        if flight is not None:
+            outcome = Outcome("xen-lost", False, 0, b"", "Xen is gone", now_ns - flight.started_ns)
+            effects.extend(self._finish(flight, outcome, now_ns, ()))
+        for ended in self._receiver.abandoned(now_ns) if self._receiver is not None else ():
+            effects.extend(self._end(ended.flight, ended.outcome, now_ns, ()))
+        never_rang = Outcome("xen-lost", True, 0, b"", "Xen is gone", 0)
+        effects.extend(self._answer(request, never_rang, ()) for request, _ in waiting)
+        return (*effects, Halt(1, "the link to Xen is gone"))
 
     # ---- console ------------------------------------------------------------------------------
 

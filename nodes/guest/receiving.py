@@ -171,13 +171,14 @@ class Receiver:
     def expired(self, now_ns: int) -> list[Ended]:
         """The calls whose delayed response did not come in time; it may still happen."""
         over = [key for key, one in self.pending.items() if one.due_ns is not None and one.due_ns <= now_ns]
-        return [self._give_up(self.pending.pop(key), now_ns) for key in over]
-
-    @staticmethod
-    def _give_up(promise: Promise, now_ns: int) -> Ended:
         detail = "accepted, but its delayed response did not come in time"
-        elapsed_ns = now_ns - promise.flight.started_ns
-        return Ended(promise.flight, Outcome("delayed-timeout", False, 0, b"", detail, elapsed_ns))
+        return [_given_up(self.pending.pop(key), "delayed-timeout", detail, now_ns) for key in over]
+
+    def abandoned(self, now_ns: int) -> list[Ended]:
+        """All that wait: nothing will come any more."""
+        over, self.pending = list(self.pending.values()), {}
+        detail = "accepted, but Xen is gone before its delayed response came"
+        return [_given_up(promise, "xen-lost", detail, now_ns) for promise in over]
 
     def forget_work(self) -> None:
         """The workload that waits is no more."""
@@ -200,3 +201,8 @@ class Receiver:
             taken.append(self._inbox.popleft())
             room -= len(taken[-1][1]) + MESSAGE_OVERHEAD_BYTES
         return tuple(taken), len(self._inbox)
+
+
+def _given_up(promise: Promise, code: str, detail: str, now_ns: int) -> Ended:
+    elapsed_ns = now_ns - promise.flight.started_ns
+    return Ended(promise.flight, Outcome(code, False, 0, b"", detail, elapsed_ns))

@@ -91,19 +91,27 @@ class Injector:
         self._routes = routes
         self._firmware = firmware
         self._verdicts = meters.counter("trapline_interrupts_total")
+        self._told: set[int] = set()
 
     def raised(self, event: Received) -> Sequence[Effect]:
         """EL3 raised a line: inject it, or remember it once, or drop it with its count."""
         route = self._routes.by_line.get(event.frame.intid)
         if route is None:
             self._verdicts[NOBODY, "unrouted"] += 1
-            return (Log("warning", f"interrupt {event.frame.intid} is routed to no domain"),)
+            return self._told_once(event.frame.intid)
         if route.in_flight:
             if route.pending is not None:
                 self._verdicts[route.domain.name, "merged"] += 1
             route.pending = event
             return ()
         return self._inject(route, event)
+
+    def _told_once(self, intid: int) -> Sequence[Effect]:
+        """A line in the log for each line of the GIC: a log is bounded, and a timer may raise it for ever."""
+        if intid in self._told or intid not in SPIS:
+            return ()
+        self._told.add(intid)
+        return (Log("warning", f"interrupt {intid} is routed to no domain"),)
 
     def _inject(self, route: Route, event: Received) -> Sequence[Effect]:
         domain, frame = route.domain, event.frame

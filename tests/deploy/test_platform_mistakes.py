@@ -1,12 +1,19 @@
 """Mistakes in platform.toml: one error with key, rule and fix, the same from ``check`` and from ``up``."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from deploy.errors import UserError
 from deploy.lint import Inputs, check
+from deploy.platform_mistakes import NOTHING, told
 from deploy.topology import read_platform, shipped
+from nodes.firmware.platform import Platform, problems
+from nodes.firmware.platform_examples import EXAMPLES, TOP
 
 TEXT = (shipped() / "platform.toml").read_text(encoding="utf-8")
 SENSOR = '\n[[sensor]]\nid = 9\nname = "more"\n'
@@ -186,3 +193,63 @@ def test_all_that_makes_no_sense_is_told_by_check(tmp_path: Path) -> None:
         "perf_domain[0].opp[1].frequency_khz",
     ]
     assert up.startswith(checked[0])
+
+
+WRONG: tuple[Any, ...] = (
+    "",
+    "x",
+    "\u00e4",
+    -1,
+    2**70,
+    1.5,
+    True,
+    [],
+    ["x"],
+    [{}],
+    {},
+    {"kind": "wave"},
+    {"a": 1},
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every key of a description, with the first item of every list."""
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from places(inner, (*path, key))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+def spoilt(path: tuple[Any, ...], wrong: Any) -> dict[str, Any]:
+    """The examples of the reference with one value changed; NOTHING takes it away."""
+    made: dict[str, Any] = msgspec.toml.decode(TOP + "".join(EXAMPLES.values()))
+    inner: Any = made
+    for step in path[:-1]:
+        inner = inner[step]
+    if wrong is NOTHING:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = wrong
+    return made
+
+
+def complaints(raw: dict[str, Any]) -> list[str]:
+    try:
+        return list(problems(msgspec.convert(raw, Platform)))
+    except msgspec.ValidationError as error:
+        return [told(str(error), raw)]
+
+
+def test_whatever_is_wrong_has_a_key_a_rule_and_a_fix() -> None:
+    made = [
+        one
+        for path in places(spoilt(("name",), "x"))
+        for wrong in (*WRONG, NOTHING)
+        for one in complaints(spoilt(path, wrong))
+    ]
+    assert len(made) > 1500
+    assert [one for one in made if not re.match(r"[\w.\[\]]+: [^;]+; .", one)] == []
+    assert [one for one in made if re.search(r"Expected|`|Annotated|msgspec", one)] == []

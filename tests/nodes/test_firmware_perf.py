@@ -257,6 +257,41 @@ def test_what_an_agent_sees_of_a_shared_domain() -> None:
         assert bench.core.board.perf.level(CPU) == 6
 
 
+def test_a_firmware_that_keeps_limits_by_agent() -> None:
+    """Each agent's limits bind its own wish; the highest of what comes of them wins. At boot it is 50."""
+    bench = Bench(platform(**TABLES), profile=msgspec.structs.replace(SPEC_STRICT, perf_limits="own"))
+    assert put(bench, TWO, 20) is OK
+    assert limit(bench, TWO, 40, 0) is OK
+    assert put(bench, TWO, 60) is Status.OUT_OF_RANGE
+    assert (level(bench), limits(bench)) == (20, (40, 10))
+    assert put(bench, THREE, 60) is OK, "another agent's limits are none of its own"
+    assert (level(bench), limits(bench, agent=THREE)) == (60, (100, 10))
+    assert limit(bench, TWO, 0, 40) is OK
+    assert limit(bench, THREE, 30, 0) is OK
+    assert level(bench) == 40, "20 goes up to 40, 60 down to 30"
+    bench.core.board.perf.limit(CPU, 1)
+    assert [limits(bench, agent=one) for one in (TWO, THREE, DOM0)] == [(20, 20), (20, 10), (20, 10)]
+    bench.core.board.perf.limit(CPU, None)
+    reset(bench, TWO)
+    assert level(bench) == 30
+    reset(bench, THREE)
+    assert limit(bench, THREE, 30, 0) is OK
+    assert level(bench) == 30, "without a wish for a level, limits bind that at boot"
+    assert limit(bench, THREE, 90, 0) is OK
+    assert level(bench) == 50
+
+
+def test_an_agent_that_sees_its_own_wish_sees_it_within_its_own_limits() -> None:
+    bench = made(agent_view="own")
+    assert put(bench, TWO, 70) is OK
+    assert limit(bench, TWO, 50, 0) is OK
+    assert (level(bench), limits(bench)) == (50, (50, 10))
+    assert limit(bench, TWO, 100, 90) is OK
+    assert (level(bench), limits(bench)) == (90, (100, 90))
+    assert limit(bench, TWO, 100, 10) is OK
+    assert level(bench) == 70, "the wish stays"
+
+
 def test_an_agent_that_sees_its_own_limits_sees_the_far_end_where_it_set_none() -> None:
     bench = made(agent_view="own")
     assert limit(bench, THREE, 80, 40) is OK

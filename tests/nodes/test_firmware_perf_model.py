@@ -138,7 +138,7 @@ def test_caps_beyond_the_levels(bench: Bench, cap: int, highest: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"opp": ()}, r"perf_domain\[0\].opp: give at least one operating point"),
+        ({"opp": ()}, r"perf_domain\[0\].opp: it has no operating point; give at least one"),
         ({"opp": (OPPS[1], OPPS[0])}, r"perf_domain\[0\].opp: .*ascending"),
         ({"opp": (OPPS[4], OPPS[4]), "sustained": None}, r"perf_domain\[0\].opp: .*each once"),
         ({"level": 55}, r"perf_domain\[0\].level: no operating point has level 55; choose"),

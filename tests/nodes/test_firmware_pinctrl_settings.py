@@ -11,6 +11,7 @@ from nodes.firmware.platform import (
     Pin,
     PinControl,
     PinFunction,
+    View,
 )
 from tests.nodes.el3 import DOM0, MANAGER, THREE, TWO, Bench
 from tests.nodes.pins import (
@@ -262,3 +263,13 @@ def test_single_pins_are_given_and_taken(permitting: Bench) -> None:
 )
 def test_who_may_permit_what(permitting: Bench, given: dict[str, int], wanted: Status) -> None:
     assert permit(permitting, **given) is wanted
+
+
+def test_the_one_who_permits_names_a_pin_as_it_always_does() -> None:
+    """The trusted agent has numbers of its own: its pin 0 is the platform's 5."""
+    settings_ = PinControl(set_permissions=True)
+    view = View(MANAGER, "pin", (5, 4))
+    bench = Bench(described(pin_control=settings_, default_permission="deny", view=(view,)))
+    assert permit(bench, ALLOW | PIN, number=0) is OK
+    assert bench.held(TWO) == {"pin 5 permission": 1}
+    assert permit(bench, ALLOW | PIN, number=2) is Status.NOT_FOUND

@@ -46,7 +46,7 @@ def one_clock(**changes: Any) -> dict[str, tuple[Any, ...]]:
         ({"agent": agent(shmem=0x1004)}, r"agent\[0\].shmem: 0x1004 is not 8-byte aligned"),
         ({"agent": agent(shmem=0x1F88)}, r"agent\[0\].shmem: the area at 0x1f88 crosses a page"),
         ({"agent": agent(smc_id=0x0200_0002)}, r"agent\[0\].smc_id: 0x2000002 is not a fast call"),
-        (one_clock(rates=()), r"clock\[0\].rates: give at least one rate"),
+        (one_clock(rates=()), r"clock\[0\].rates: there are none; give some"),
         (one_clock(rates=(2, 1)), r"clock\[0\].rates: .*ascending"),
         (one_clock(rates=(1, 1)), r"clock\[0\].rates: .*each once"),
         (one_clock(rate=3), r"clock\[0\].rate: 3 Hz is not one of its rates"),

@@ -8,7 +8,7 @@ import pytest
 from bus import frames, shmem
 from bus.scmi import header
 from bus.scmi.header import MessageType
-from nodes.contract import Send
+from nodes.contract import Send, Undelivered
 from nodes.guest import console
 from nodes.guest.binding import Binding
 from nodes.guest.calls import Ask, Flight, Outcome
@@ -309,3 +309,18 @@ def test_work_that_is_stopped_waits_for_nothing() -> None:
         assert made.immediate(flight, Outcome("", False, 0, b"", "", 0), 0) is None
     made.forget_work()
     assert [ended.flight for ended in made.expired(DELAYED_TIMEOUT_NS)] == [flights[1]]
+
+
+def test_all_that_is_outstanding_ends_with_xen() -> None:
+    made = bench()
+    accepted, trap = asked(made)
+    made.returned(trap, reply(trap, OK))
+    rung, _ = asked(made, RATE_SET ^ 1 << 18)
+    waiting = made.ask(console.Call(0x10, 0, b""))
+    made.feed(Undelivered(b"xen", None))
+    ends = {number: made.answer(number) for number in (accepted, rung, waiting)}
+    assert {end.code for end in ends.values()} == {"xen-lost"}
+    assert [ends[number].definite for number in (accepted, rung, waiting)] == [False, False, True]
+    assert made.traps == []
+    assert made.halted is not None
+    assert made.core.deadline_ns() is None

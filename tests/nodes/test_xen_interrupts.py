@@ -114,6 +114,12 @@ def test_a_line_without_a_route() -> None:
     raise_line(bench)
     assert bench.counted(METRIC) == {("none", "unrouted"): 1}
     assert "routed to no domain" in bench.lines[-1].text
+    told = len(bench.lines)
+    raise_line(bench)
+    assert len(bench.lines) == told, "once"
+    raise_line(bench, OTHER)
+    assert len(bench.lines) == told + 1
+    assert bench.counted(METRIC) == {("none", "unrouted"): 3}
 
 
 def test_a_domain_that_does_not_run() -> None:

@@ -55,6 +55,15 @@ def test_every_row_is_as_the_suite_has_it(cluster: Cluster, firmware: str) -> No
     assert done.returncode == 1, "and it says so"
 
 
+def test_the_suite_is_of_an_older_specification(cluster: Cluster) -> None:
+    """Without negotiating, what came later is in its way: attributes' bits and commands it does not know."""
+    suite(cluster, "spec-strict")
+    rows = [tuple(row) for row in json.loads(ran(cluster, "--json", "--newest").stdout)]
+    wrong = {row[:2] for row in rows if row[2] != row[3]}
+    assert wrong > {row[:2] for row in BY_CHOICE}
+    assert {("Power", "attributes, bits 28:0"), ("Clock", "command 0x8"), ("Sensor", "command 0x7")} < wrong
+
+
 def test_a_platform_that_is_not_so_is_told_from_one_that_is(cluster: Cluster) -> None:
     """TF-A's answers differ, and the client says in which rows; its text is for people."""
     suite(cluster, "tfa-multiagent")

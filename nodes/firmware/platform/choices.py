@@ -68,4 +68,4 @@ def choices_problems(place: str, choices: Choices, limit: int) -> Iterator[str]:
     if len(choices) > limit:
         yield f"{place}: {len(choices)} of them, the limit is {limit}; give a range"
     if list(choices) != sorted(set(choices)):
-        yield f"{place}: give them in ascending order, each once"
+        yield f"{place}: they are not in ascending order, each once; sort them"

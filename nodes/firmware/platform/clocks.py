@@ -89,7 +89,7 @@ def problems(platform: Any) -> Iterator[str]:
 
 def _follower_problems(at: int, clock: Clock) -> Iterator[str]:
     if not clock.parents:
-        yield f"clock[{at}].rates: give at least one rate, in ascending order, or parents that it follows"
+        yield f"clock[{at}].rates: there are none; give some in ascending order, or parents that it follows"
     if clock.rate:
         yield f"clock[{at}].rate: its rate follows its parent's; leave it out, or give rates"
 

@@ -92,8 +92,10 @@ def problems(platform: Any) -> Iterator[str]:
 
 def _level_problems(place: str, domain: PerfDomain) -> Iterator[str]:
     levels = [opp.level for opp in domain.opp]
-    if not levels or levels != sorted(set(levels)):
-        yield f"{place}.opp: give at least one operating point, levels ascending, each once"
+    if not levels:
+        yield f"{place}.opp: it has no operating point; give at least one"
+    if levels != sorted(set(levels)):
+        yield f"{place}.opp: the levels are not in ascending order, each once; sort them"
     if len(levels) > LEVELS:
         yield f"{place}.opp: {len(levels)} operating points, the limit is {LEVELS}; leave some out"
     for key in ("level", "sustained"):

@@ -79,7 +79,7 @@ def _kind_problems(
     elif kind and not vendor:
         yield f"{place}.kind: there is no kind {kind!r}; choose from {', '.join(PROTOCOL_OF)}"
     elif ids and not kind:
-        yield f'{place}.ids: of which kind? Add kind, for example kind = "clock"'
+        yield f'{place}.ids: nobody can tell of which kind; add kind, for example kind = "clock"'
 
 
 def _right_problems(place: str, right: Right, vendor: bool) -> Iterator[str]:

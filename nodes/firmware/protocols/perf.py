@@ -2,14 +2,16 @@
 
 The limits in force are what all agents' limits and the platform's own cap have in common. Where they have
 nothing in common, the lowest of the maxima is minimum and maximum: a ceiling protects, a floor only serves.
+(Where a firmware keeps limits by agent, each agent's bind its own wish only, and the highest of those wins.)
 A level that was asked for before stays a wish and comes into force when the limits allow it. An exclusive
 domain belongs to the first agent that sets it, until that agent is reset. What a level drives is
 ``hardware.perf``'s business; here levels are places in the list of operating points, and become numbers
 where they are told. LEVEL_GET and LIMITS_GET tell what is in force, or, where the platform's ``agent_view``
-says so, an agent's own wish if it has one; then LEVEL_SET is judged by the agent's own limits too.
+says so, an agent's own wish if it has one, within its own limits; then LEVEL_SET is judged by those too.
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 from bus.scmi import perf
 from bus.scmi.protocol import fits
@@ -43,6 +45,7 @@ class PerfService(Served):
             one: fits(perf.DescribeLevelsReply, machine.payload_bytes, one) for one in self.table.versions
         }
         self._own_view = machine.platform.agent_view == "own"
+        self._own_limits = machine.profile.perf_limits == "own"
         self._levels = {one.id: [opp.level for opp in one.opp] for one in self.domains.values()}
         self._fast = {
             f"PERFORMANCE_{fast.message}" for one in self.domains.values() for fast in one.fastchannel
@@ -180,8 +183,18 @@ class PerfService(Served):
         """The limits that the agent sees, as places: its own, if it has set any and sees its own wishes."""
         lows, highs = self.lows.of(domain_id), self.highs.of(domain_id)
         if self._own_view and (agent in lows or agent in highs):
-            return lows.get(agent, 0), highs.get(agent, len(self.domains[domain_id].opp) - 1)
-        return self.board.limits(domain_id)
+            return self._own(agent, domain_id)
+        lowest, highest = self.board.limits(domain_id)
+        if self._own_limits:
+            low, high = self._own(agent, domain_id)
+            highest = min(high, highest)
+            lowest = min(low, highest)
+        return lowest, highest
+
+    def _own(self, agent: int, domain_id: int) -> tuple[int, int]:
+        """The limits that the agent set itself, as places."""
+        last = len(self.domains[domain_id].opp) - 1
+        return self.lows.of(domain_id).get(agent, 0), self.highs.of(domain_id).get(agent, last)
 
     # ---- level --------------------------------------------------------------------------------
 
@@ -201,8 +214,10 @@ class PerfService(Served):
     def level_get(self, agent: int, request: perf.LevelGet) -> Answer:
         domain = self.domains[request.domain_id]
         place = self.board.level(domain.id)
-        if self._own_view:
-            place = self.levels.of(domain.id).get(agent, place)
+        own = self.levels.of(domain.id).get(agent) if self._own_view else None
+        if own is not None:
+            low, high = self._limits(agent, domain.id)
+            place = max(low, min(own, high))
         return perf.LevelGetReply(self._number(domain, place, self.machine.version))
 
     def _indexed(self, domain: PerfDomain, version: int) -> bool:
@@ -222,12 +237,22 @@ class PerfService(Served):
 
     def _ask(self, domain_id: int) -> None:
         last = len(self.domains[domain_id].opp) - 1
+        if self._own_limits:
+            self.board.ask(domain_id, max(self._bound(domain_id), default=None), 0, last)
+            return
         self.board.ask(
             domain_id,
             max(self.levels.of(domain_id).values(), default=None),
             max(self.lows.of(domain_id).values(), default=0),
             min(self.highs.of(domain_id).values(), default=last),
         )
+
+    def _bound(self, domain_id: int) -> Iterator[int]:
+        """What each agent wishes within its own limits; without a wish for a level, of that at boot."""
+        levels, boot = self.levels.of(domain_id), self.domains[domain_id].boot_index
+        for agent in levels.keys() | self.lows.of(domain_id).keys() | self.highs.of(domain_id).keys():
+            low, high = self._own(agent, domain_id)
+            yield max(low, min(levels.get(agent, boot), high))
 
     # ---- notifications ------------------------------------------------------------------------
 

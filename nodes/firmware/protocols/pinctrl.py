@@ -218,10 +218,11 @@ class PinctrlService(Served):
         kind = KINDS.get(PERMISSION_FLAGS.get(request.flags, "selector"))
         if kind is None or request.flags & PERMISSION_FLAGS.reserved:
             return Status.INVALID_PARAMETERS
-        if request.identifier not in self.resources[kind]:
+        found = self._found(caller, kind, request.identifier)
+        if found is None:
             return self._unknown()
         allow = bool(PERMISSION_FLAGS.get(request.flags, "allow"))
-        permissions.set_resource(request.agent_id, (kind, request.identifier), allow)
+        permissions.set_resource(request.agent_id, (kind, found), allow)
         return Status.SUCCESS
 
     # ---- the life of an agent -----------------------------------------------------------------

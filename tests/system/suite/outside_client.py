@@ -1,6 +1,6 @@
 """A client from outside: what the SCMI conformance suite asserts (it is of specification 2.0), row by row.
 
-    outside_client.py SOCKET FACTS.json [--json]
+    outside_client.py SOCKET FACTS.json [--json] [--newest]
 
 It knows the stream that ``trapline attach`` serves and SCMI as the suite has it, and imports nothing but the
 standard library. FACTS says what the platform has, as the suite's own configuration does. Each row is
@@ -9,7 +9,7 @@ expected against got; exit code 1 if any differs.
 The suite asserts specification 2.0, so the first thing said in each protocol is NEGOTIATE_PROTOCOL_VERSION
 down to the version of that time: later ones have attributes where the suite wants zeros, and commands where
 it wants none. A platform without that command has to speak such a version already. Where the suite skips
-what a platform lacks, there is no row.
+what a platform lacks, there is no row. --newest negotiates nothing, to see what that costs.
 """
 
 import json
@@ -80,9 +80,10 @@ class Channel:
 class Suite:
     """The rows; ``facts`` are what the platform has."""
 
-    def __init__(self, channel: Channel, facts: dict) -> None:
+    def __init__(self, channel: Channel, facts: dict, newest: bool) -> None:
         self.channel = channel
         self.facts = facts
+        self.newest = newest
         self.last: dict[int, int] = {}
 
     def row(self, protocol: int, what: str, expected: str, message: int, *words: int) -> Row:
@@ -124,7 +125,7 @@ class Suite:
     def negotiate(self, protocol: int) -> Iterator[Row]:
         wanted = VERSIONS[protocol]
         _, found = self.channel.call(protocol, VERSION)
-        if found == struct.pack("<I", wanted):
+        if self.newest or found == struct.pack("<I", wanted):
             return
         if self.channel.call(protocol, MESSAGE_ATTRIBUTES, NEGOTIATE)[0] == "SUCCESS":
             yield self.row(protocol, f"negotiate {wanted:#x}", "SUCCESS", NEGOTIATE, wanted)
@@ -284,7 +285,7 @@ def text(protocol: str, what: str, expected: str, got: str) -> str:
 
 def main(path: str, facts: str, *options: str) -> int:
     with open(facts, encoding="utf-8") as file:
-        suite = Suite(Channel(path), json.load(file))
+        suite = Suite(Channel(path), json.load(file), "--newest" in options)
     rows = [(NAMES[protocol], *rest) for protocol, *rest in suite.every()]
     sys.stdout.write(json.dumps(rows) if "--json" in options else "".join(text(*row) for row in rows))
     return int(any(expected != got for _, _, expected, got in rows))
