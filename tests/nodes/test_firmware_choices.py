@@ -33,8 +33,8 @@ def test_lists_and_ranges_offer_what_is_written_out(choices: Choices, written_ou
         (Range(2, 1, 1), "here: min 2 is above max 1; swap them"),
         ((1, 2, 3), None),
         ((1, 2, 3, 4), "here: 4 of them, the limit is 3; give a range"),
-        ((1, 1), "here: give them in ascending order, each once"),
-        ((2, 1), "here: give them in ascending order, each once"),
+        ((1, 1), "here: they are not in ascending order, each once; sort them"),
+        ((2, 1), "here: they are not in ascending order, each once; sort them"),
     ],
 )
 def test_choices_that_cannot_be(choices: Choices, told: str | None) -> None:
