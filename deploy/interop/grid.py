@@ -21,7 +21,6 @@ class Note(msgspec.Struct, frozen=True):
     reason: str
     firmwares: tuple[str, ...]
     xens: tuple[str, ...]
-    scenarios: tuple[str, ...]
 
 
 class Grid(msgspec.Struct, frozen=True):
@@ -46,7 +45,6 @@ class Grid(msgspec.Struct, frozen=True):
                 *key,
                 tuple(dict.fromkeys(one.firmware for one in where)),
                 tuple(dict.fromkeys(one.xen for one in where)),
-                tuple(dict.fromkeys(one.scenario for one in where)),
             )
             for key, where in found.items()
         ]

@@ -104,10 +104,6 @@ class FirmwareProfile(msgspec.Struct, frozen=True):
     facts: Mapping[str, str] = {}
     options: Mapping[str, Option] = {}
 
-    def difference(self, field: str) -> Difference:
-        """A difference of this profile, for another one that shares it."""
-        return Difference(getattr(self, field), self.facts[field])
-
 
 SPEC_STRICT = FirmwareProfile("spec-strict", "the specification, read strictly; what its facts suggest")
 AS_STRICT: Final = Difference(None, "")  # what the base does otherwise and this one does not
@@ -190,6 +186,7 @@ TFA_MULTIAGENT = _firmware(
 OPTEE_SMT = _firmware(
     "optee-smt",
     "OP-TEE's SCMI server behind shared memory with a channel status: TF-A's habits, other protocols",
+    base=TFA,
     protocols=Difference(
         (PERF, CLOCK, RESET, VOLTAGE), "serves Base, clocks, reset domains, voltages and performance only"
     ),
@@ -197,24 +194,9 @@ OPTEE_SMT = _firmware(
         {BASE: 0x20000, PERF: 0x10000, CLOCK: 0x20000, RESET: 0x10000, VOLTAGE: 0x20000},
         "says Base 2.0, performance 1.0, clock 2.0, reset 1.0, voltage 2.0",
     ),
-    missing=Difference(
-        AGENT_COMMANDS | NOTIFY_ERRORS | NEGOTIATION,
-        "reports 0 agents: no agent discovery, no permission commands, no agent reset; older than version "
-        "negotiation; nobody implements BASE_NOTIFY_ERRORS",
-    ),
-    unknown_message=Difference(Status.NOT_SUPPORTED, "an unknown message id is NOT_SUPPORTED, not NOT_FOUND"),
     unknown_resource=Difference(
         dict.fromkeys((PERF, RESET, VOLTAGE), Status.INVALID_PARAMETERS),
         "an unknown performance, reset or voltage domain is INVALID_PARAMETERS, not NOT_FOUND",
-    ),
-    denied_resource=Difference(
-        "unlisted", "ids belong to one agent and are dense: what is another's does not exist for it"
-    ),
-    denied_protocol=Difference(
-        Status.NOT_SUPPORTED, "which protocols an agent has is fixed; another one is unknown to it"
-    ),
-    open_permissions=Difference(
-        True, "who has what is part of its build, no command grants anything: what nobody narrowed is allowed"
     ),
     limits_both_zero=Difference(
         Status.SUCCESS, "performance limits of 0 and 0 are taken, and change nothing"
@@ -222,9 +204,8 @@ OPTEE_SMT = _firmware(
     perf_limits=Difference(
         "own", "a variant of its performance driver keeps limits by agent; the level goes into a new range"
     ),
-    wedges=TFA.difference("wedges"),
-    header_reads=TFA.difference("header_reads"),
-    failure=TFA.difference("failure"),
+    skip_beyond=AS_STRICT,
+    payload_bytes_max=AS_STRICT,
 )
 
 OPTEE_MSG = _firmware(

@@ -137,6 +137,8 @@ class Caller:
 
 def _again(outcome: Outcome, command: AnyCommand) -> bool:
     """Whether to try once more: a mere retry of what was uncertain is for commands that may be repeated."""
+    if outcome.answered and not outcome.status:
+        return False
     ended: Result[Message] = refused(outcome.status) if outcome.answered else unanswered(outcome)
     if outcome.answered or ended.definite:
         return ended.passing

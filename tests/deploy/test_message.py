@@ -12,6 +12,7 @@ from bus.scmi.tables import STANDARD
 from deploy import message
 from deploy.cli.call import describe, print_fields
 from deploy.errors import UserError
+from tests.deploy.commands import run
 
 
 def encoded(text: str, *given: str, version: str | None = None) -> bytes:
@@ -211,3 +212,10 @@ def test_the_version_to_speak_is_the_newest_that_both_know() -> None:
     assert message.offered_version(powercap.PROTOCOL, 0x21000) == 0x20000
     assert message.offered_version(powercap.PROTOCOL, 0x4_0000) == known[-1]
     assert message.offered_version(powercap.PROTOCOL, 0x8000) == known[0]
+
+
+def test_what_has_no_table_is_sent_as_bytes_only() -> None:
+    with pytest.raises(UserError, match=r"0x99.0x1: not in the message tables.*give --payload HEX"):
+        run("call", "ivi", "0x99.0x1")
+    with pytest.raises(UserError, match=r"--version 0x10000: 0x99.0x1 is not in the message tables; leave"):
+        run("call", "ivi", "0x99.0x1", "--payload", "00", "--version", "0x10000")

@@ -2,17 +2,31 @@
 
 from typing import Any
 
+import msgspec
+
 from bus.fields import Message, encode
 from bus.scmi import header, trace
 from bus.scmi.header import MessageType
 from bus.scmi.protocol import AnyCommand, Protocol
 from bus.scmi.status import Status, read
 from deploy import control
+from deploy.cli.ledger import as_data
+from deploy.holdings import Holdings
 from deploy.rundir import RunDirectory
 from tests.system.cluster import Cluster
 from tests.system.processes import eventually
 
 TOKEN = 0x2A5
+
+
+def ask(cluster: Cluster, request: control.Request) -> Any:
+    """A request of the toolstack's, as 'trapline xl' makes it."""
+    return control.ask(RunDirectory(cluster.run), request)
+
+
+def holdings(cluster: Cluster, who: str) -> dict[str, Any]:
+    """What 'trapline ledger --json' prints of an agent or a domain."""
+    return as_data(msgspec.convert(ask(cluster, control.Ledger(who)), Holdings))
 
 
 class Speaker:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bus.scmi import clock, perf, power, reset, sensor, voltage
+from bus.scmi import clock, perf, pinctrl, power, protocol, reset, sensor, voltage
 from bus.scmi.status import Status
+from deploy import control
 from tests.system.cluster import IVI, Cluster
-from tests.system.speaker import Speaker
+from tests.system.speaker import Speaker, ask, holdings
 
 NARROW = {"COLUMNS": "80"}
 GPU_CLOCK, GPU_POWER, GPU = 6, 4, 1
-RATE = ("clock.CLOCK_RATE_SET", "flags=0", "clock_id=6", "rate=400_000_000")
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +44,10 @@ def takes_a_bit_of_everything(cluster: Cluster) -> None:
         (voltage.PROTOCOL, voltage.VOLTAGE_CONFIG_SET, voltage.ConfigSet(1, 7)),
         (sensor.PROTOCOL, sensor.SENSOR_TRIP_POINT_CONFIG, trip),
         (reset.PROTOCOL, reset.RESET_NOTIFY, reset.ResetNotify(6, 1)),
+        (pinctrl.PROTOCOL, pinctrl.PINCTRL_REQUEST, pinctrl.Request(0, pinctrl.SELECTOR["GROUP"])),
+        (power.PROTOCOL, protocol.NEGOTIATE_PROTOCOL_VERSION, protocol.NegotiateVersion(0x20000)),
     ):
         assert ivi.status(table, command, request) is Status.SUCCESS, command.name
-    for words in (
-        ("pinctrl.PINCTRL_REQUEST", "identifier=0", "flags=selector=GROUP"),
-        ("power.NEGOTIATE_PROTOCOL_VERSION", "version=0x20000"),
-    ):
-        assert cluster.here("call", "ivi", *words).returncode == 0, words
 
 
 def kinds(entries: list[dict[str, Any]]) -> set[tuple[str, str]]:
@@ -59,7 +56,7 @@ def kinds(entries: list[dict[str, Any]]) -> set[tuple[str, str]]:
 
 def test_a_destroyed_domain_leaves_nothing(live: Cluster) -> None:
     takes_a_bit_of_everything(live)
-    before = live.here("ledger", "ivi", "--json").json
+    before = holdings(live, "ivi")
     assert kinds(before["now"]) >= {
         ("grant", "base"),
         ("vote", "power"),
@@ -72,7 +69,7 @@ def test_a_destroyed_domain_leaves_nothing(live: Cluster) -> None:
         ("subscription", "reset"),
     }
     assert {"sensor", "pinctrl"} <= {one["protocol"] for one in before["now"]}
-    assert live.here("xl", "destroy", "ivi").returncode == 0
+    ask(live, control.Destroy("ivi"))
     after = live.here("ledger", "3", "--json").json
     assert (after["domain"], after["now"], after["reset"]["after"]) == (None, [], [])
     assert after["reset"]["before"] == before["now"]
@@ -82,8 +79,8 @@ def test_a_destroyed_domain_leaves_nothing(live: Cluster) -> None:
     assert "nothing left" in shown.stdout
     assert shown.stdout.count("freed") == len(before["now"])
     assert narrow(shown.stdout)
-    assert live.here("xl", "create", IVI).returncode == 0
-    new = live.here("ledger", "ivi", "--json").json
+    ask(live, control.Create(str(IVI)))
+    new = holdings(live, "ivi")
     assert kinds(new["now"]) == {("grant", "base")}, "the successor has its devices, and nothing else"
 
 
@@ -93,9 +90,10 @@ def narrow(text: str) -> bool:
 
 def test_a_firmware_that_frees_only_permissions_leaks(cluster: Cluster) -> None:
     cluster.up("--idle", "--firmware", "scp-firmware")
-    assert cluster.here("call", "ivi", *RATE).returncode == 0
-    assert cluster.here("ledger", "ivi").returncode == 0, "it was never reset"
-    assert cluster.here("xl", "destroy", "ivi").returncode == 0
+    rate = clock.RateSet(0, GPU_CLOCK, 400_000_000)
+    assert Speaker(cluster, "ivi").status(clock.PROTOCOL, clock.CLOCK_RATE_SET, rate) is Status.SUCCESS
+    assert holdings(cluster, "ivi")["reset"] is None
+    ask(cluster, control.Destroy("ivi"))
     as_json = cluster.here("ledger", "3", "--json")
     assert as_json.returncode == 1
     reset_ = json.loads(as_json.stdout)["reset"]
@@ -105,10 +103,8 @@ def test_a_firmware_that_frees_only_permissions_leaks(cluster: Cluster) -> None:
     assert (shown.returncode, shown.stderr) == (1, "")
     assert "LEAK: clock 6 rate" in shown.stdout
     assert narrow(shown.stdout)
-    assert cluster.here("xl", "create", IVI).returncode == 0
-    left = cluster.here("ledger", "ivi", "--json")
-    assert left.returncode == 1, "the successor has what its predecessor wished"
-    assert ("vote", "clock") in kinds(json.loads(left.stdout)["now"])
+    ask(cluster, control.Create(str(IVI)))
+    assert ("vote", "clock") in kinds(holdings(cluster, "ivi")["now"]), "its successor inherits"
 
 
 @pytest.mark.parametrize(

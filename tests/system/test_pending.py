@@ -9,14 +9,15 @@ import pytest
 
 from bus.scmi import clock
 from bus.scmi.status import Status
+from deploy import control
 from deploy.errors import UserError
 from deploy.toolstack import ToolstackError
 from deploy.topology import shipped
+from tests.system import metrics
 from tests.system.cluster import IVI, TCU, Cluster
 from tests.system.processes import eventually, kill
-from tests.system.speaker import Speaker
+from tests.system.speaker import Speaker, ask, holdings
 from tests.system.test_attach import Attached, call
-from tests.system.test_outstanding import connected
 
 GPU_CLOCK = 6
 ASYNC = clock.RATE_SET_FLAGS.pack(async_set=1)
@@ -34,8 +35,7 @@ def slow(cluster: Cluster, *words: str) -> Cluster:
 
 
 def pending(cluster: Cluster) -> list[dict[str, Any]]:
-    held = cluster.here("ledger", "3", "--json").json["now"]
-    return [one for one in held if one["kind"] == "pending"]
+    return [one for one in holdings(cluster, "3")["now"] if one["kind"] == "pending"]
 
 
 def waited_for(speaker: Speaker, endings: list[object]) -> None:
@@ -54,11 +54,10 @@ def test_el3_killed_ends_the_call_that_waits(cluster: Cluster, link: tuple[str, 
     assert ivi.status(clock.PROTOCOL, clock.CLOCK_RATE_SET, SLOWLY) is Status.SUCCESS
     assert [one["resource"] for one in pending(cluster)] == ["clock 6"]
     endings: list[object] = []
-    control_socket = str(cluster.run / "control.sock")
-    before = connected(control_socket)
+    port = cluster.status()["nodes"]["firmware"]["port"]
     waiting = threading.Thread(target=waited_for, args=(ivi, endings))
     waiting.start()
-    eventually(lambda: connected(control_socket) > before, "the call at the control socket")
+    eventually(lambda: accepted(port) == 2, "the call in EL3's numbers")
     cluster.kill("firmware")
     waiting.join(timeout=20)
     (ending,) = endings
@@ -66,6 +65,12 @@ def test_el3_killed_ends_the_call_that_waits(cluster: Cluster, link: tuple[str, 
     done = cluster.ended()
     assert (done.returncode, "EL3" in done.said) == (1, True)
     cluster.expect_nothing_left()
+
+
+def accepted(port: int) -> float:
+    """How many changes of a rate EL3 has accepted of ivi."""
+    labels = {"agent": "3", "message": "CLOCK_RATE_SET", "status": "SUCCESS"}
+    return metrics.value(port, "trapline_scmi_calls_total", **labels)
 
 
 def is_error(ending: object) -> bool:
@@ -79,12 +84,12 @@ def test_the_domains_end_takes_it_back(cluster: Cluster) -> None:
     assert ivi.status(clock.PROTOCOL, clock.CLOCK_RATE_SET, SLOWLY) is Status.SUCCESS
     kill(cluster.pid("ivi"))
     eventually(lambda: "ivi" not in [row["name"] for row in cluster.status()["domains"]], "ivi is gone")
-    held = cluster.here("ledger", "3", "--json").json
+    held = holdings(cluster, "3")
     assert "pending" in {one["kind"] for one in held["reset"]["before"]}
     assert (held["now"], held["reset"]["verdict"]) == ([], "nothing left")
-    assert cluster.here("xl", "create", IVI).returncode == 0
-    rate = cluster.call("ivi", "clock.CLOCK_RATE_GET", f"clock_id={GPU_CLOCK}")["fields"]["rate"]
-    assert str(rate).replace("_", "").startswith("200000000"), "it never happened"
+    ask(cluster, control.Create(str(IVI)))
+    rate = ivi.send(clock.PROTOCOL, clock.CLOCK_RATE_GET, clock.RateGet(GPU_CLOCK))["payload"]
+    assert int.from_bytes(rate[4:], "little") == 200_000_000, "it never happened"
 
 
 def test_an_outside_client_shares_a_working_domains_channel(cluster: Cluster, folder: Path) -> None:

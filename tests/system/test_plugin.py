@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy import plugins
+from deploy import control, plugins
 from deploy.topology import shipped
 from tests.deploy.test_plugins import example
 from tests.system.cluster import IVI, TCU, Cluster
+from tests.system.speaker import ask, holdings
 
 
 @pytest.fixture
@@ -51,11 +52,11 @@ def test_it_is_called_held_and_freed(cluster: Cluster, installed: dict[str, str]
     assert '"DENIED"' in call("tcu", "fan.FAN_SPEED_SET", "fan_id=0", "speed=9000")
     assert '"NOT_FOUND"' in call("ivi", "fan.FAN_SPEED_SET", "fan_id=2", "speed=9000")
     assert '"speed": "1200"' in call("ivi", "fan.speed_get", "fan_id=0")
-    held = cluster.here("ledger", "ivi", "--json").json["now"]
+    held = holdings(cluster, "ivi")["now"]
     wish = {"kind": "vote", "protocol": "fan", "resource": "fan 0", "what": "speed", "value": 1200}
     assert wish in held
-    assert cluster.here("xl", "reboot", "ivi").returncode == 0
-    after = cluster.here("ledger", "ivi", "--json").json
+    ask(cluster, control.Reboot("ivi"))
+    after = holdings(cluster, "ivi")
     assert wish in after["reset"]["before"]
     assert "vote" not in {one["kind"] for one in after["now"]}
     assert after["reset"]["verdict"] == "nothing left"

@@ -14,12 +14,11 @@ import pytest
 from bus.scmi import clock, perf, power, reset, sensor
 from bus.scmi.status import Status
 from deploy import control
-from deploy.rundir import RunDirectory
 from nodes.limits import P2A_QUEUE
 from tests.system import metrics
 from tests.system.cluster import IVI, Cluster
 from tests.system.processes import eventually
-from tests.system.speaker import Speaker
+from tests.system.speaker import Speaker, ask, holdings
 
 LINKS = {"ipc": (), "ipc-mapped": ("--mapped",), "tcp": ("--tcp",), "tcp-mapped": ("--tcp", "--mapped")}
 PERIPHERALS, GPU_CLOCK, GPU, MODEM_CLOCK = 3, 6, 1, 8
@@ -44,7 +43,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def ivi(live: Cluster) -> Iterator[Speaker]:
     """The domain with a way back, made new afterwards."""
     yield Speaker(live, "ivi")
-    control.ask(RunDirectory(live.run), control.Reboot("ivi"))
+    ask(live, control.Reboot("ivi"))
 
 
 @pytest.fixture
@@ -152,13 +151,13 @@ def test_a_domain_that_dies_with_a_message_in_its_page(live: Cluster, ivi: Speak
     switch(tcu, 4)
     live.kill("ivi")
     eventually(lambda: "ivi" not in [row["name"] for row in live.status()["domains"]], "ivi is gone")
-    control.ask(RunDirectory(live.run), control.Create(str(IVI)))
+    ask(live, control.Create(str(IVI)))
     switch(tcu, 2)
     subscribe(ivi)
     assert ivi.told() == []
     switch(tcu, 2)
     said = "power.POWER_STATE_CHANGED(agent_id=4, domain_id=3, power_state="
     assert ivi.hears(2) == [f"{said}ON)", f"{said}OFF)"]
-    held = live.here("ledger", "ivi", "--json").json
+    held = holdings(live, "ivi")
     assert (held["reset"]["leaks"], held["reset"]["verdict"]) == ([], "nothing left")
     assert "subscription" in {row["kind"] for row in held["reset"]["before"]}

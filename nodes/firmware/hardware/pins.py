@@ -1,4 +1,4 @@
-"""Pins as they are: settings and function of each, by pin. Groups are their pins."""
+"""Pins as they are: settings and function of each, by pin. Groups are their pins; agents are not known."""
 
 from collections.abc import Callable, Mapping, Sequence
 

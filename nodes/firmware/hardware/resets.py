@@ -1,4 +1,4 @@
-"""Reset lines: which are held, how often each was pulsed."""
+"""Reset lines: which are held, how often each was pulsed. Who may hold one is not known here."""
 
 from collections.abc import Callable, Sequence
 

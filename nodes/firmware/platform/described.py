@@ -1,4 +1,7 @@
-"""What every table of ``platform.toml`` is built from: value types, the base, helpers for rules."""
+"""What every table of ``platform.toml`` is built from: value types, the base, rules that topics share.
+
+It knows no topic; ``choices`` has what lists and ranges have in common.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Literal

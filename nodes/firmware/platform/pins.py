@@ -1,4 +1,4 @@
-"""Pins, groups of pins, functions."""
+"""Pins, groups of pins, functions: what can be set. Who holds what is known in ``protocols.holders``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal

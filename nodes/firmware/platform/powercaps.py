@@ -72,7 +72,9 @@ class PowercapDomain(Described, frozen=True):
     cai: Annotated[Averaging | None, says("the averaging intervals of its cap, from version 0x30000 on")] = (
         None
     )
-    levels: Annotated[tuple[CapLevel, ...], says("further caps, from version 0x30000 on")] = ()
+    levels: Annotated[
+        tuple[CapLevel, ...], says("further caps; agents see them from version 0x30000 on")
+    ] = ()
     sustainable: Annotated[Id, says("the power it can keep up, as told")] = 0
     accuracy: Annotated[Id, says("of its measurement, as told; its scale is not certain")] = 0
     monitoring: Annotated[bool, says("its power can be asked for")] = True

@@ -1,4 +1,4 @@
-"""The reset domains."""
+"""The reset domains: what can be reset, how, and how long it takes. What is held now the board knows."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal

@@ -22,6 +22,14 @@ from nodes.firmware.platform.described import (
 
 Value = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Exponent = Annotated[int, msgspec.Meta(ge=-16, le=15)]
+Noise = Annotated[
+    int,
+    msgspec.Meta(ge=0, le=2**62),
+    says("up to so much is added or taken away, differently in each sample"),
+]
+Resolution = Annotated[
+    int, msgspec.Meta(ge=0, le=0x7FF_FFFF), says("the smallest step that it can tell; 0: not known")
+]
 READING_BYTES = 16
 READINGS_AT = 8  # a status or an agent, and the sensor, come before the readings
 INTERVAL_MAX = 0xFFFF
@@ -95,14 +103,8 @@ class Axis(Described, frozen=True):
     source: Annotated[Source, says("what it measures")]
     type: Annotated[str | Id | None, says("absent: as the sensor says")] = None
     unit_exponent: Annotated[Exponent | None, says("absent: as the sensor says")] = None
-    noise: Annotated[
-        int,
-        msgspec.Meta(ge=0, le=2**62),
-        says("up to so much is added or taken away, differently in each sample"),
-    ] = 0
-    resolution: Annotated[
-        int, msgspec.Meta(ge=0, le=0x7FF_FFFF), says("the smallest step that it can tell; 0: not known")
-    ] = 0
+    noise: Noise = 0
+    resolution: Resolution = 0
     resolution_exponent: Annotated[Exponent, says("its power of ten")] = 0
     min: Annotated[Value | None, says("the lowest value that it gives")] = None
     max: Annotated[Value | None, says("the highest")] = None
@@ -129,18 +131,12 @@ class Sensor(Described, frozen=True):
         "unspecified"
     )
     unit_exponent: Annotated[Exponent, says("values are in units of ten to that power")] = 0
-    noise: Annotated[
-        int,
-        msgspec.Meta(ge=0, le=2**62),
-        says("up to so much is added or taken away, differently in each sample"),
-    ] = 0
+    noise: Noise = 0
     sample_us: Annotated[Positive, says("how often noise changes and trip points are looked at")] = 100_000
     power_uw: Annotated[
         Id, says("what the sensor draws itself; this, resolution, min or max: it has extended attributes")
     ] = 0
-    resolution: Annotated[
-        int, msgspec.Meta(ge=0, le=0x7FF_FFFF), says("the smallest step that it can tell; 0: not known")
-    ] = 0
+    resolution: Resolution = 0
     resolution_exponent: Annotated[Exponent, says("its power of ten")] = 0
     min: Annotated[Value | None, says("the lowest value that it gives")] = None
     max: Annotated[Value | None, says("the highest")] = None
