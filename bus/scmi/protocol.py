@@ -81,11 +81,11 @@ class Command(msgspec.Struct, Generic[Q, R], frozen=True):
 
     def request_at(self, version: int) -> type[Message]:
         """The table of the request when this version is spoken."""
-        return self._variant(version).request or self.request
+        return (self._variant(version).request if self.older else None) or self.request
 
     def reply_at(self, version: int) -> type[Message]:
         """The table of the reply, after the status, when this version is spoken."""
-        return self._variant(version).reply or self.reply
+        return (self._variant(version).reply if self.older else None) or self.reply
 
     def delayed_at(self, version: int) -> type[Message] | None:
         """The table of the delayed response, after the status, when this version is spoken; None: none."""

@@ -12,6 +12,8 @@ def reachable(rates: Choices, wanted: int, flags: int) -> int | None:
     lower, upper = neighbours(rates, wanted)
     if lower is None or upper is None:
         return None
+    if not flags:
+        return lower
     if clock.RATE_SET_FLAGS.get(flags, "round_auto"):
         return lower if wanted - lower <= upper - wanted else upper
     return upper if clock.RATE_SET_FLAGS.get(flags, "round_up") else lower
