@@ -100,6 +100,8 @@ class Views:
         view = self._of(agent, kind) if self.any else None
         if view is None:
             return ids
+        if len(ids) == len(self._known.get(kind, ())):
+            return view.ids  # all there are: nothing to look for, however many
         return sorted((one for one in ids if one in view.numbers), key=view.numbers.__getitem__)
 
     def count(self, agent: int, kind: str, of: int) -> int:
