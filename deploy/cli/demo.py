@@ -271,7 +271,7 @@ def left_behind(nodes: dict[str, dict[str, Any]], path: Path) -> list[str]:
 
 
 def _report(result: Result, processes: int, platform: Platform, out: Console) -> None:
-    out.print("[bold]Forbidden, and refused[/bold]")
+    out.print("\n[bold]Forbidden, and refused[/bold]")
     out.print(
         table(
             None,
