@@ -7,7 +7,7 @@ import click
 from rich.markup import escape
 
 from deploy.cli.options import firmware_option, json_option, xen_options
-from deploy.cli.output import console, count, say_json, table
+from deploy.cli.output import console, count, say_error, say_json, table
 from deploy.engines.simulated import SimulatedEngine
 from deploy.errors import UserError
 from deploy.scenario import THINK_NS, attempts, try_all
@@ -69,6 +69,8 @@ def play(
         if verbose:
             now_ns = engines[0].now_ns if engines else 0
             click.echo(f"{now_ns / 1e9:.6f} {node} {level}: {text}", err=True)
+        elif level == "error":
+            say_error(f"{node}: {text}")
 
     engine = SimulatedEngine(topology, seed, log)
     engines.append(engine)

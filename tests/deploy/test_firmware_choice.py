@@ -84,3 +84,10 @@ def test_an_unknown_profile() -> None:
 def test_a_request_for_a_ledger_travels() -> None:
     request = control.Ledger("ivi")
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(request), type=control.Request) == request
+
+
+def test_sim_says_why_nobody_has_scmi() -> None:
+    found = run("sim", "--seconds", "0.01", "--firmware", "tfa")
+    assert found.exit_code == 0
+    assert "SCI SCMI SMC multi-agent not initialised: the firmware answered NOT_SUPPORTED" in found.stderr
+    assert run("sim", "--seconds", "0.01").stderr == ""
