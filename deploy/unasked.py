@@ -32,7 +32,14 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def show(topology: Topology, domains: Sequence[DomainInfo], ask: Ask) -> list[Said]:
-    """Subscribe, change, be told, with the first domain that can hear; then with one that cannot."""
+    """Subscribe, change, be told, with the first domain that can hear; then with one that cannot.
+
+    Nothing with a firmware that knows no notifications of clocks or changes none asynchronously.
+    """
+    firmware = topology.firmware
+    version = firmware.versions.get(clock.PROTOCOL.id, clock.PROTOCOL.version)
+    if version < clock.CLOCK_RATE_NOTIFY.since or not firmware.clock_async:
+        return []
     bindings = {guest.name: guest.binding for guest in topology.guests} | dict(topology.bindings)
     running = [info.name for info in domains if info.agent_id is not None]
     hearing = next((name for name in running if _subject(topology, bindings.get(name), True)), None)

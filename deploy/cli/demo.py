@@ -104,7 +104,10 @@ def _play(platform: Platform, seconds: float, out: Console) -> Result:
     try:
         _go_on(platform)
         nodes = platform.engine.nodes()
-        out.print(f"{len(nodes) - 1} processes ready in {time.monotonic() - started:.1f} s\n")
+        out.print(f"{len(nodes) - 1} processes ready in {time.monotonic() - started:.1f} s")
+        for line in platform.run_directory.start_errors():
+            say_error(line)
+        out.print()
         out.print(who_is_who(agent_rows(platform.toolstack, platform.engine.stats())))
         out.print()
         _work(platform, seconds, out)
@@ -188,7 +191,10 @@ def _freed(platform: Platform) -> Holdings | None:
     if victim is None or not _go_on(platform):
         return None
     toolstack = platform.toolstack
-    held = holdings(toolstack.ask_firmware, toolstack.list(), victim.name)
+    domains = toolstack.list()
+    if not any(info.name == victim.name and info.agent_id is not None for info in domains):
+        return None
+    held = holdings(toolstack.ask_firmware, domains, victim.name)
     return held if held.reset is not None else None
 
 
