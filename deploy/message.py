@@ -45,6 +45,8 @@ def parse_name(text: str, tables: Tables) -> tuple[int, int, AnyCommand | None, 
         return protocol_id, command.id, command, protocol
     if number is None:
         names = ", ".join(one.name for one in protocol.every_command()) if protocol else "numbers only"
+        if protocol and any(one.name == right.upper() for one in protocol.notifications):
+            raise UserError(f"{right}: EL3 sends it, as a notification; there are {names}")
         raise UserError(f"{right}: no such message of {left}; there are {names}")
     return protocol_id, number, None, protocol
 
@@ -118,8 +120,10 @@ def encode_request(command: AnyCommand, given: Sequence[str], version: int) -> b
         raise UserError(f"{command.name}: {missing[0]} is missing; give {needed}")
     try:
         return encode(_counted(cls(**values), layout(cls, version).tail), version)
+    except UserError:
+        raise
     except ValueError as error:
-        raise UserError(f"{command.name}: {error}; give a number that fits the field") from None
+        raise UserError(f"{command.name}: {error}; give what fits the layout") from None
 
 
 def _counted(message: Message, tail: Field | None) -> Message:

@@ -54,8 +54,9 @@ def call(
     trapline call ivi clock.CLOCK_RATE_GET clock_id=5
     trapline call ivi clock.rate_set flags=0 clock_id=5 rate=66_666_666
     trapline call ivi power.state_set flags=0 domain_id=4 power_state=OFF
-    trapline call ivi voltage.level_set domain_id=1 flags=0 voltage_level=-5000
-    trapline call ivi pinctrl.settings_configure identifier=3 function_id=0 \\
+    trapline call ivi voltage.level_set domain_id=1 flags=0 voltage_level=800_000
+    trapline call ivi pinctrl.request identifier=0 flags=selector=GROUP
+    trapline call ivi pinctrl.settings_configure identifier=0 function_id=0 \\
         attributes=selector=GROUP configs=BIAS_PULL_UP:1,DRIVE_STRENGTH:8
     trapline call ivi 0x14.0x6 --payload 05000000 --raw
 
@@ -65,6 +66,8 @@ def call(
     with ':' between; its count is filled in. Exit code 0 for SUCCESS, 1 otherwise.
     """
     protocol_id, message_id, command, protocol = parse_name(message, plugins.load().tables)
+    if payload is not None and fields:
+        raise UserError(f"{fields[0]}: --payload is the whole payload; give fields or --payload, not both")
     if command is None or protocol is None:
         _only_bytes(message, payload, version)
     run = run_directory(name, run_dir)

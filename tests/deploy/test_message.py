@@ -113,6 +113,17 @@ def test_a_mistake_is_one_error(text: str, given: tuple[str, ...], why: str) -> 
     with pytest.raises(UserError) as caught:
         encoded(text, *given)
     assert why in str(caught.value)
+    assert str(caught.value).count("; give") <= 1, "more than one remedy"
+
+
+def test_a_notification_is_not_called() -> None:
+    with pytest.raises(UserError, match="power_state_changed: EL3 sends it, as a notification; there are"):
+        message.parse_name("power.power_state_changed", STANDARD)
+
+
+def test_fields_and_a_payload_exclude_each_other() -> None:
+    with pytest.raises(UserError, match="clock_id=5: --payload is the whole payload; give fields or"):
+        run("call", "ivi", "clock.CLOCK_RATE_GET", "clock_id=5", "--payload", "05000000")
 
 
 @pytest.mark.parametrize(
