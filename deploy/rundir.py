@@ -6,6 +6,7 @@ stale: it is swept before the next use. A directory that is not ours is never to
 
 import fcntl
 import os
+import shlex
 import shutil
 import stat
 import time
@@ -60,6 +61,15 @@ class RunDirectory:
         self.log = path / "log"
         self.tmp = path / "tmp"
         self._lock: int | None = None
+
+    @property
+    def stop_command(self) -> str:
+        """What a user types to stop the platform in it."""
+        if self.path == default_path("default").absolute():
+            return "trapline down"
+        if self.path == default_path(self.path.name).absolute():
+            return f"trapline down --name {shlex.quote(self.path.name)}"
+        return f"trapline down --run-dir {shlex.quote(str(self.path))}"
 
     def claim(self) -> None:
         """Make and lock it, sweeping what a dead supervisor left. Raises UserError; then nothing changed."""
@@ -119,8 +129,8 @@ class RunDirectory:
                 cluster = self.read()
                 who = f" (pid {cluster.pid})" if cluster else ""
                 raise UserError(
-                    f"{self.path}: a platform is running there{who}; stop it with 'trapline down' "
-                    "or choose another --name"
+                    f"{self.path}: a platform is running there{who}; stop it with "
+                    f"'{self.stop_command}' or choose another --name"
                 )
             time.sleep(0.02)
         self._lock = lock

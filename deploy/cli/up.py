@@ -102,7 +102,7 @@ def up(
     if detach:
         _detach(run)
         _warn(run)
-        _tell(control.ask(run, control.Status()), cost, as_json)
+        _tell(run, control.ask(run, control.Status()), cost, as_json)
         return
     options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped)
     platform = Platform(topology, run, options, Work(not idle, int(pause_ms * 1e6)))
@@ -139,19 +139,19 @@ def _stay(platform: Platform, as_json: bool) -> None:
                 out.print(event_line(event))
 
 
-def _tell(status: dict[str, Any], cost: timing.Account | None, as_json: bool) -> None:
+def _tell(run: RunDirectory, status: dict[str, Any], cost: timing.Account | None, as_json: bool) -> None:
     """What is up in the background."""
     if as_json:
         say_json({**status, "timing": as_data(cost)} if cost else status)
         return
-    click.echo(f"{status['platform']} is up in {status['run']}; stop it with 'trapline down'")
+    click.echo(f"{status['platform']} is up in {status['run']}; stop it with '{run.stop_command}'")
     if cost:
         show(console(), cost)
 
 
 def _greet(platform: Platform, cost: timing.Account | None, as_json: bool) -> None:
     if as_json:
-        _tell(platform.status(), cost, as_json)
+        _tell(platform.run_directory, platform.status(), cost, as_json)
         sys.stdout.flush()
         return
     out = console()

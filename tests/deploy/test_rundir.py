@@ -224,3 +224,21 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     assert default_path("a") == folder / "trapline" / "a"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "nobody"))
     assert default_path("a") == Path(f"/tmp/trapline-{os.getuid()}/a")
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("/tmp/trapline-{uid}/default", "trapline down"),
+        ("/tmp/trapline-{uid}/two words", "trapline down --name 'two words'"),
+        ("/tmp/else/default", "trapline down --run-dir /tmp/else/default"),
+    ],
+)
+def test_it_says_how_to_stop_what_runs_there(
+    monkeypatch: pytest.MonkeyPatch, path: str, command: str
+) -> None:
+    monkeypatch.delenv("TRAPLINE_RUN_DIR", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert RunDirectory(Path(path.format(uid=os.getuid()))).stop_command == command
+    monkeypatch.setenv("TRAPLINE_RUN_DIR", path.format(uid=os.getuid()))
+    assert RunDirectory(Path(path.format(uid=os.getuid()))).stop_command == "trapline down"
