@@ -307,10 +307,11 @@ def _report(result: Result, processes: int, platform: Platform, out: Console) ->
         )
     out.print("\n[bold]What each did[/bold]")
     out.print(work_table(result.rows))
-    out.print(
-        "[dim]DENIED: ids that are somebody else's, met by drivers that look at every id at start as Linux "
-        "does, and what was tried above.[/dim]"
-    )
+    if any(row.denied for row in result.rows):
+        out.print(
+            "[dim]DENIED: ids that are somebody else's, met by drivers that look at every id at start as "
+            "Linux does, and what was tried above.[/dim]"
+        )
     account = result.account
     issued = sum(account[key] for key in ("answered", "definite_error", "indefinite_error"))
     errors = issued - account["answered"]

@@ -27,8 +27,8 @@ def kill(node: str, signal_name: Literal["KILL", "STOP", "CONT"], name: str, run
 
     \b
     trapline kill ivi                     # the domain crashes: its agent is reset
-    trapline kill firmware --signal STOP  # EL3 answers nobody; callers lose patience
-    trapline kill xen                     # every outstanding call ends with an error, the platform ends
+    trapline kill firmware --signal STOP  # EL3 answers nobody; calls time out
+    trapline kill xen                     # open calls end with an error, then all
     """
     done = control.ask(run_directory(name, run_dir), control.Kill(node, signal_name))
     click.echo(f"{node}: SIG{signal_name} to process {done['pid']}")

@@ -28,8 +28,8 @@ def ledger(ctx: click.Context, /, who: str, name: str, run_dir: Path | None, as_
     """Show what an agent holds, and what its last reset freed.
 
     \b
-    trapline ledger ivi                           # the agent of a domain
-    trapline ledger 3                             # an agent, its domain dead or alive
+    trapline ledger ivi                   # the agent of a domain
+    trapline ledger 3                     # an agent, its domain dead or alive
 
     Grants, votes, subscriptions, pending replies, negotiated versions, the channel. Exit code 1 if the last
     reset left something that it should have freed.

@@ -22,9 +22,9 @@ def profiles(name: str | None, as_json: bool) -> None:
     """List the firmware profiles, or tell one with its facts.
 
     \b
-    trapline profiles                             # which there are
-    trapline profiles tfa                         # how it differs, and why that is so
-    trapline up --firmware tfa                    # play it
+    trapline profiles                     # which there are
+    trapline profiles tfa                 # how it differs, and why that is so
+    trapline up --firmware tfa            # play it
 
     A profile is a row of differences from the strict reading of the SCMI specification.
     """

@@ -33,9 +33,9 @@ def trap(
     """Execute one SMC as DOMAIN and show x0 to x3.
 
     \b
-    trapline trap ivi 0x80000000                  # SMCCC_VERSION
-    trapline trap ivi 0x82000003                  # Xen's doorbell: x0 = -1
-    trapline trap ivi 0x84000008                  # PSCI SYSTEM_OFF: the domain is gone
+    trapline trap ivi 0x80000000          # SMCCC_VERSION
+    trapline trap ivi 0x82000003          # Xen's doorbell: x0 = -1
+    trapline trap ivi 0x84000008          # PSCI SYSTEM_OFF: the domain is gone
     """
     if len(arguments) > 7:
         raise UserError(f"{len(arguments)} arguments: an SMC takes x1 to x7, so at most seven")
