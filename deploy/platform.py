@@ -20,7 +20,7 @@ from deploy.errors import UserError
 from deploy.holdings import holdings
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
-from deploy.toolstack import Toolstack, ToolstackError, Work
+from deploy.toolstack import RefusedByFirmwareError, Toolstack, ToolstackError, Work
 from deploy.topology import Topology, read_guest
 from nodes.firmware import console as el3
 from nodes.guest import console
@@ -208,8 +208,11 @@ class Platform:
         return None
 
     def _inject(self, request: control.Inject) -> None:
-        """A fault on purpose in what EL3 drives."""
-        self.toolstack.ask_firmware(el3.Inject(request.what, request.id, request.broken))
+        """A fault on purpose in what EL3 drives; to name what it has not is the user's mistake."""
+        try:
+            self.toolstack.ask_firmware(el3.Inject(request.what, request.id, request.broken))
+        except RefusedByFirmwareError as error:
+            raise UserError(f"{error}; give one that there is") from None
         self._note("firmware", "fault" if request.broken else "mended", f"{request.what} {request.id}")
 
     def _kill(self, request: control.Kill) -> dict[str, int]:

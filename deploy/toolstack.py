@@ -34,6 +34,10 @@ class ToolstackError(Exception):
         self.definite = definite
 
 
+class RefusedByFirmwareError(ToolstackError):
+    """EL3 has no such thing; it changed nothing."""
+
+
 class Engine(Protocol):
     """What the toolstack needs of an engine. Both calls raise ToolstackError if there is no answer."""
 
@@ -189,11 +193,11 @@ class Toolstack:
         return console.decode_answer(body)
 
     def ask_firmware(self, request: el3.Request) -> el3.Answer:
-        """Ask EL3 something; raises ToolstackError with its refusal."""
+        """Ask EL3 something; raises RefusedByFirmwareError, or ToolstackError when there is no answer."""
         body = self._engine.console(frames.EL3_DOMID, el3.encode_request(request))
         answer = el3.decode_answer(body)
         if answer.error:
-            raise ToolstackError(f"EL3: {answer.error}")
+            raise RefusedByFirmwareError(f"EL3: {answer.error}")
         return answer
 
     def _do(self, op: frames.Op) -> DomctlReply:
