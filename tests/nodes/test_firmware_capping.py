@@ -236,3 +236,14 @@ def test_agents_are_told_of_limits_by_the_platform(bench: Bench) -> None:
     assert [(one.name, one.body.agent_id, one.body.range_max) for one in came] == [
         ("PERFORMANCE_LIMITS_CHANGED", 0, 2)
     ]
+
+
+def test_a_maximum_below_another_agents_minimum_is_what_the_cap_counts_with(bench: Bench) -> None:
+    level(bench, BIG, 4)
+    level(bench, LITTLE, 4)
+    cap(bench, SOC, 20_600)
+    wait(bench, 1_000_000)
+    assert levels(bench) == (3, 3), "32.5 W are too much, so are 25.5 W"
+    for agent, limits in ((TWO, perf.LimitsSet(BIG, 4, 4)), (THREE, perf.LimitsSet(BIG, 2, 1))):
+        assert bench.status(agent, "perf", "PERFORMANCE_LIMITS_SET", limits) is OK
+    assert levels(bench) == (2, 4), "20.5 W fit"

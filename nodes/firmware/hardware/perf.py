@@ -35,15 +35,19 @@ class _Domain:
     @property
     def wanted(self) -> int:
         """The place that agents want, within their limits."""
+        return self._within(self.high)[1]
+
+    def _within(self, high: int) -> tuple[int, int]:
+        """The lowest place and that of the level, ``high`` being the highest, whatever the minimum."""
+        low = min(self.low, high)
         asked = self.spec.boot_index if self.asked is None else self.asked
-        return max(self.low, min(asked, self.high))
+        return low, max(low, min(asked, high))
 
     def settle(self) -> tuple[bool, bool]:
         """Make limits and level what they should be; whether each changed."""
         high = self.high if self.cap is None else min(self.high, self.cap)
-        limits = (min(self.low, high), high)
-        wanted = self.spec.boot_index if self.asked is None else self.asked
-        level = max(limits[0], min(wanted, limits[1]))
+        low, level = self._within(high)
+        limits = (low, high)
         changed = limits != self.limits, level != self.level
         self.limits, self.level = limits, level
         return changed
@@ -83,8 +87,7 @@ class Perf:
 
     def power_uw(self, domain_id: int) -> int:
         """What the domain draws now, in microwatts."""
-        domain = self._domains[domain_id]
-        return domain.spec.opp[domain.level].power_cost * self._microwatts if domain.powered else 0
+        return self.uw_at(domain_id, self._domains[domain_id].level)
 
     def wanted(self, domain_id: int) -> int:
         """The place that the agents' wishes come to, before the platform's own cap."""
