@@ -9,22 +9,19 @@ from collections import deque
 from typing import Final
 
 from bus import frames, shmem
-from bus.scmi.header import MessageType
+from bus.scmi.header import MessageType, message_type
 from nodes.contract import Effect, Log, Send
 from nodes.firmware.platform import Agent
 from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
 
 VERSION: Final = frames.PROTOCOL_VERSION
-TYPE_AT = 8
-
-
 NOTIFICATION: Final = "notification"
 
 
 def kind_of(head: int) -> str:
     """How a message is counted."""
-    return NOTIFICATION if head >> TYPE_AT & 3 == MessageType.NOTIFICATION else "delayed"
+    return NOTIFICATION if message_type(head) == MessageType.NOTIFICATION else "delayed"
 
 
 class WayBack:

@@ -10,7 +10,7 @@ import msgspec
 
 from bus.scmi import BY_ID
 from bus.scmi.status import Status
-from nodes.firmware.profile import DEFAULT, PROFILES, FirmwareProfile
+from nodes.firmware.profile import BASE, DEFAULT, PROFILES, FirmwareProfile
 
 TITLES: Final[Mapping[str, str]] = {
     "protocols": "protocols",
@@ -99,7 +99,7 @@ def shown(profile: FirmwareProfile, field: str) -> str:
     if field == "unknown_resource":
         return ", ".join(f"{BY_ID[one].key} {Status(status).name}" for one, status in sorted(value.items()))
     if field == "protocols":
-        return ", ".join(BY_ID[one].key for one in sorted({0x10, *value}))
+        return ", ".join(BY_ID[one].key for one in sorted({BASE, *value}))
     if field == "missing":
         return ", ".join(_missing(value))
     if field == "payload_bytes_max":

@@ -58,10 +58,6 @@ class Subscriptions:
         """The subscribers of a resource, each with the detail that it gave."""
         return self._by_resource.get(resource_id, {})
 
-    def resources(self) -> list[int]:
-        """The resources that somebody subscribed to, ascending."""
-        return sorted(self._by_resource)
-
     def tell(self, resource_id: int, message: Made, but: int = -1) -> None:
         """Send to every subscriber except ``but``; a callable makes the message for one agent (None: none).
 

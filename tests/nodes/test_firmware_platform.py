@@ -45,6 +45,10 @@ def one_clock(**changes: Any) -> dict[str, tuple[Any, ...]]:
         ({"agent": agent(shmem=SHMEM[MANAGER])}, r"agent\[1\].shmem: '0x47ff1000' is taken"),
         ({"agent": agent(shmem=0x1004)}, r"agent\[0\].shmem: 0x1004 is not 8-byte aligned"),
         ({"agent": agent(shmem=0x1F88)}, r"agent\[0\].shmem: the area at 0x1f88 crosses a page"),
+        (
+            {"agent": agent(shmem=0x40, p2a_shmem=0, p2a_interrupt=90)},
+            r"agent\[0\].shmem: 0x40 is in the area of agent\[0\].p2a_shmem",
+        ),
         ({"agent": agent(smc_id=0x0200_0002)}, r"agent\[0\].smc_id: 0x2000002 is not a fast call"),
         (one_clock(rates=()), r"clock\[0\].rates: there are none; give some"),
         (one_clock(rates=(2, 1)), r"clock\[0\].rates: .*ascending"),

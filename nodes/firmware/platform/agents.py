@@ -94,7 +94,11 @@ def _channel_problems(platform: Any) -> Iterator[str]:
 def _overlaps(agents: Sequence[Agent], area_bytes: int) -> Iterator[str]:
     """Two areas of which neither begins where the other does may still have bytes in common."""
     areas = [(agent.shmem, f"agent[{at}].shmem") for at, agent in enumerate(agents)]
-    areas += [(one.p2a_shmem, f"agent[{at}].p2a_shmem") for at, one in enumerate(agents) if one.p2a_shmem]
+    areas += [
+        (one.p2a_shmem, f"agent[{at}].p2a_shmem")
+        for at, one in enumerate(agents)
+        if one.p2a_shmem is not None
+    ]
     for (low, first), (high, second) in pairwise(sorted(areas)):
         both_a2p = first.endswith("].shmem") and second.endswith("].shmem")
         if low == high and not both_a2p:
