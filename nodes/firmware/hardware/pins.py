@@ -1,6 +1,6 @@
 """Pins as they are: settings and function of each, by pin. Groups are their pins; agents are not known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from nodes.firmware.platform import Pin, PinFunction, PinGroup
 from nodes.firmware.platform.pins import config_number
@@ -26,7 +26,7 @@ class PinState:
 
 
 class Pins:
-    """``on_change`` is called with a pin's id after each change."""
+    """``pins``, ``groups`` and ``functions`` as declared, ``states`` as they are now, all by id."""
 
     def __init__(
         self, pins: Sequence[Pin], groups: Sequence[PinGroup], functions: Sequence[PinFunction]
@@ -35,7 +35,6 @@ class Pins:
         self.groups = {group.id: group for group in groups}
         self.functions = {function.id: function for function in functions}
         self.states = {pin.id: PinState(pin) for pin in pins}
-        self.on_change: list[Callable[[int], None]] = []
 
     def apply(self, pin_id: int, function: int | None, values: Mapping[int, int]) -> None:
         """Set what is given; a ``function`` of None leaves it."""
@@ -43,14 +42,8 @@ class Pins:
         if function is not None:
             state.function = function
         state.values.update(values)
-        self._changed(pin_id)
 
     def restore(self, pin_id: int) -> None:
         """As at boot."""
         state = self.states[pin_id]
         state.function, state.values = state.boot_function, state.boot_values()
-        self._changed(pin_id)
-
-    def _changed(self, pin_id: int) -> None:
-        for tell in self.on_change:
-            tell(pin_id)

@@ -1,12 +1,12 @@
 """Reset lines: which are held, how often each was pulsed. Who may hold one is not known here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from nodes.firmware.platform import ResetDomain
 
 
 class Resets:
-    """``on_change`` is called with a domain's id after each pulse and each change of its line."""
+    """``asserted`` and ``failed`` are ids; ``pulses`` counts by id."""
 
     def __init__(self, domains: Sequence[ResetDomain]) -> None:
         self.domains = {one.id: one for one in domains}
@@ -14,14 +14,12 @@ class Resets:
         self.pulses = dict.fromkeys(self.domains, 0)
         self.failed: set[int] = set()
         self._missed: dict[int, bool] = {}
-        self.on_change: list[Callable[[int], None]] = []
 
     def pulse(self, domain_id: int) -> bool:
         """Assert and release by itself; False if the hardware failed."""
         if domain_id in self.failed:
             return False
         self.pulses[domain_id] += 1
-        self._changed(domain_id)
         return True
 
     def hold(self, domain_id: int, asserted: bool) -> bool:
@@ -29,12 +27,10 @@ class Resets:
         if domain_id in self.failed:
             self._missed[domain_id] = asserted
             return False
-        if asserted is not (domain_id in self.asserted):
-            if asserted:
-                self.asserted.add(domain_id)
-            else:
-                self.asserted.discard(domain_id)
-            self._changed(domain_id)
+        if asserted:
+            self.asserted.add(domain_id)
+        else:
+            self.asserted.discard(domain_id)
         return True
 
     def fail(self, domain_id: int, failed: bool) -> None:
@@ -46,7 +42,3 @@ class Resets:
             missed = self._missed.pop(domain_id, None)
             if missed is not None:
                 self.hold(domain_id, missed)
-
-    def _changed(self, domain_id: int) -> None:
-        for tell in self.on_change:
-            tell(domain_id)

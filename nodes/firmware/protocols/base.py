@@ -168,8 +168,7 @@ class BaseService(Served):
         return Status.SUCCESS
 
     def reset(self, agent_id: int) -> None:
-        """Permissions are dropped by their own step of the reset."""
-        self.errors.withdraw(agent_id)
+        """Permissions and subscriptions are dropped by steps of their own."""
 
     def ledger(self, agent_id: int) -> list[Entry]:
         devices = [

@@ -145,8 +145,6 @@ class PowerService(Served):
         return power.DomainNameGetReply(0, self.domains[request.domain_id].name)
 
     def reset(self, agent_id: int) -> None:
-        self._changed.withdraw(agent_id)
-        self._requested.withdraw(agent_id)
         for domain_id in self.votes.withdraw(agent_id):
             self._settle(domain_id)
 

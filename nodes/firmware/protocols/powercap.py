@@ -314,8 +314,6 @@ class PowercapService(Served):
     # ---- the life of an agent -----------------------------------------------------------------
 
     def reset(self, agent_id: int) -> None:
-        self._changed.withdraw(agent_id)
-        self.measurements.withdraw(agent_id)
         for votes in (*self.caps, *self.cais, self.pais):
             for domain_id in sorted(votes.held_by(agent_id)):
                 self._wish(votes, agent_id, domain_id, None)

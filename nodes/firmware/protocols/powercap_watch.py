@@ -73,10 +73,6 @@ class Measurements:
             if agent not in windows or windows[agent].leaves(power):
                 self._subscribed.tell_one(agent, domain_id, message)
 
-    def withdraw(self, agent: int) -> None:
-        """Take back every subscription of the agent."""
-        self._subscribed.withdraw(agent)
-
     def _lost(self, agent: int, domain_id: int) -> None:
         self._windows.get(domain_id, {}).pop(agent, None)
         self.plan(domain_id)

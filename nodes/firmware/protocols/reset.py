@@ -138,7 +138,6 @@ class ResetService(Served):
     # ---- the life of an agent -----------------------------------------------------------------
 
     def reset(self, agent_id: int) -> None:
-        self.issued.withdraw(agent_id)
         for domain_id in self.lines.withdraw(agent_id):
             self._follow(domain_id)
 

@@ -241,7 +241,6 @@ class SensorService(Served):
 
     def reset(self, agent_id: int) -> None:
         self.trip_points.withdraw(agent_id)
-        self.updates.withdraw(agent_id)
         for sensor_id in self.wishes.withdraw(agent_id):
             self._replan(sensor_id)
 

@@ -84,11 +84,10 @@ class TripPoints:
                     self._subscribed.tell_one(agent, sensor_id, event)
 
     def withdraw(self, agent: int) -> None:
-        """Take back an agent's trip points and subscriptions."""
+        """Take back an agent's trip points."""
         for sensor_id in self._of_agent.pop(agent, {}):
             self._trips[sensor_id].pop(agent, None)
             self.plan(sensor_id)
-        self._subscribed.withdraw(agent)
 
     def ledger(self, agent: int) -> list[Entry]:
         set_by_it = [
@@ -137,10 +136,6 @@ class Updates:
         if not self._sensors.failed(sensor_id):
             message = sensor.Update(NOBODY, sensor_id, self._readings(sensor_id))
             self._subscribed.tell(sensor_id, message)
-
-    def withdraw(self, agent: int) -> None:
-        """Take back an agent's subscriptions."""
-        self._subscribed.withdraw(agent)
 
     def ledger(self, agent: int) -> list[Entry]:
         return self._subscribed.ledger(agent)

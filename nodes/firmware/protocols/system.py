@@ -129,7 +129,6 @@ class SystemService(Served):
         return self._notifier.set(agent, EVERYWHERE, request.notify_enable)
 
     def reset(self, agent_id: int) -> None:
-        self._notifier.withdraw(agent_id)
         if self._waiting is not None and self._waiting.agent == agent_id:
             self._waiting.timer.cancel()
             self._waiting = None
