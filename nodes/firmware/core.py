@@ -36,7 +36,9 @@ VERSION: Final = frames.PROTOCOL_VERSION
 
 
 class FirmwareCore:
-    """``step`` takes Boot, SMCs, ends of interrupts, Ticks. ``ledger(agent_id)`` tells all an agent holds.
+    """``step`` takes Boot, SMCs, ends of interrupts, console requests, Ticks.
+
+    ``ledger(agent_id)`` tells all an agent holds.
 
     ``peer`` is the link to Xen; ``memory`` is where the channels' pages are; ``vendor`` makes the services of
     plug-ins' protocols, which are served as all the others are.

@@ -10,7 +10,7 @@ from typing import Final, get_type_hints
 
 import msgspec
 
-from bus.scmi import BY_ID, BY_KEY
+from bus.scmi import BY_ID, BY_KEY, pinctrl, system
 from nodes.firmware.key_types import bare, default_of, described, tables, tag
 from nodes.firmware.platform import Platform
 from nodes.firmware.platform.kinds import PROTOCOL_OF
@@ -21,7 +21,10 @@ from nodes.firmware.platform_examples import EXAMPLES
 Table = type[msgspec.Struct]
 GENERAL: Final = ("agent", "device", "right", "view", "vendor_protocol")
 OF_PROTOCOL: Final[Mapping[str, int]] = dict(
-    sorted({**PROTOCOL_OF, "system_power": 0x12, "pin_control": 0x19}.items(), key=lambda item: item[1])
+    sorted(
+        {**PROTOCOL_OF, "system_power": system.PROTOCOL.id, "pin_control": pinctrl.PROTOCOL.id}.items(),
+        key=lambda item: item[1],
+    )
 )
 NOTES: Final[Mapping[str, str]] = {
     "agent": f"`protocols` takes: {', '.join(BY_KEY)}, and the keys of plug-ins' protocols.",

@@ -12,10 +12,8 @@ Resource = tuple[str, int]
 Command = tuple[str, str]
 Key = tuple[str, int | None]
 EVERY_COMMAND: Command = ("", "")
-ANY: Key = (
-    "",
-    None,
-)  # rows of commands that name no resource, or of which only the plug-in knows what they name
+# Rows of commands that name no resource, or of which only the plug-in knows what they name.
+ANY: Key = ("", None)
 
 
 class Rights:

@@ -42,8 +42,7 @@ class Lag:
             return None
         ratio = (self._target - value) / (self._target - level)
         due_ns, later_ns = now_ns + int(self._constant_ns * log(ratio)) + 1, 1
-        while (
-            self.at(due_ns) <= level
-        ):  # so near to the target a float does not tell one nanosecond from another
+        # Near to the target a float does not tell one nanosecond from another.
+        while self.at(due_ns) <= level:
             due_ns, later_ns = due_ns + later_ns, later_ns * 2
         return due_ns
