@@ -8,6 +8,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from bus.fields import (
     REST,
     Bits,
@@ -135,10 +137,7 @@ def _counted(message: Message, tail: Field | None) -> Message:
         raise UserError(f"{tail.name}: {items} items, the count field takes {count_max(tail)}; give fewer")
     name, _, span = tail.count.partition("[")
     low = int(span.rstrip("]").split(":")[1]) if span else 0
-    changed = {name: getattr(message, name) | items << low}
-    return type(message)(
-        **{one: changed.get(one, getattr(message, one)) for one in message.__struct_fields__}
-    )
+    return replace(message, **{name: getattr(message, name) | items << low})
 
 
 def _value(row: Field, text: str, version: int) -> Any:

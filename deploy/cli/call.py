@@ -80,13 +80,7 @@ def call(
     request = control.Call(domain, protocol_id, message_id, body)
     answer = control.ask(run, request)
     shown = describe(answer, command, spoken, body)
-    if as_json:
-        say_json(shown)
-    elif raw:
-        click.echo(f"request  {body.hex() or '-'}")
-        click.echo(f"answer   {shown['status']} {shown['payload'] or '-'}")
-    else:
-        _print(shown)
+    _show(shown, as_json, raw)
     ctx.exit(0 if shown["status"] == "SUCCESS" else 1)
 
 
@@ -135,6 +129,16 @@ def describe(answer: dict[str, Any], command: AnyCommand | None, version: int, b
         if "malformed" in shown["fields"]:
             shown["detail"] = f"not as {version_text(version)} has it; give --version, if another is spoken"
     return shown
+
+
+def _show(shown: dict[str, Any], as_json: bool, raw: bool) -> None:
+    if as_json:
+        say_json(shown)
+    elif raw:
+        click.echo(f"request  {shown['request'] or '-'}")
+        click.echo(f"answer   {shown['status']} {shown['payload'] or '-'}")
+    else:
+        _print(shown)
 
 
 def _print(shown: dict[str, Any]) -> None:

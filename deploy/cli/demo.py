@@ -277,34 +277,42 @@ def left_behind(nodes: dict[str, dict[str, Any]], path: Path) -> list[str]:
 
 
 def _report(result: Result, processes: int, platform: Platform, out: Console) -> None:
+    _report_tries(result, out)
+    _report_work(result, out)
+    for line in [*_second_lives(platform.events), *_freed_line(result.freed)]:
+        out.print(escape(line))
+    for problem in result.problems:
+        out.print(f"[red]problem:[/red] {escape(problem)}")
+    if result.left_behind:
+        out.print(f"[red]left behind:[/red] {', '.join(result.left_behind)}")
+    else:
+        out.print(f"Nothing left behind: {processes} processes and ports, sockets and pages are gone.")
+
+
+def _report_tries(result: Result, out: Console) -> None:
+    """What was forbidden and tried, and what EL3 said unasked."""
+    tries: list[list[str | Text]] = [
+        [
+            one.attempt.domain,
+            one.attempt.title,
+            Text(one.answer, "green" if one.refused else "red"),
+            one.attempt.why,
+        ]
+        for one in result.verdicts
+    ]
     out.print("\n[bold]Forbidden, and refused[/bold]")
-    out.print(
-        table(
-            None,
-            ["domain", "tries", "gets", "because"],
-            [
-                [
-                    one.attempt.domain,
-                    one.attempt.title,
-                    Text(one.answer, "green" if one.refused else "red"),
-                    one.attempt.why,
-                ]
-                for one in result.verdicts
-            ],
-        )
-    )
+    out.print(table(None, ["domain", "tries", "gets", "because"], tries))
     if result.said:
+        said: list[list[str | Text]] = [
+            [one.domain, one.what, Text(one.answer, "green" if one.as_it_has_to_be else "red")]
+            for one in result.said
+        ]
         out.print("\n[bold]Said unasked, through the agent's own page and interrupt[/bold]")
-        out.print(
-            table(
-                None,
-                ["domain", "what", ""],
-                [
-                    [one.domain, one.what, Text(one.answer, "green" if one.as_it_has_to_be else "red")]
-                    for one in result.said
-                ],
-            )
-        )
+        out.print(table(None, ["domain", "what", ""], said))
+
+
+def _report_work(result: Result, out: Console) -> None:
+    """What each agent did, and the account of all calls."""
     out.print("\n[bold]What each did[/bold]")
     out.print(work_table(result.rows))
     if any(row.denied for row in result.rows):
@@ -319,11 +327,3 @@ def _report(result: Result, processes: int, platform: Platform, out: Console) ->
         f"\n{count(issued)} calls issued = {count(account['answered'])} answered + {errors} ended with an "
         f"explicit error. Agent resets: {account['resets']}. Frames dropped: {account['dropped']}."
     )
-    for line in [*_second_lives(platform.events), *_freed_line(result.freed)]:
-        out.print(escape(line))
-    for problem in result.problems:
-        out.print(f"[red]problem:[/red] {escape(problem)}")
-    if result.left_behind:
-        out.print(f"[red]left behind:[/red] {', '.join(result.left_behind)}")
-    else:
-        out.print(f"Nothing left behind: {processes} processes and ports, sockets and pages are gone.")

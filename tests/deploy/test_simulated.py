@@ -49,9 +49,7 @@ platform = msgspec.structs.replace(topology.platform, seed=int(sys.argv[2]))
 topology = msgspec.structs.replace(topology, platform=platform)
 engine = SimulatedEngine(topology, int(sys.argv[1]), lambda *_: None)
 toolstack = Toolstack(engine, topology, Work())
-toolstack.start_boot_domains()
-for guest in topology.guests:
-    toolstack.create(guest)
+toolstack.start()
 heard = []
 
 def say(table, command, request, wait=False):

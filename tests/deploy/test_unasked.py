@@ -41,4 +41,5 @@ def test_a_firmware_that_cannot_has_nothing_to_show(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["tfa-multiagent", "imx-sm"])
 def test_others_can(name: str) -> None:
-    assert all(one.as_it_has_to_be for one in shown(with_firmware(load_shipped(), name)))
+    found = shown(with_firmware(load_shipped(), name))
+    assert [(one.domain, one.as_it_has_to_be) for one in found] == [("ivi", True)] * 3 + [("cluster", True)]
