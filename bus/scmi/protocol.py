@@ -140,6 +140,7 @@ NEGOTIATE_PROTOCOL_VERSION = Command(
     changes=True,
     errors={Status.NOT_SUPPORTED: "version cannot be provided"},
 )
+COMMON: tuple[AnyCommand, ...] = (PROTOCOL_VERSION, PROTOCOL_MESSAGE_ATTRIBUTES, NEGOTIATE_PROTOCOL_VERSION)
 
 
 class Protocol(msgspec.Struct, frozen=True):
@@ -163,8 +164,7 @@ class Protocol(msgspec.Struct, frozen=True):
 
     def every_command(self) -> tuple[AnyCommand, ...]:
         """The common commands and the protocol's own, in order of id."""
-        common = (PROTOCOL_VERSION, PROTOCOL_MESSAGE_ATTRIBUTES, NEGOTIATE_PROTOCOL_VERSION)
-        return tuple(sorted((*common, *self.commands), key=lambda command: command.id))
+        return tuple(sorted((*COMMON, *self.commands), key=lambda command: command.id))
 
     def command(self, wanted: int | str) -> AnyCommand | None:
         """By id, or by name (case does not matter, the protocol's prefix may be left out)."""

@@ -8,18 +8,10 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from bus.fields import REST, Field, Message, fields_of, layout
-from bus.scmi.protocol import (
-    NEGOTIATE_PROTOCOL_VERSION,
-    PROTOCOL_MESSAGE_ATTRIBUTES,
-    PROTOCOL_VERSION,
-    AnyCommand,
-    Notification,
-    Protocol,
-)
+from bus.scmi.protocol import COMMON, AnyCommand, Notification, Protocol
 
 BYTE_MAX = 0xFF
 ATTRIBUTES_ID = 0x1  # PROTOCOL_ATTRIBUTES: each protocol brings its own
-COMMON = (PROTOCOL_VERSION, PROTOCOL_MESSAGE_ATTRIBUTES, NEGOTIATE_PROTOCOL_VERSION)
 
 
 def problem(protocol: Protocol) -> str | None:

@@ -8,11 +8,13 @@ no receive channel, and a node without them is an agent as Linux' is.
 
 import msgspec
 
+from bus.scmi import clock, perf, power, reset, sensor, voltage
 from nodes.devicetree import Node, Tree, TreeError
 from nodes.interrupts import named
 
 CHANNEL = "arm,scmi-smc"
-POWER, PERF, CLOCK, SENSOR, RESET, VOLTAGE = 0x11, 0x13, 0x14, 0x15, 0x16, 0x17
+POWER, PERF, CLOCK = power.PROTOCOL.id, perf.PROTOCOL.id, clock.PROTOCOL.id
+SENSOR, RESET, VOLTAGE = sensor.PROTOCOL.id, reset.PROTOCOL.id, voltage.PROTOCOL.id
 # (property, the provider's cells property, protocol, field of Consumer): where a device names what it uses
 REFERENCES = (
     ("clocks", "#clock-cells", CLOCK, "clocks"),

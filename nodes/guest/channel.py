@@ -34,7 +34,7 @@ class Channel:
         self.ec: frames.TrapClass = ExceptionClass.HVC64.value if hvc else ExceptionClass.SMC64.value
         self._address = binding.shmem if binding else 0
         self.completion = binding.completion if binding else None
-        self._flags = 0 if self.completion is None else shmem.FLAGS.pack(interrupt_enable=1)
+        self._flags = 0 if self.completion is None else shmem.INTERRUPT
         self.x: frames.Results | None = None
         self._signalled = False
         self._came = b""
