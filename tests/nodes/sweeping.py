@@ -23,13 +23,12 @@ ANY_COMMAND = frozenset({Status.SUCCESS, Status.INVALID_PARAMETERS, Status.DENIE
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One message and the statuses of which it must get one; ``refused``: the ladder does it."""
+    """One message and the statuses of which it must get one."""
 
     name: str
     head: int
     payload: bytes
     wanted: frozenset[Status]
-    refused: bool = True
 
 
 def one(status: Status) -> frozenset[Status]:
@@ -100,9 +99,7 @@ def _numbers(head: int, command: AnyCommand, valid: Message, version: int) -> It
         for number in sorted({*EDGES[row.code], now - 1, now + 1} - {now}):
             if low <= number <= high:
                 changed = _with(valid, row.name, number)
-                yield Case(
-                    f"{row.name} = {number:#x}", head, encode(changed, version), declared, refused=False
-                )
+                yield Case(f"{row.name} = {number:#x}", head, encode(changed, version), declared)
 
 
 def _counter(count: str) -> str:
