@@ -3,6 +3,7 @@
 import pytest
 
 from bus.scmi import powercap
+from bus.scmi.protocol import Nothing
 from bus.scmi.status import Status
 from tests.nodes.el3 import THREE, TWO, Bench
 from tests.nodes.powercaps import ALONE, FIXED, OK, RICH, ask, attributes, cap, capped, interval, made, watch
@@ -19,7 +20,7 @@ def bench() -> Bench:
 
 def test_a_changed_cap_is_told_when_it_changes(bench: Bench) -> None:
     for agent in (TWO, THREE):
-        assert ask(bench, "CAP_NOTIFY", powercap.CapNotify(RICH, 1), agent) is not None
+        assert ask(bench, "CAP_NOTIFY", powercap.CapNotify(RICH, 1), agent) == Nothing()
     assert cap(bench, RICH, 500) is OK
     changed = powercap.CapChanged(TWO, RICH, 500, 3000, 0)
     assert told(bench) == [

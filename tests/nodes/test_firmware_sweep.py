@@ -18,7 +18,7 @@ from bus.scmi.protocol import (
 )
 from bus.scmi.status import Status
 from nodes.firmware.core import FirmwareCore
-from nodes.firmware.profile import PROFILES, FirmwareProfile
+from nodes.firmware.profile import DEFAULT, PROFILES, FirmwareProfile
 from tests.nodes import specimens
 from tests.nodes.specimens import MANAGER, TWO
 from tests.nodes.sweeping import Case, cases
@@ -75,6 +75,11 @@ def test_what_is_nearly_valid(profile: FirmwareProfile, protocol: Protocol, vers
         if protocol.id not in core.machine.default_versions:
             head = header.pack(protocol.id, PROTOCOL_VERSION.id)
             assert core.ladder.answer(TWO, head, b"")[2] is Status.NOT_SUPPORTED
+        else:
+            head = header.pack(protocol.id, NEGOTIATE_PROTOCOL_VERSION.id)
+            status = core.ladder.answer(TWO, head, version.to_bytes(4, "little"))[2]
+            assert status is Status.NOT_SUPPORTED
+        assert profile is not DEFAULT, "which speaks every version of every protocol"
         return
     swept = 0
     for command in protocol.every_command():
