@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bus.links import XEN
-from bus.scmi import clock
+from bus.scmi import clock, header
 from bus.scmi.status import Status
 from nodes.contract import Boot
 from nodes.firmware.core import FirmwareCore
@@ -192,7 +192,8 @@ def test_an_asynchronous_rate_comes_later_and_is_answered(bench: Bench) -> None:
     subscribe(bench, THREE, PLL)
     assert put(bench, TWO, PLL, 155_000, ASYNC) is OK
     assert rate(bench, PLL) == 100_000
-    assert bench.held(TWO) == {"clock 1 CLOCK_RATE_SET": bench.core.ledger(TWO)[0].value}
+    asked = header.pack(clock.PROTOCOL.id, clock.CLOCK_RATE_SET.id, token=9)
+    assert bench.held(TWO) == {"clock 1 CLOCK_RATE_SET": asked}
     assert wait(bench, 49) == []
     complete = Told(TWO, "CLOCK_RATE_SET", clock.RateSetComplete(PLL, 150_000), bytes=16)
     assert wait(bench, 2) == [changed(THREE, TWO, PLL, 150_000), complete]
