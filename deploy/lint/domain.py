@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from deploy.dt.device import two_cells
 from deploy.errors import UserError
 from deploy.lint.finding import Finding, Spot, at, finding, in_cfg, placed
 from deploy.topology import RESERVED, check_name
@@ -248,13 +249,9 @@ def routed(tree: Tree | None, node: Node) -> Iterator[Routed]:
 def mapped_as(boot: bool, machine: int, guest: int) -> str:
     """What to write so that a domain sees the page at ``machine`` at its own address ``guest``."""
     if boot:
-        words = f"{_cells(machine)} 0x0 0x1000 {_cells(guest)}"
+        words = f"{two_cells(machine)} 0x0 0x1000 {two_cells(guest)}"
         return f"Write xen,reg = <{words}>;"
     return f'Write "{machine >> 12:x},1@{guest >> 12:x}" in iomem.'
-
-
-def _cells(value: int) -> str:
-    return f"{value >> 32:#x} {value & 0xFFFFFFFF:#x}"
 
 
 def _mappings(node: Node, found: list[Finding]) -> list[Mapping]:

@@ -17,7 +17,7 @@ from tests.system import metrics
 from tests.system.cluster import IVI, TCU, Cluster
 from tests.system.processes import eventually, kill
 from tests.system.speaker import Speaker, ask, holdings
-from tests.system.test_attach import Attached, call
+from tests.system.test_attach import Attached, call, calls
 
 GPU_CLOCK = 6
 ASYNC = clock.RATE_SET_FLAGS.pack(async_set=1)
@@ -97,14 +97,10 @@ def test_an_outside_client_shares_a_working_domains_channel(cluster: Cluster, fo
     cluster.up("--pause-ms", "1")
     attached = Attached(cluster)
     with attached.connect() as client:
-        before = calls(cluster)
+        before = calls(cluster, "ivi")
         for token in range(200):
             status, rate = call(client, 0x14, 6, struct.pack("<I", 5), token=token)
             assert (status, len(rate)) == (0, 8)
-        eventually(lambda: calls(cluster) > before + 200, "the domain's own calls")
+        eventually(lambda: calls(cluster, "ivi") > before + 200, "the domain's own calls")
     assert attached.end() == (0, "served 1 client, 200 messages, 0 bad frames\n", "")
     assert not cluster.events("ivi", "process ended")
-
-
-def calls(cluster: Cluster) -> int:
-    return int(next(row["calls"] for row in cluster.status()["domains"] if row["name"] == "ivi"))
