@@ -53,6 +53,19 @@ class Log(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+class Note(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A fact for the record that no frame shows; a core makes them only if its configuration says so.
+
+    ``what`` names it (the table is in ``deploy.experiments.history.notes``), ``request`` is the one it is
+    about or 0, ``numbers`` and ``text`` are its values.
+    """
+
+    what: str
+    request: int
+    numbers: tuple[int, ...] = ()
+    text: str = ""
+
+
 class Halt(msgspec.Struct, frozen=True, gc=False):
     """The node is done: 0 for an orderly end, anything else for a failure it cannot outlive."""
 
@@ -61,7 +74,7 @@ class Halt(msgspec.Struct, frozen=True, gc=False):
 
 
 Event = Boot | Received | Undelivered | Tick
-Effect = Send | Log | Halt
+Effect = Send | Log | Note | Halt
 
 
 class Core(Protocol):

@@ -9,22 +9,30 @@ from typing import Any
 
 from bus import frames
 from bus.links import Delivery, Link
-from nodes.contract import Boot, Core, Effect, Event, Halt, Received, Send, Tick, Undelivered
+from deploy.experiments.history.rows import BOOTED, NOTE, RECEIVED, TICKED, UNDELIVERED
+from nodes.contract import Boot, Core, Effect, Event, Halt, Note, Received, Send, Tick, Undelivered
 
 LogLine = Callable[[str, str], None]
+Tap = Callable[
+    [int, bytes, int, bytes, bytes], None
+]  # (now_ns, peer, event, envelope, page): see history.rows
 KINDS = {kind: kind.__name__.lower() for kind in frames.FRAME_TYPES}
 _IN: dict[Any, tuple[str, str]] = {kind: (name, "in") for kind, name in KINDS.items()}
 _OUT: dict[Any, tuple[str, str]] = {kind: (name, "out") for kind, name in KINDS.items()}
 
 
 class Driver:
-    """``halted`` is set once the core said Halt. Counts frames and bytes in the core's own meters."""
+    """``halted`` is set once the core said Halt. Counts frames and bytes in the core's own meters.
 
-    def __init__(self, core: Core, link: Link, log: LogLine) -> None:
+    ``tap`` is told of all that goes into the core, of what could not be sent, and of the core's notes.
+    """
+
+    def __init__(self, core: Core, link: Link, log: LogLine, tap: Tap | None = None) -> None:
         self.core = core
         self.link = link
         self.halted: Halt | None = None
         self._log = log
+        self._tap = tap
         self._step = core.step
         self._encode = frames.encode
         self._decode = frames.decode
@@ -33,9 +41,13 @@ class Driver:
         self._drops = core.meters.counter("trapline_bus_dropped_total")
 
     def boot(self, now_ns: int) -> None:
+        if self._tap is not None:
+            self._tap(now_ns, b"", BOOTED, b"", b"")
         self.feed(Boot(), now_ns)
 
     def tick(self, now_ns: int) -> None:
+        if self._tap is not None:
+            self._tap(now_ns, b"", TICKED, b"", b"")
         self.feed(Tick(), now_ns)
 
     def feed(self, event: Event, now_ns: int) -> None:
@@ -44,6 +56,8 @@ class Driver:
     def deliver(self, delivery: Delivery, now_ns: int) -> None:
         """One message from the link. One that does not parse is counted and dropped."""
         peer, envelope, page = delivery
+        if self._tap is not None:
+            self._tap(now_ns, peer, RECEIVED, envelope, page)
         try:
             frame = self._decode(envelope)
         except frames.BadFrame as error:
@@ -69,8 +83,13 @@ class Driver:
                     self._bytes[("out",)] += len(envelope) + len(effect.page)
                 else:
                     lost.append(Undelivered(effect.peer, effect.frame))
+                    if self._tap is not None:
+                        self._tap(now_ns, effect.peer, UNDELIVERED, envelope, effect.page)
             elif isinstance(effect, Halt):
                 self.halted = self.halted or effect
+            elif type(effect) is Note:
+                if self._tap is not None:
+                    self._tap(now_ns, b"", NOTE, self._encode(effect), b"")
             else:
                 self._other(effect)
         for event in lost:

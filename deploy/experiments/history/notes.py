@@ -1,0 +1,21 @@
+"""The table of notes: facts for the record that no frame shows, with what their numbers and text mean."""
+
+from typing import Final
+
+NOTES: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
+    # what: (node, names of the numbers, meaning of the text)
+    "call": (
+        "domain",
+        ("head", "intended_ns", "started_ns", "definite", "status"),
+        "how it ended, empty for an answer",
+    ),
+    "arrival_dropped": ("domain", ("intended_ns",), "why an arrival was not even tried"),
+    "metered": ("xen", ("agent", "enforced"), "rate, in_flight or el3_time: the limit that is passed"),
+    "reset": ("firmware", ("agent", "before", "after", "leaks"), "what leaked"),
+    "duplicate": ("every", (), "the kind of a message that came a second time and was dropped"),
+    "phase": ("run", ("begin_ns", "end_ns"), "its name"),
+    "fault_begins": ("run", ("number",), "the planned fault as JSON"),
+    "fault_ends": ("run", ("number", "applied"), ""),
+    "domain": ("run", ("domid", "incarnation", "agent", "smc_id"), "a domain that has started: its name"),
+    "heal": ("run", (), "what was done to let somebody go on"),
+}

@@ -1,0 +1,23 @@
+"""One row of what a node saw, as cheap as can be: a tuple.
+
+(at_ns, node, peer, event, envelope, page). A message is a row of its receiver; one that could not be handed
+over is a row of its sender. ``node`` and ``peer`` are names: "xen", "firmware", "toolstack", "run" (the
+experiment itself), and for a domain its name and incarnation, "ivi#2". For a NOTE ``envelope`` is the
+msgpack of ``nodes.contract.Note`` as a list, ``page`` empty.
+"""
+
+from typing import Final
+
+Row = tuple[int, str, str, int, bytes, bytes]
+RECEIVED: Final = 0
+BOOTED: Final = 1  # the node's first event
+TICKED: Final = 2
+UNDELIVERED: Final = 3  # ``peer`` could not be reached
+LOST: Final = 4  # a link fault took it; a row of the sender
+NOTE: Final = 5
+EVENTS: Final = ("received", "booted", "ticked", "undelivered", "lost", "note")
+
+
+def incarnate(name: str, incarnation: int) -> str:
+    """How a domain is named in rows: "ivi#2"."""
+    return f"{name}#{incarnation}"
