@@ -6,17 +6,9 @@ from typing import Any, Literal
 import msgspec
 
 from deploy.experiments.checkers import Violation
-from deploy.experiments.plan import Planned
+from deploy.experiments.plan import Phase, Planned
 
 Verdict = Literal["pass", "fail", "error"]
-
-
-class Phase(msgspec.Struct, frozen=True):
-    """Times count from the beginning of the run."""
-
-    name: str
-    begin_ns: int
-    end_ns: int
 
 
 class FaultDone(msgspec.Struct, frozen=True):
