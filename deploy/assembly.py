@@ -14,11 +14,19 @@ from nodes.xen.core import XenCore
 
 
 def firmware(
-    platform: Platform, memory: Memory, profile: FirmwareProfile = DEFAULT, *, carried: bool = True
+    platform: Platform,
+    memory: Memory,
+    profile: FirmwareProfile = DEFAULT,
+    *,
+    carried: bool = True,
+    record: bool = False,
 ) -> FirmwareCore:
-    """EL3, with the plug-ins' protocols that the platform names; raises UserError if one is not there."""
+    """EL3, with the plug-ins' protocols that the platform names; raises UserError if one is not there.
+
+    ``record``: it tells notes.
+    """
     vendor = plugins.services(platform)
-    return FirmwareCore(platform, memory, XEN, profile, carried=carried, vendor=vendor)
+    return FirmwareCore(platform, memory, XEN, profile, carried=carried, vendor=vendor, record=record)
 
 
 def xen(

@@ -32,7 +32,7 @@ from nodes.firmware.platform import Platform
 from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
 from nodes.firmware.profile import FirmwareProfile
 from nodes.guest.core import GuestConfig, GuestCore
-from nodes.xen.config import XenConfig
+from nodes.xen.config import DEFAULTS, Tuning, XenConfig
 from nodes.xen.profile import DEFAULT, Profile
 
 LOG_LINES_MAX = 2000
@@ -44,7 +44,7 @@ IDLE_NS = 500_000_000  # the longest wait: a signal may reach another thread, or
 class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
     """``bind`` is where to listen; ``secret`` (tcp only) is Xen's CURVE key.
 
-    ``profile``, ``strict`` and ``command_line`` as in ``nodes.xen.config``.
+    ``profile``, ``strict``, ``command_line`` and ``tuning`` as in ``nodes.xen.config``.
     """
 
     host: Node
@@ -56,11 +56,13 @@ class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
     profile: Profile = DEFAULT
     strict: bool = False
     command_line: str = ""
+    tuning: Tuning = DEFAULTS
 
 
 class FirmwareSpec(msgspec.Struct, frozen=True, tag="firmware"):
     platform: Platform
     profile: FirmwareProfile = STRICT_FIRMWARE
+    record: bool = False
 
 
 class GuestSpec(msgspec.Struct, frozen=True, tag="guest"):
@@ -181,7 +183,9 @@ def _build(spec: NodeSpec, log: Log) -> tuple[Core, Link, Driver]:
         return _build_xen(spec, role, memory, log)
     core: Core
     if isinstance(role, FirmwareSpec):
-        core = assembly.firmware(role.platform, memory, role.profile, carried=spec.carried)
+        core = assembly.firmware(
+            role.platform, memory, role.profile, carried=spec.carried, record=role.record
+        )
     else:
         core = assembly.guest(role.config, role.mapped, memory)
     link = DealerLink(spec.endpoint, spec.token, spec.server_key)
@@ -211,6 +215,7 @@ def _build_xen(spec: NodeSpec, role: XenSpec, memory: Memory, log: Log) -> tuple
             profile=role.profile,
             strict=role.strict,
             command_line=role.command_line,
+            tuning=role.tuning,
         ),
         memory,
         identities(),

@@ -26,6 +26,7 @@ from nodes.firmware.profile import FirmwareProfile, chosen
 from nodes.guest.binding import Binding, bind
 from nodes.limits import DOMAIN_FRAMES
 from nodes.xen import binding, dom0, dom0less
+from nodes.xen.config import DEFAULTS, Tuning
 from nodes.xen.dom0 import tree_for_dom0
 from nodes.xen.errno import XenError
 from nodes.xen.profile import DEFAULT, Profile
@@ -64,6 +65,7 @@ class Topology(msgspec.Struct, frozen=True):
 
     ``profile`` is the version of Xen's driver, ``strict`` refuses what that driver does wrong, and
     ``xen_cmdline`` is appended to Xen's command line. ``firmware`` is the kind of EL3.
+    ``tuning`` is what an experiment sets.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Topology(msgspec.Struct, frozen=True):
     strict: bool = False
     xen_cmdline: str = ""
     firmware: FirmwareProfile = STRICT_FIRMWARE
+    tuning: Tuning = DEFAULTS
 
 
 class XenOptions(msgspec.Struct, frozen=True):

@@ -105,9 +105,10 @@ class LocalEngine:
                     memory.create(agent.p2a_shmem)
         self._start_xen()
         self._connect()
-        self._spawn(
-            FIRMWARE, node.FirmwareSpec(self.topology.platform, self.topology.firmware), self._firmware_token
+        firmware = node.FirmwareSpec(
+            self.topology.platform, self.topology.firmware, self.topology.tuning.record
         )
+        self._spawn(FIRMWARE, firmware, self._firmware_token)
         self.port, self._stop_serving = serve(self.meters, SUPERVISOR, poll_s=0.05)
         self._announce()
         self.run.write(
@@ -155,6 +156,7 @@ class LocalEngine:
             self.topology.profile,
             self.topology.strict,
             self.topology.xen_cmdline,
+            self.topology.tuning,
         )
         child = self._spawn(XEN_NODE, spec, b"")
         self.endpoint = child.facts["endpoints"][0]

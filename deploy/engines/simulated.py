@@ -59,9 +59,12 @@ class SimulatedEngine:
             profile=topology.profile,
             strict=topology.strict,
             command_line=topology.xen_cmdline,
+            tuning=topology.tuning,
         )
         self.xen = assembly.xen(config, PrivateMemory(), self._identities, (FIRMWARE, TOOLSTACK))
-        self.firmware = assembly.firmware(topology.platform, PrivateMemory(), topology.firmware)
+        self.firmware = assembly.firmware(
+            topology.platform, PrivateMemory(), topology.firmware, record=topology.tuning.record
+        )
         self._add("xen", XEN, self.xen)
         self._add("firmware", FIRMWARE, self.firmware)
 

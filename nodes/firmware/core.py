@@ -11,7 +11,7 @@ from typing import Final
 
 from bus import frames, shmem, smccc
 from bus.scmi.status import Status
-from nodes.contract import Boot, Effect, Event, Halt, Log, Received, Send, Tick
+from nodes.contract import Boot, Effect, Event, Halt, Log, Note, Received, Send, Tick
 from nodes.firmware import console
 from nodes.firmware import profile as profiles
 from nodes.firmware.channel import Bare, Channel, transport
@@ -28,7 +28,7 @@ from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
 from nodes.firmware.subscriptions import NOBODY
-from nodes.limits import P2A_QUEUE
+from nodes.limits import NOTE_CHARACTERS_MAX, P2A_QUEUE
 from nodes.metrics import Meters
 from nodes.story import Story
 
@@ -41,7 +41,8 @@ class FirmwareCore:
     ``ledger(agent_id)`` tells all an agent holds.
 
     ``peer`` is the link to Xen; ``memory`` is where the channels' pages are; ``vendor`` makes the services of
-    plug-ins' protocols, which are served as all the others are.
+    plug-ins' protocols, which are served as all the others are. ``record``: what no frame shows is told as
+    notes.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class FirmwareCore:
         *,
         carried: bool = True,
         vendor: Sequence[Callable[[Machine], Service]] = (),
+        record: bool = False,
     ) -> None:
         self.platform = platform
         self.profile = profile
@@ -89,6 +91,8 @@ class FirmwareCore:
             channel=lambda agent_id: self.transport.ledger(self._by_agent[agent_id]),
         )
         self.lifecycle.boot()
+        if record:
+            self.lifecycle.on_reset = self._tell_reset
         self.machine.restart = self.lifecycle.restart
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
@@ -131,6 +135,7 @@ class FirmwareCore:
 
     def _smc(self, frame: frames.Smc, page: bytes, now_ns: int) -> Effect:
         x = frame.x
+        self.machine.request = frame.request
         channel = self.channels.get(x[0] & 0xFFFF_FFFF)
         if channel is None:
             self._unknown[()] += 1
@@ -179,6 +184,11 @@ class FirmwareCore:
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")
         self.meters.counter("trapline_device_permission_changes_total")[key] += 1
+
+    def _tell_reset(self, agent_id: int, record: ResetRecord) -> None:
+        numbers = (agent_id, len(record.before), len(record.after), len(record.leaks))
+        text = "; ".join(entry.thing for entry in record.leaks)[:NOTE_CHARACTERS_MAX]
+        self.outbox.note(Note("reset", self.machine.request, numbers, text))
 
     def ledger(self, agent_id: int) -> list[Entry]:
         """All that an agent holds."""

@@ -31,7 +31,7 @@ class ResetRecord(msgspec.Struct, frozen=True):
 class Lifecycle:
     """``idle`` puts an agent's page back to its state at boot, ``channel`` tells what its channel holds.
 
-    ``last_reset`` is by agent id.
+    ``last_reset`` is by agent id. ``on_reset`` is told of each (agent id, record).
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Lifecycle:
         self._leaks = meters.counter("trapline_agent_reset_leaks_total")
         self._at_boot: dict[int, frozenset[Entry]] = {}
         self.last_reset: dict[int, ResetRecord] = {}
+        self.on_reset: Callable[[int, ResetRecord], None] = lambda agent, record: None
 
     def boot(self) -> None:
         """Remember what every agent is granted from the beginning."""
@@ -88,7 +89,9 @@ class Lifecycle:
         self._applied[(str(agent),)] += 1
         if leaks:
             self._leaks[(str(agent),)] += len(leaks)
-        self.last_reset[agent] = ResetRecord(self._machine.now_ns, before, after, leaks)
+        record = ResetRecord(self._machine.now_ns, before, after, leaks)
+        self.last_reset[agent] = record
+        self.on_reset(agent, record)
 
     def _drop(self, caller: int, agent: int, also_permissions: bool) -> None:
         machine = self._machine

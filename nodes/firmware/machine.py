@@ -19,7 +19,8 @@ from nodes.firmware.views import Views
 
 
 class Machine:
-    """``now_ns``, ``head`` (the header), ``version`` and ``command`` (protocol key, name) are the step's.
+    """``now_ns``, ``request`` (Xen's number of the last SMC), ``head`` (the header), ``version`` and
+    ``command`` (protocol key, name) are the step's.
 
     ``cause`` is the agent whose message (or delayed command) is being carried out, NOBODY when what happens
     is the platform's own doing: notifications tell it. ``payload_bytes`` is what an answer may have, status
@@ -39,6 +40,7 @@ class Machine:
         self.subscriptions: list[Subscriptions] = []
         self.payload_bytes = platform.area_bytes - PAYLOAD_AT
         self.now_ns = 0
+        self.request = 0
         self.head = 0
         self.version = 0
         self.command = ("", "")

@@ -10,7 +10,7 @@ from typing import Final
 
 from bus import frames, shmem
 from bus.scmi.header import MessageType, message_type
-from nodes.contract import Effect, Log, Send
+from nodes.contract import Effect, Log, Note, Send
 from nodes.firmware.platform import Agent
 from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
@@ -113,6 +113,10 @@ class Outbox:
     def log(self, text: str) -> None:
         """A line for EL3's log."""
         self._out.append(Log("info", text))
+
+    def note(self, note: Note) -> None:
+        """A fact for the record."""
+        self._out.append(note)
 
     def complete(self, intid: int) -> None:
         """Raise an agent's completion interrupt: its answer is in its page."""

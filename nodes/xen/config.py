@@ -5,7 +5,25 @@ from collections.abc import Mapping
 import msgspec
 
 from nodes.devicetree import Tree
+from nodes.xen.metering import MeterConfig
 from nodes.xen.profile import DEFAULT, Profile
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """What an experiment sets; the defaults are a board's.
+
+    ``metering``: limits per domain. ``patience_ns``: how long an SMC may stay unanswered by EL3 before it
+    ends with an explicit error, 0 for ever. ``record``: cores tell notes. ``first_request``: Xen's own
+    request numbers begin after it, so that a restarted Xen uses none again.
+    """
+
+    metering: MeterConfig = MeterConfig()
+    patience_ns: int = 0
+    record: bool = False
+    first_request: int = 0
+
+
+DEFAULTS = Tuning()
 
 
 class XenConfig(msgspec.Struct, frozen=True):
@@ -13,7 +31,7 @@ class XenConfig(msgspec.Struct, frozen=True):
 
     ``carried``: pages travel in frames; otherwise they are shared memory and frames carry none.
     ``strict``: refuse what the driver does wrong (CHECKS.md, "Hazards") instead of doing the same.
-    ``command_line`` is appended to what the host tree says.
+    ``command_line`` is appended to what the host tree says. ``tuning``: what an experiment sets.
     """
 
     tree: Tree
@@ -24,3 +42,4 @@ class XenConfig(msgspec.Struct, frozen=True):
     profile: Profile = DEFAULT
     strict: bool = False
     command_line: str = ""
+    tuning: Tuning = DEFAULTS

@@ -51,7 +51,7 @@ class XenCore:
         self._toolstack = toolstack
         self._out: list[Effect] = []
         self._ready: deque[tuple[Running, Any]] = deque()
-        self._request = 0
+        self._request = config.tuning.first_request
         self._calls: dict[int, Call] = {}
         self._exchanges: dict[int, tuple[Running, Exchange]] = {}
         self._console = Console(self.meters, firmware)

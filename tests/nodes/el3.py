@@ -89,9 +89,10 @@ class Bench:
         carried: bool = True,
         profile: FirmwareProfile = DEFAULT,
         memory: shmem.Memory | None = None,
+        record: bool = False,
     ) -> None:
         self.memory = memory or shmem.PrivateMemory()
-        self.core = FirmwareCore(platform, self.memory, XEN, profile, carried=carried)
+        self.core = FirmwareCore(platform, self.memory, XEN, profile, carried=carried, record=record)
         self.carried = carried
         self._request = 0
         self.now_ns = 0
