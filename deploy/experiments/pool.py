@@ -1,0 +1,110 @@
+"""Many runs side by side: a process for each job, results as they come, nobody left behind.
+
+A worker dies with its parent, be that killed; Ctrl-C belongs to the parent alone. It knows nothing of runs.
+"""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeVar
+
+import multiprocess
+
+T = TypeVar("T")
+R = TypeVar("R")
+PR_SET_PDEATHSIG: Final = 1
+AHEAD: Final = 4  # jobs handed out per worker before their results are taken
+
+
+class JobFailed(RuntimeError):  # noqa: N818 - what happened, not what to catch
+    """A worker ended, or a job raised what it must not; the text says which job and how."""
+
+
+def _prepare(parent: int) -> None:
+    """In a worker: die with the parent, leave Ctrl-C to it."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _work(function: Callable[[Any], Any], parent: int, pipe: Any) -> None:
+    _prepare(parent)
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer: tuple[bool, Any] = (True, function(job))
+        except Exception as error:
+            answer = (False, f"{type(error).__name__}: {error}")
+        pipe.send(answer)
+
+
+class _Worker:
+    """One process and the jobs it has not answered yet, oldest first."""
+
+    def __init__(self, context: Any, function: Callable[[Any], Any]) -> None:
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(function, os.getpid(), theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.jobs: list[Any] = []
+
+    def give(self, job: Any) -> None:
+        self.jobs.append(job)
+        self.pipe.send(job)
+
+    def take(self) -> tuple[Any, Any]:
+        job = self.jobs.pop(0)
+        try:
+            fine, value = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join(1)
+            raise JobFailed(f"the worker of {job!r} ended with {self.process.exitcode}") from None
+        if not fine:
+            raise JobFailed(f"{job!r}: {value}")
+        return job, value
+
+    def end(self) -> None:
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def each(function: Callable[[T], R], jobs: Iterable[T], workers: int) -> Iterator[tuple[T, R]]:
+    """(job, function(job)) for every job, in the order in which they end; raises JobFailed.
+
+    Closing the iterator ends the workers at once. With one worker everything happens in this process.
+    """
+    if workers <= 1:
+        for job in jobs:
+            yield job, function(job)
+        return
+    context = multiprocess.get_context("fork")
+    todo = iter(jobs)
+    crew: list[_Worker] = []
+    try:
+        for _ in range(workers):
+            crew.append(_Worker(context, function))
+        for _ in range(AHEAD):
+            for worker in crew:
+                _give_next(worker, todo)
+        while any(worker.jobs for worker in crew):
+            waiting = {worker.pipe: worker for worker in crew if worker.jobs}
+            for pipe in multiprocess.connection.wait(list(waiting)):
+                worker = waiting[pipe]
+                done = worker.take()
+                _give_next(worker, todo)
+                yield done
+    finally:
+        for worker in crew:
+            worker.end()
+
+
+def _give_next(worker: _Worker, todo: Iterator[Any]) -> None:
+    for job in todo:
+        worker.give(job)
+        return
