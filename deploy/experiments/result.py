@@ -7,6 +7,7 @@ import msgspec
 
 from deploy.experiments.checkers import Violation
 from deploy.experiments.plan import Phase, Planned
+from deploy.experiments.scenario import Metering, WhatIf
 
 Verdict = Literal["pass", "fail", "error"]
 
@@ -33,7 +34,7 @@ class Latency(msgspec.Struct, frozen=True):
 class AgentResult(msgspec.Struct, frozen=True):
     """One domain over the measured time. ``issued`` = ``answered`` + ``definite`` + ``indefinite`` +
     ``killed`` (ended with its domain); ``statuses`` of the answers by name; ``codes`` of the errors;
-    ``latency`` by phase.
+    ``latency`` by phase; ``metered``: calls that passed a limit, by the limit's name.
     """
 
     domain: str
@@ -49,6 +50,7 @@ class AgentResult(msgspec.Struct, frozen=True):
     statuses: Mapping[str, int]
     codes: Mapping[str, int]
     latency: Mapping[str, Latency]
+    metered: Mapping[str, int] = {}
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -101,7 +103,8 @@ class Message(msgspec.Struct, frozen=True):
 
 class RunResult(msgspec.Struct, frozen=True):
     """``reason``: one sentence for the verdict. ``command``: the line that replays it. ``knobs``: what was
-    drawn.
+    drawn. ``source``: the scenario's text as it was read; ``version``: Trapline's. ``metering`` as the
+    scenario says; ``what_if_of``: what the rows of ``what_if`` are about.
     """
 
     run_id: str
@@ -130,3 +133,7 @@ class RunResult(msgspec.Struct, frozen=True):
     fingerprint: str = ""
     truncated_rows: int = 0
     notes: tuple[str, ...] = ()
+    version: str = ""
+    source: str = ""
+    metering: Metering = Metering()
+    what_if_of: WhatIf | None = None
