@@ -156,6 +156,14 @@ KINDS: Final = (
         EL3,
     ),
     Kind(
+        "el3.refuse_reset",
+        "el3",
+        "architecture",
+        "EL3 answers GENERIC_ERROR to the reset of an agent: its domain stays dying and keeps it",
+        ("where", "likelihood", "count"),
+        heals="reboot",
+    ),
+    Kind(
         "xen.restart",
         "xen",
         "bus",
