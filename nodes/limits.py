@@ -27,3 +27,5 @@ CLIENT_TRIES = 3  # of one call of the typed client
 LIST_ITEMS = 65_535  # of one list that a client reads: indices are 16-bit counts
 LIST_PAGES = 65_536  # ... of one entry each
 DISCOVERED = 256  # resources of one protocol that a guest looks at when it starts
+HISTORY_NODE_BYTES = 1 << 30  # recorded by one process of a node; rows beyond it are counted, not kept
+HISTORY_RUN_BYTES = 8 << 30  # recorded by all processes of one run
