@@ -29,3 +29,4 @@ LIST_PAGES = 65_536  # ... of one entry each
 DISCOVERED = 256  # resources of one protocol that a guest looks at when it starts
 HISTORY_NODE_BYTES = 1 << 30  # recorded by one process of a node; rows beyond it are counted, not kept
 HISTORY_RUN_BYTES = 8 << 30  # recorded by all processes of one run
+HISTORY_ROWS = 50_000_000  # of one recorded run, on disk; what comes after is counted
