@@ -74,6 +74,12 @@ class Toolstack:
         self._work = work
         self._carried = carried
 
+    def with_engine(self, engine: Engine) -> "Toolstack":
+        """The same toolstack, its requests carried by another engine; what it knows of guests is shared."""
+        other = Toolstack(engine, self.topology, self._work, self._carried)
+        other.guests = self.guests
+        return other
+
     # ---- starting -----------------------------------------------------------------------------
 
     def start(self) -> None:

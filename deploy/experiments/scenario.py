@@ -195,7 +195,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole experiment. ``title``: one line; ``question``: what it answers, for the report. ``engine``:
     where it runs unless told otherwise: "sim" (virtual time) or "local" (real processes). ``pages``:
     "carried" or "mapped". ``record``: "frames" (all that can be replayed), "calls" (one row a call) or
-    "none". ``checkers``: names, or "all".
+    "none". ``checkers``: names, or "all". ``known``: checkers whose claims this platform is known to break,
+    such as a firmware's defect: the run passes if exactly these are broken.
     """
 
     title: str
@@ -213,5 +214,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metering: Metering = Metering()
     what_if: WhatIf | None = None
     checkers: tuple[str, ...] = ("all",)
+    known: tuple[str, ...] = ()
     swarm: Swarm = Swarm()
     explore: Explore | None = None
