@@ -30,3 +30,6 @@ DISCOVERED = 256  # resources of one protocol that a guest looks at when it star
 HISTORY_NODE_BYTES = 1 << 30  # recorded by one process of a node; rows beyond it are counted, not kept
 HISTORY_RUN_BYTES = 8 << 30  # recorded by all processes of one run
 HISTORY_ROWS = 50_000_000  # of one recorded run, on disk; what comes after is counted
+ARRIVALS_WAITING = 1024  # arrivals of one guest's open loop that wait, unless its plan says otherwise
+MENU_ASKS = 256  # messages that one part of a mix may mean: resources times values
+MENU_VALUES = 8  # rates or levels of one resource that a mix moves between
