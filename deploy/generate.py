@@ -13,6 +13,7 @@ import bus
 from bus import reference
 from bus.scmi import PROTOCOLS
 from deploy import limits_table
+from deploy.experiments import reference as experiments
 from deploy.interop import grid as interop
 from deploy.lint import rules
 from nodes import reference as nodes_reference
@@ -30,6 +31,11 @@ PAGES: Mapping[str, Sections] = {
     "nodes/firmware/PROFILES.md": {"firmwares": profile_table.markdown},
     "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
     "deploy/platforms/README.md": {"platform": platform_keys.markdown},
+    "deploy/scenarios/README.md": {
+        "keys": experiments.keys,
+        "faults": experiments.fault_table,
+        "measures": experiments.measure_table,
+    },
 }
 END = "<!-- end -->"
 

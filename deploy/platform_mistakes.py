@@ -1,4 +1,4 @@
-"""What a decoder says of a wrong value in platform.toml, told as everything else is: key, rule, fix.
+"""What a decoder says of a wrong value in a TOML file, told as everything else is: key, rule, fix.
 
 It knows the decoder's few sentences and asks the structs what a key takes. It judges nothing itself.
 """
@@ -23,12 +23,15 @@ WIDTHS = {word: f"an integer, {number(low)} to {number(high)}" for (low, high), 
 LETTERS = {"[ -~]": ", printable ASCII only", "[A-Z0-9_]": ' such as "clock.CLOCK_RATE_SET"'}
 
 
-def told(complaint: str, raw: Any) -> str:
-    """``complaint`` of the decoder about ``raw``, the file without types, as ``key: rule; fix``."""
+def told(complaint: str, raw: Any, root: Any = Platform, file: str = "platform.toml") -> str:
+    """``complaint`` of the decoder about ``raw``, the file without types, as ``key: rule; fix``.
+
+    ``root`` is what the file is decoded to, ``file`` what it is called where no key can be named.
+    """
     place = _PLACE.search(complaint)
     assert place is not None, "every part of it is optional"
     said = complaint[: place.start()].replace("`", "")
-    path, hints, value = _walk(place["path"] or "", raw)
+    path, hints, value = _walk(place["path"] or "", raw, root)
     missing, unknown = _MISSING.search(said), _UNKNOWN.search(said)
     below = f"{path}." if path else ""
     if missing:
@@ -36,22 +39,22 @@ def told(complaint: str, raw: Any) -> str:
     if unknown:
         return f"{below}{unknown['key']}: there is no such key; {_instead(unknown['key'], hints, value)}"
     if place["key"] or not hints:
-        return f"{path or 'platform.toml'}: {said}; correct it"
+        return f"{path or file}: {said}; correct it"
     shown = "this" if value is NOTHING else _shown(value)
     letters = next((rule for pattern, rule in LETTERS.items() if pattern in said), "")
     return f"{path}: {shown} cannot be; give it {_words(hints)}{letters}"
 
 
-def _walk(path: str, raw: Any) -> tuple[str, list[Any], Any]:
+def _walk(path: str, raw: Any, root: Any) -> tuple[str, list[Any], Any]:
     """What ``path`` leads to: the keys by name, the types that are possible, none if nobody can tell, the
     value.
     """
-    hints: list[Any] = [Platform]
+    hints: list[Any] = [root]
     told = ""
     for name, index in _STEP.findall(path):
         step = name or index
         if isinstance(raw, dict) and not name:
-            values = [get_args(one)[1] for one in _members(hints) if get_origin(one) is Mapping]
+            values = [get_args(one)[1] for one in _members(hints) if get_origin(one) in (Mapping, dict)]
             step, hints = _wrong(raw, values), values
         elif name == "kind" and any(tag(one) for one in hints if is_table(one)):
             hints = [_kinds(hints)]
@@ -125,7 +128,7 @@ def _article(hint: Any) -> str:
     words = described(hint, lambda _table, word: word).replace("`", "")
     if words == "boolean":
         return "true or false"
-    if words.startswith(("list", "table", "string")):
+    if words.startswith(("list", "table", "string", "pair", "number")):
         return f"a {words}"
     return WIDTHS.get(
         words, f"an integer, {words}" if words[0] in "-0123456789" and " to " in words else words

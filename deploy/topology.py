@@ -190,7 +190,7 @@ def read_platform(path: Path) -> Platform:
         check(platform)
         check_plug_ins(platform)
     except (msgspec.DecodeError, PlatformError) as error:
-        raise UserError(f"{path}{_with_line(str(error))}") from None
+        raise UserError(f"{path}{with_line(str(error))}") from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return platform
@@ -202,7 +202,7 @@ def check_plug_ins(platform: Platform) -> None:
         assembly.firmware(platform, PrivateMemory())  # only they can say what resources they have
 
 
-def _with_line(complaint: str) -> str:
+def with_line(complaint: str) -> str:
     """A complaint of the TOML parser, with the line in front, as every other error has it."""
     found = _AT_LINE.search(complaint)
     return f":{found[1]}: {complaint[: found.start()]}" if found else f": {complaint}"

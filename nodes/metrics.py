@@ -91,7 +91,6 @@ HAZARD = Label(
 NODE = Label("node", 256)
 FAULT = Label("kind", 4, ("kill", "stop", "cont", OTHER))
 TARGET = Label("target", 4, ("firmware", "xen", "guest", OTHER))
-ARRIVAL = Label("reason", 2, ("backlog", "stopped"))
 OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
 
 LATENCY_BUCKETS_NS = tuple(
@@ -216,7 +215,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "trapline_scmi_call_duration_seconds",
         "histogram",
-        "How long a guest's call took, from when it was meant to begin.",
+        "From a guest's trap to its return, as the guest sees it.",
         "guest",
         (AGENT, PROTOCOL),
     ),
@@ -226,13 +225,6 @@ CATALOGUE: tuple[Metric, ...] = (
         "SCMI calls a guest issued, by how they ended.",
         "guest",
         (DOMAIN, OUTCOME),
-    ),
-    Metric(
-        "trapline_guest_arrivals_dropped_total",
-        "counter",
-        "Arrivals of a guest's open loop that never became calls: no room to wait, or the work was stopped.",
-        "guest",
-        (DOMAIN, ARRIVAL),
     ),
     Metric(
         "trapline_guest_received_total",

@@ -1,4 +1,4 @@
-"""Types and defaults of platform.toml's keys in the words of someone who writes TOML.
+"""Types and defaults of a file's keys in the words of someone who writes TOML.
 
 It reads annotations and knows no key: ``platform_keys.py`` makes the page.
 """
@@ -17,7 +17,7 @@ WORDS: Final[Mapping[tuple[int, int], str]] = {
     (-(2**31), 2**31 - 1): "i32",
     (-(2**63), 2**63 - 1): "i64",
 }
-BOUNDS: Final = ("ge", "le", "min_length", "max_length", "description")
+BOUNDS: Final = ("ge", "gt", "le", "min_length", "max_length", "description")
 Link = Callable[[type[msgspec.Struct], str], str]
 
 
@@ -76,8 +76,10 @@ def _one(hint: Any, outer: Mapping[str, Any], link: Link) -> str:
         return " or ".join(f"`{value(one, like_id=True)}`" for one in get_args(hint))
     if get_origin(hint) is tuple:
         return _list(hint, said, link)
-    if get_origin(hint) is Mapping:
+    if get_origin(hint) in (Mapping, dict):
         return "table"
+    if hint is float:
+        return _fraction(said)
     if hint is int:
         return _range(said)
     if hint is str:
@@ -86,7 +88,9 @@ def _one(hint: Any, outer: Mapping[str, Any], link: Link) -> str:
 
 
 def _list(hint: Any, said: Mapping[str, Any], link: Link) -> str:
-    inside = get_args(hint)[0]
+    inside, *more = get_args(hint)
+    if more != [...]:
+        return "pair [lowest, highest]"
     most, least = said.get("max_length"), said.get("min_length")
     size = f"{least or 0} to {most} " if most else f"{least} or more " if least else ""
     if is_table(inside):
@@ -100,6 +104,13 @@ def _range(said: Mapping[str, Any]) -> str:
     if high is None:
         return "integer" if low is None else f"{number(low)} or more"
     return WORDS.get((low or 0, high), f"{number(low or 0)} to {number(high)}")
+
+
+def _fraction(said: Mapping[str, Any]) -> str:
+    low, high = said.get("ge", said.get("gt")), said.get("le")
+    if high is None:
+        return "number" if low is None else f"number, {low:g} or more"
+    return f"number, {'above ' if 'gt' in said else ''}{low or 0:g} to {high:.10g}"
 
 
 def _string(said: Mapping[str, Any]) -> str:
@@ -130,11 +141,15 @@ def value(given: object, *, like_id: bool = False) -> str:
         return "absent"
     if isinstance(given, bool):
         return str(given).lower()
+    if isinstance(given, float):
+        return f"{given:.10g}"
     if isinstance(given, int):
         return in_hex(given) if like_id and given > HEX_FROM else number(given)
     if isinstance(given, str):
         return f'"{given}"'
-    return "[]" if isinstance(given, tuple) else "{}"
+    if isinstance(given, tuple):
+        return f"[{', '.join(value(one) for one in given)}]"
+    return "{}"
 
 
 def default_of(field: msgspec.structs.FieldInfo, hint: Any) -> str:
