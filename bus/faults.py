@@ -63,13 +63,17 @@ def way_number(sender: str, receiver: str) -> int:
 class Way:
     """One direction between two nodes: the rules that concern it, and how many messages each has seen.
 
-    ``applied`` counts by rule number what was done.
+    ``applied`` counts by rule number what was done. A rule that was on the ``earlier`` way already goes on
+    counting from there.
     """
 
-    def __init__(self, rules: Sequence[Rule], sender: str, receiver: str) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], sender: str, receiver: str, earlier: "Way | None" = None
+    ) -> None:
         self._rules = tuple(rule for rule in rules if rule.concerns(sender, receiver))
         self._way = way_number(sender, receiver)
-        self._seen = dict.fromkeys((rule.number for rule in self._rules), 0)
+        seen: dict[int, int] = earlier._seen if earlier is not None else {}
+        self._seen: dict[int, int] = {rule.number: seen.get(rule.number, 0) for rule in self._rules}
         self.applied = dict.fromkeys((rule.number for rule in self._rules), 0)
 
     def __bool__(self) -> bool:

@@ -1,7 +1,7 @@
 """A running platform: the local engine, its toolstack, and what an operator asks through the control socket.
 
-It decides what follows when a guest's process ends or a guest shuts itself down (the xl.cfg's
-``on_crash``, ``on_poweroff``, ``on_reboot``). Screens and arguments are in ``deploy.cli``.
+What follows when a guest's process ends or a guest shuts itself down is in ``reactions.py``. Screens and
+arguments are in ``deploy.cli``.
 """
 
 import signal
@@ -18,6 +18,7 @@ from deploy import control
 from deploy.engines.local import LocalEngine, Options
 from deploy.errors import UserError
 from deploy.holdings import holdings
+from deploy.reactions import Reactions
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
 from deploy.toolstack import RefusedByFirmwareError, Toolstack, ToolstackError, Work
@@ -53,6 +54,7 @@ class Platform:
         self.run_directory = run
         self.engine = LocalEngine(topology, run, options)
         self.toolstack = Toolstack(self.engine, topology, work, options.carried)
+        self._reactions = Reactions(self.toolstack, self._note, self._over)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._untold = 0  # events since ``fresh_events`` was asked last
         self.stopping = False
@@ -116,7 +118,9 @@ class Platform:
         """One turn: what happened, and what has to follow."""
         self.engine.pump(timeout_s)
         while self._pending:
-            self._follow_shutdown(self._pending.popleft())
+            frame = self._pending.popleft()
+            if not self.failure or frame.domid == 0:
+                self._reactions.shut_down(frame)
 
     # ---- what follows -------------------------------------------------------------------------
 
@@ -136,36 +140,15 @@ class Platform:
 
     def _on_guest_exit(self, name: str, how: str) -> None:
         self._note(name, "process ended", how)
-        guest = self.toolstack.guests.get(name)
-        self._apply(name, guest.on_crash if guest else "destroy", "crash")
+        if not self.failure:
+            self._reactions.exited(name)
 
-    def _follow_shutdown(self, frame: Lifecycle) -> None:
-        if frame.domid == 0:
-            self._note("dom0", "platform", f"Dom0 {frame.detail}: the platform goes down")
+    def _over(self, reason: str, failed: bool) -> None:
+        """Dom0 has ended: in good order, or not."""
+        if failed:
+            self.engine.failure = reason
+        else:
             self.stopping = True
-            return
-        guest = self.toolstack.guests.get(frame.name)
-        default = "restart" if frame.detail == "reboot" else "destroy"
-        action = default
-        if guest is not None:
-            action = guest.on_reboot if frame.detail == "reboot" else guest.on_poweroff
-        self._apply(frame.name, action, frame.detail)
-
-    def _apply(self, name: str, action: str, reason: str) -> None:
-        """destroy, restart (from an xl.cfg) or preserve; a failure is an event, never the platform's end."""
-        if action == "preserve" or self.failure:
-            return
-        guest = self.toolstack.guests.get(name)
-        try:
-            if name == "dom0":
-                self._note(name, "platform", "Dom0 is gone: the platform goes down")
-                self.engine.failure = "Dom0 is gone"
-                return
-            self.toolstack.destroy(name, reason)
-            if "restart" in action and guest is not None:
-                self.toolstack.create(guest)
-        except ToolstackError as error:
-            self._note(name, "failed", str(error))
 
     # ---- the operator's requests --------------------------------------------------------------
 

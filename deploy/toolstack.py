@@ -4,7 +4,7 @@ It speaks domctl and knows the order of operations; it does not know processes o
 ``Engine`` carries its requests and starts what plays a domain.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -20,6 +20,7 @@ from nodes.firmware import console as el3
 from nodes.guest import console
 from nodes.guest.binding import Binding, bind
 from nodes.guest.core import GuestConfig
+from nodes.guest.load import Plan
 from nodes.xen.dom0 import tree_for_dom0
 
 SCI_TYPE = {SciType.NONE: 0, SciType.SCMI_SMC: 1, SciType.MULTIAGENT: 2}
@@ -57,11 +58,17 @@ class Engine(Protocol):
 
 
 class Work(msgspec.Struct, frozen=True):
-    """How guests work on their own: not at all, or with a pause between calls."""
+    """How guests work on their own: not at all, or with a pause between calls.
+
+    ``plans``: what single domains do instead, by name, each time they are started. ``record``: guests note
+    for the history how each call ended.
+    """
 
     run: bool = False
     think_ns: int = 0
     timeout_ns: int = 2_000_000_000
+    plans: Mapping[str, Plan] = {}
+    record: bool = False
 
 
 class Toolstack:
@@ -73,6 +80,12 @@ class Toolstack:
         self.guests: dict[str, Guest] = {guest.name: guest for guest in topology.guests}
         self._work = work
         self._carried = carried
+
+    def with_engine(self, engine: Engine) -> "Toolstack":
+        """The same toolstack, its requests carried by another engine; what it knows of guests is shared."""
+        other = Toolstack(engine, self.topology, self._work, self._carried)
+        other.guests = self.guests
+        return other
 
     # ---- starting -----------------------------------------------------------------------------
 
@@ -114,8 +127,17 @@ class Toolstack:
     def _start(self, info: DomainInfo, binding: Binding | None) -> None:
         agent = "none" if info.agent_id is None else str(info.agent_id)
         work = self._work
+        plan = work.plans.get(info.name)
         config = GuestConfig(
-            info.name, agent, binding, self._carried, work.run, work.think_ns, work.timeout_ns
+            info.name,
+            agent,
+            binding,
+            self._carried,
+            work.run or plan is not None,
+            work.think_ns,
+            work.timeout_ns,
+            plan,
+            work.record,
         )
         self._engine.start_guest(info, config)
 

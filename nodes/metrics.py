@@ -91,6 +91,7 @@ HAZARD = Label(
 NODE = Label("node", 256)
 FAULT = Label("kind", 4, ("kill", "stop", "cont", OTHER))
 TARGET = Label("target", 4, ("firmware", "xen", "guest", OTHER))
+ARRIVAL = Label("reason", 2, ("backlog", "stopped"))
 OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
 
 LATENCY_BUCKETS_NS = tuple(
@@ -215,7 +216,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "trapline_scmi_call_duration_seconds",
         "histogram",
-        "From a guest's trap to its return, as the guest sees it.",
+        "How long a guest's call took, from when it was meant to begin.",
         "guest",
         (AGENT, PROTOCOL),
     ),
@@ -225,6 +226,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "SCMI calls a guest issued, by how they ended.",
         "guest",
         (DOMAIN, OUTCOME),
+    ),
+    Metric(
+        "trapline_guest_arrivals_dropped_total",
+        "counter",
+        "Arrivals of a guest's open loop that never became calls: no room to wait, or the work was stopped.",
+        "guest",
+        (DOMAIN, ARRIVAL),
     ),
     Metric(
         "trapline_guest_received_total",

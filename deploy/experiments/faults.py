@@ -189,6 +189,21 @@ KINDS: Final = (
         instant=True,
     ),
     Kind(
+        "toolstack.reboot",
+        "toolstack",
+        "architecture",
+        "xl reboot: the domain is destroyed, its agent reset, and it is created again",
+        ("where",),
+        instant=True,
+    ),
+    Kind(
+        "toolstack.destroy",
+        "toolstack",
+        "architecture",
+        "xl destroy; the domain is created again when this ends",
+        ("where",),
+    ),
+    Kind(
         "guest.spurious_doorbell",
         "guest",
         "architecture",

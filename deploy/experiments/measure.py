@@ -91,6 +91,13 @@ MEASURES: Final = (
     ),
     Measure("meter_refusals", "calls", "passed a limit of Xen's metering", lambda count, _ns: count.metered),
     Measure(
+        "lost",
+        "calls",
+        "calls that guests counted and the history does not know, or the other way round",
+        lambda count, _ns: None,
+        of_all=True,
+    ),
+    Measure(
         "denied_that_succeeded",
         "calls",
         "succeeded although the agent was not granted what they name; told by the checker `isolation`",

@@ -257,6 +257,13 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metering: Annotated[Metering, _key("limits that Xen puts on its domains")] = Metering()
     what_if: Annotated[WhatIf | None, _key("limits to try on the twin")] = None
     checkers: Annotated[tuple[str, ...], _key('judges of the history: names, "all", or none')] = ("all",)
+    known: Annotated[
+        tuple[str, ...],
+        _key(
+            "checkers whose claims this platform is known to break, such as a firmware's defect: the run "
+            "passes if exactly these are broken"
+        ),
+    ] = ()
     swarm: Annotated[Swarm, _key("what `trapline swarm` may draw")] = Swarm()
     explore: Annotated[Explore | None, _key("interleavings to go through")] = None
 

@@ -47,6 +47,12 @@ class Stage(Protocol):
         """Let things happen until then."""
         ...
 
+    def at(self, at_ns: int, action: Callable[[], None]) -> None:
+        """Let ``action`` happen then, also while a toolstack's request waits for its answer: EL3's stall
+        must end while xl waits for EL3. Actions may ask the toolstack themselves.
+        """
+        ...
+
     def begin(self, fault: Planned) -> None:
         """Break it."""
         ...

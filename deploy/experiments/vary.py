@@ -44,6 +44,8 @@ VARIED: Final[Mapping[str, Fault]] = {
         Fault("el3.lost_completion", for_ms=(5, 40), likelihood=(0.01, 0.3)),
         Fault("el3.refuse_reset", for_ms=(5, 40), likelihood=(0.2, 1)),
         Fault("xen.restart"),
+        Fault("toolstack.reboot"),
+        Fault("toolstack.destroy", for_ms=(1, 60)),
         Fault("toolstack.dies_creating", step=(0, 8)),
         Fault("toolstack.dies_destroying", step=(0, 2)),
         Fault("guest.spurious_doorbell", for_ms=(5, 60), rate=(50, 3_000)),

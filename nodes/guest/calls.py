@@ -44,10 +44,14 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class Flight(msgspec.Struct, frozen=True, gc=False):
-    """The SMC in flight. ``ask`` is None for a raw trap; ``console`` is the request to answer, or 0."""
+    """The SMC in flight. ``ask`` is None for a raw trap; ``console`` is the request to answer, or 0.
+
+    ``intended_ns`` is when it was meant to begin, ``started_ns`` when it did.
+    """
 
     request: int
     head: int
     ask: Ask | None
     console: int
     started_ns: int
+    intended_ns: int

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from bus.frames import U32, U64, Registers, TrapClass
+from nodes.guest.load import Plan
 
 Byte = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
 
@@ -45,10 +46,13 @@ class RawTrap(msgspec.Struct, frozen=True, tag="trap"):
 
 
 class Work(msgspec.Struct, frozen=True, tag="work"):
-    """Start (``think_ns`` between calls) or stop the workload."""
+    """Start the workload: ``plan``, or without one a Linux-like life with ``think_ns`` between calls. Or stop
+    it: the call under way ends first, arrivals that wait are dropped.
+    """
 
     run: bool
     think_ns: U64 = 0
+    plan: Plan | None = None
 
 
 class Poweroff(msgspec.Struct, frozen=True, tag="poweroff"):

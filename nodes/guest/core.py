@@ -1,7 +1,7 @@
 """The guest core: one call after the other, and who hears how each ended. One SMC in flight, as on a vCPU.
 
 How a call is rung and judged is in ``channel.py``, what the platform says unasked in ``receiving.py``.
-Work comes from ``workload.py`` and, first in line, from the console.
+Work comes from a source (``sources.py``) and, first in line, from the console (``answers.py``).
 """
 
 from collections import deque
@@ -13,25 +13,27 @@ import msgspec
 from bus import frames, shmem, smccc
 from bus.scmi import header
 from nodes.contract import Boot, Effect, Event, Halt, Received, Send, Tick
-from nodes.guest import console
+from nodes.guest import answers, console
 from nodes.guest.binding import Binding
 from nodes.guest.calls import Ask, Flight, Outcome
 from nodes.guest.channel import IDLE_REGISTERS, Channel
+from nodes.guest.load import Plan, make
 from nodes.guest.receiving import Receiver
-from nodes.guest.workload import Work, linux_like
+from nodes.guest.sources import Source
 from nodes.limits import CALL_TIMEOUT_NS, CONSOLE_CALLS
 from nodes.metrics import Meters
 from nodes.story import Story
 
 VERSION: Final = frames.PROTOCOL_VERSION
-NO_WAY_BACK = ("no-p2a", "the guest has no P2A channel; its tree names none, or the page is not mapped")
 BACKOFF_NS = 1_000_000  # between tries of work that could not even ring
 
 
 class GuestConfig(msgspec.Struct, frozen=True):
     """Who the guest is and how it behaves. ``binding`` None: its tree has no SCMI node.
 
-    ``carried``: the page travels behind the trap. ``agent`` is the label of its metrics.
+    ``carried``: the page travels behind the trap. ``agent`` is the label of its metrics. ``work``: it carries
+    out ``plan``, or without one a Linux-like life with ``think_ns`` between calls. ``record``: it notes how
+    each call ended.
     """
 
     name: str
@@ -41,6 +43,8 @@ class GuestConfig(msgspec.Struct, frozen=True):
     work: bool = False
     think_ns: int = 0
     timeout_ns: int = CALL_TIMEOUT_NS
+    plan: Plan | None = None
+    record: bool = False
 
 
 class GuestCore:
@@ -68,13 +72,13 @@ class GuestCore:
         self._request = 0
         self._token = 0
         self._console: deque[tuple[int, console.Request]] = deque()
-        self._work: Work | None = None
-        self._next: Ask | None = None
-        self._next_ns = 0
-        self._think_ns = config.think_ns
+        self._source: Source | None = None
+        self._hold_ns = 0
+        self._record = config.record
         self.welcome = False
         self._calls = self.meters.counter("trapline_guest_calls_total")
         self._drops = self.meters.counter("trapline_bus_dropped_total")
+        self._not_tried = self.meters.counter("trapline_guest_arrivals_dropped_total")
         self._received_lines = self.meters.counter("trapline_guest_received_total")
         self._latency = self.meters.histogram("trapline_scmi_call_duration_seconds")
         for outcome in ("answered", "definite_error", "indefinite_error"):
@@ -85,8 +89,8 @@ class GuestCore:
         due_ns = None
         if self._flight is not None:
             due_ns = self._flight.started_ns + self.config.timeout_ns
-        elif self._next is not None and self.welcome:
-            due_ns = self._next_ns
+        elif self._source is not None and self._source.due_ns is not None and self.welcome:
+            due_ns = max(self._source.due_ns, self._hold_ns)
         receiver = self._receiver
         if receiver is None or not receiver.pending:
             return due_ns
@@ -109,30 +113,30 @@ class GuestCore:
 
     # ---- a call -------------------------------------------------------------------------------
 
-    def _ring(self, wanted: Ask, console_request: int, now_ns: int) -> Sequence[Effect]:
+    def _ring(self, wanted: Ask, console_request: int, now_ns: int, intended_ns: int) -> Sequence[Effect]:
         """Claim the channel and ring the doorbell, or end the call at once."""
         refusal = self._channel.refusal(wanted)
         if refusal is not None:
-            return self._fail(wanted, console_request, now_ns, refusal)
+            return self._fail(wanted, console_request, now_ns, intended_ns, refusal)
         head = wanted.header
         if head is None:
             self._token = token = self._token + 1 & header.TOKEN_MAX
             head = header.pack(wanted.protocol_id, wanted.message_id, token)
         if wanted.delayed:
-            refusal = self._receiver.refusal(head) if self._receiver is not None else NO_WAY_BACK
+            refusal = self._receiver.refusal(head) if self._receiver is not None else answers.NO_WAY_BACK
             if refusal is not None:
-                return self._fail(wanted, console_request, now_ns, refusal)
+                return self._fail(wanted, console_request, now_ns, intended_ns, refusal)
         self._request = request = self._request + 1
-        self._flight = flight = Flight(request, head, wanted, console_request, now_ns)
+        self._flight = flight = Flight(request, head, wanted, console_request, now_ns, intended_ns)
         if wanted.delayed and self._receiver is not None:
             self._receiver.expect(flight, wanted)
         return (Send(self._peer, *self._channel.claim(request, head, wanted.payload)),)
 
     def _fail(
-        self, wanted: Ask, console_request: int, now_ns: int, refusal: tuple[str, str]
+        self, wanted: Ask, console_request: int, now_ns: int, intended_ns: int, refusal: tuple[str, str]
     ) -> Sequence[Effect]:
         code, detail = refusal
-        flight = Flight(0, 0, wanted, console_request, now_ns)
+        flight = Flight(0, 0, wanted, console_request, now_ns, intended_ns)
         return self._end(flight, Outcome(code, True, 0, b"", detail, 0), now_ns, ())
 
     def _completed(self, flight: Flight, now_ns: int) -> Sequence[Effect]:
@@ -161,19 +165,27 @@ class GuestCore:
         else:
             ending = "answered"
             if flight.ask is not None:
-                self._latency[(self.config.agent, flight.ask.key)].observe(outcome.elapsed_ns)
+                self._latency[(self.config.agent, flight.ask.key)].observe(now_ns - flight.intended_ns)
         self._calls[(self.config.name, ending)] += 1
+        told: Sequence[Effect] = (answers.note(flight, outcome),) if self._record else ()
         if flight.console:
-            return (self._answer(flight.console, outcome, x), *self._go_on(now_ns))
-        if self._work is not None:
-            self._next = self._work.send(outcome)
-            pause_ns = self._think_ns if flight.request else max(self._think_ns, BACKOFF_NS)
-            self._next_ns = now_ns + pause_ns
-        straight_on = not self._think_ns and not self._console and self._flight is None
-        if straight_on and flight.request and self._next is not None:
-            wanted, self._next = self._next, None
-            return self._ring(wanted, 0, now_ns)
-        return self._go_on(now_ns)
+            told = (*told, answers.answer(self._peer, flight.console, outcome, x))
+        elif self._source is not None:
+            self._source.ended(outcome, now_ns)
+            if not flight.request:
+                self._hold_ns = now_ns + BACKOFF_NS
+            if self._source.dropped:
+                told = (*told, *self._count_dropped(self._source))
+        ringing = self._go_on(now_ns)
+        return (*told, *ringing) if told else ringing
+
+    def _count_dropped(self, source: Source) -> Sequence[Effect]:
+        """Arrivals that never became calls."""
+        dropped = list(source.dropped)
+        source.dropped.clear()
+        for _, why in dropped:
+            self._not_tried[self.config.name, why] += 1
+        return answers.not_tried(dropped) if self._record else ()
 
     def _go_on(self, now_ns: int) -> Sequence[Effect]:
         """Start the next call if there is one to start: the console first, then the work that is due."""
@@ -181,10 +193,14 @@ class GuestCore:
             return ()
         if self._console:
             return self._serve(*self._console.popleft(), now_ns)
-        if self._next is not None and now_ns >= self._next_ns and self.welcome:
-            wanted, self._next = self._next, None
-            return self._ring(wanted, 0, now_ns)
-        return ()
+        source = self._source
+        if source is None or source.due_ns is None or now_ns < source.due_ns:
+            return ()
+        if now_ns < self._hold_ns or not self.welcome:
+            return ()
+        wanted = source.take(now_ns)
+        ringing = self._ring(wanted, 0, now_ns, source.intended_ns)
+        return (*self._count_dropped(source), *ringing) if source.dropped else ringing
 
     # ---- everything else ----------------------------------------------------------------------
 
@@ -203,7 +219,7 @@ class GuestCore:
         if isinstance(frame, frames.Welcome):
             self.welcome = True
             if self.config.work:
-                self._start_work(self.config.think_ns, now_ns)
+                self._start_work(self.config.plan or Plan(think_ns=self.config.think_ns), now_ns)
             return self._go_on(now_ns)
         if isinstance(frame, frames.Console):
             return self._console_request(frame, now_ns)
@@ -270,9 +286,8 @@ class GuestCore:
 
     def _xen_lost(self, now_ns: int) -> Sequence[Effect]:
         """The end of all that is outstanding: what has rung may have happened, what waits has not."""
-        self._work, self._next = None, None
+        effects: list[Effect] = [*self._stop_work()]
         waiting, self._console = self._console, deque()
-        effects: list[Effect] = []
         flight = self._flight
         if flight is not None:
             outcome = Outcome("xen-lost", False, 0, b"", "Xen is gone", now_ns - flight.started_ns)
@@ -280,7 +295,7 @@ class GuestCore:
         for ended in self._receiver.abandoned(now_ns) if self._receiver is not None else ():
             effects.extend(self._end(ended.flight, ended.outcome, now_ns, ()))
         never_rang = Outcome("xen-lost", True, 0, b"", "Xen is gone", 0)
-        effects.extend(self._answer(request, never_rang, ()) for request, _ in waiting)
+        effects.extend(answers.answer(self._peer, request, never_rang) for request, _ in waiting)
         return (*effects, Halt(1, "the link to Xen is gone"))
 
     # ---- console ------------------------------------------------------------------------------
@@ -289,83 +304,61 @@ class GuestCore:
         try:
             wanted = console.decode_request(frame.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return (self._answer(frame.request, Outcome("bad-console", True, 0, b"", str(error), 0), ()),)
+            return (answers.refused(self._peer, frame.request, "bad-console", str(error)),)
         if isinstance(wanted, console.Take):
-            return (self._taken(frame.request),)  # it needs no channel
+            return (answers.taken(self._peer, frame.request, self._receiver),)  # it needs no channel
         if len(self._console) >= CONSOLE_CALLS:
             self._drops[("overflow",)] += 1
-            full = Outcome("queue-full", True, 0, b"", f"{CONSOLE_CALLS} requests wait already", 0)
-            return (self._answer(frame.request, full, ()),)
+            detail = f"{CONSOLE_CALLS} requests wait already"
+            return (answers.refused(self._peer, frame.request, "queue-full", detail),)
         self._console.append((frame.request, wanted))
         return self._go_on(now_ns)
 
     def _serve(self, request: int, wanted: console.Request, now_ns: int) -> Sequence[Effect]:
-        if isinstance(wanted, console.Call):
-            return self._ring(Ask(wanted.protocol_id, wanted.message_id, wanted.payload), request, now_ns)
-        if isinstance(wanted, console.Message):
-            ask = Ask(
-                header.protocol_id(wanted.header),
-                header.message_id(wanted.header),
-                wanted.payload,
-                "",
-                wanted.header,
-                wanted.wait_delayed,
-            )
-            return self._ring(ask, request, now_ns)
+        if isinstance(wanted, console.Call | console.Message):
+            return self._ring(answers.asked(wanted), request, now_ns, now_ns)
         if isinstance(wanted, console.Work):
-            self._stop_work()
-            if wanted.run:
-                self._start_work(wanted.think_ns, now_ns)
-            done = self._answer(request, Outcome("", True, 0, b"", "", 0), ())
-            return (done, *self._go_on(now_ns))
+            return (*self._change_work(request, wanted, now_ns), *self._go_on(now_ns))
         if isinstance(wanted, console.Poweroff):
             function = smccc.PSCI_SYSTEM_RESET if wanted.reboot else smccc.PSCI_SYSTEM_OFF
-            self._stop_work()
-            return self._trap(request, self._channel.ec, 0, (function, *IDLE_REGISTERS), now_ns)
+            stopped = self._stop_work()
+            x = (function, *IDLE_REGISTERS)
+            return (*stopped, self._trap(request, self._channel.ec, 0, x, now_ns))
         assert isinstance(wanted, console.RawTrap)
-        return self._trap(request, wanted.ec, wanted.immediate, wanted.x, now_ns)
+        return (self._trap(request, wanted.ec, wanted.immediate, wanted.x, now_ns),)
 
     def _trap(
         self, request: int, ec: frames.TrapClass, immediate: int, x: frames.Registers, now_ns: int
-    ) -> Sequence[Effect]:
+    ) -> Send:
         """A raw trap: the page goes along as it is, nobody claimed it."""
         self._request += 1
-        self._flight = Flight(self._request, 0, None, request, now_ns)
-        return (Send(self._peer, *self._channel.raw(self._request, ec, immediate, x)),)
+        self._flight = Flight(self._request, 0, None, request, now_ns, now_ns)
+        return Send(self._peer, *self._channel.raw(self._request, ec, immediate, x))
 
-    def _stop_work(self) -> None:
-        self._work, self._next = None, None
+    # ---- work ---------------------------------------------------------------------------------
+
+    def _change_work(self, request: int, wanted: console.Work, now_ns: int) -> Sequence[Effect]:
+        stopped = self._stop_work()
+        try:
+            if wanted.run:
+                self._start_work(wanted.plan or Plan(think_ns=wanted.think_ns), now_ns)
+        except ValueError as error:
+            return (*stopped, answers.refused(self._peer, request, "bad-plan", str(error)))
+        return (*stopped, answers.answer(self._peer, request, answers.DONE))
+
+    def _stop_work(self) -> Sequence[Effect]:
+        """Nothing new begins; gives the notes of what will not be tried."""
+        source, self._source = self._source, None
         if self._receiver is not None:
             self._receiver.forget_work()
+        if source is None:
+            return ()
+        source.stop()
+        return self._count_dropped(source)
 
-    def _start_work(self, think_ns: int, now_ns: int) -> None:
-        if self.config.binding is None:
-            return
-        self._think_ns = think_ns
-        self._next_ns = now_ns
-        self._work = linux_like(self.config.binding)
-        self._next = next(self._work)
-
-    def _taken(self, request: int) -> Send:
-        """What waits in the inbox."""
-        if self._receiver is None:
-            return self._answer(request, Outcome(NO_WAY_BACK[0], True, 0, b"", NO_WAY_BACK[1], 0), ())
-        messages, left = self._receiver.take()
-        answer = console.Answer("", True, left, b"", "", 0, messages=messages)
-        return Send(self._peer, frames.ConsoleReply(VERSION, request, 0, console.encode(answer)))
-
-    def _answer(self, request: int, outcome: Outcome, x: tuple[int, ...]) -> Send:
-        answer = console.Answer(
-            outcome.code,
-            outcome.definite,
-            outcome.status,
-            outcome.payload,
-            outcome.detail,
-            outcome.elapsed_ns,
-            x,
-            outcome.header,
-        )
-        return Send(self._peer, frames.ConsoleReply(VERSION, request, 0, console.encode(answer)))
+    def _start_work(self, plan: Plan, now_ns: int) -> None:
+        """Raises ValueError for a plan with problems."""
+        self._source = make(plan, self.config.binding, now_ns)
 
 
 def _surely_not_done(frame: frames.Frame) -> bool:

@@ -50,7 +50,7 @@ class _Device:
             yield from call(reset.RESET, reset.Reset(domain, reset.FLAGS.pack(autonomous=1), 0))
         for one in self.clocks:
             yield from call(clock.CLOCK_ATTRIBUTES, clock.ClockAttributes(one))
-            self.rates[one] = _rates((yield from self.client.every_rate(one)))
+            self.rates[one] = rates_of((yield from self.client.every_rate(one)))
             yield from call(clock.CLOCK_CONFIG_SET, clock.ConfigSet(one, clock.STATE_ENABLE, 0))
 
     def use(self) -> Work:
@@ -67,7 +67,7 @@ class _Device:
             yield from call(power.POWER_STATE_GET, power.StateGet(domain))
 
 
-def _rates(listing: Listing[int]) -> tuple[int, ...]:
+def rates_of(listing: Listing[int]) -> tuple[int, ...]:
     """Rates to move between: the list's, or three of a range."""
     if not listing.triplet:
         return listing.items

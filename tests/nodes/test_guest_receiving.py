@@ -302,7 +302,7 @@ def test_work_that_is_stopped_waits_for_nothing() -> None:
     made = Receiver("domu", WAY_BACK, bytearray(4096), True, Meters("guest"))
     ask = Ask(0x14, 5, b"", "clock", None, True)
     flights = [
-        Flight(number, header.pack(0x14, 5, number), ask, asker, 0) for number, asker in ((1, 0), (2, 7))
+        Flight(number, header.pack(0x14, 5, number), ask, asker, 0, 0) for number, asker in ((1, 0), (2, 7))
     ]
     for flight in flights:
         made.expect(flight, ask)

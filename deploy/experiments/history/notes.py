@@ -18,4 +18,8 @@ NOTES: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "fault_ends": ("run", ("number", "applied"), ""),
     "domain": ("run", ("domid", "incarnation", "agent", "smc_id"), "a domain that has started: its name"),
     "heal": ("run", (), "what was done to let somebody go on"),
+    # made by ``decode`` of what came in:
+    "malformed": ("every", (), "why the message that it received is none"),
+    "unexpected": ("every", (), "a frame that its sender may not send: the kind and the sender"),
+    "refused": ("every", ("definite",), "an Error to a node that is no domain: code and detail"),
 }

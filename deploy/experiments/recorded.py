@@ -1,0 +1,135 @@
+"""What a run's cores were made of, kept beside its rows: enough to build them again in any interpreter.
+
+Descriptions go in as they were, not the files that they were read from: those may change. Link identities
+and keys do not go in. ``replay`` reads it; whoever leads a run writes it, before the stage stops.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from deploy.errors import UserError
+from deploy.experiments.history.files import REMEDY
+from deploy.topology import Topology
+from nodes.devicetree import Node, Tree
+from nodes.firmware.platform import Platform
+from nodes.firmware.profile import FirmwareProfile
+from nodes.guest.core import GuestConfig
+from nodes.xen.config import Tuning, XenConfig
+from nodes.xen.profile import Profile
+
+FILE: Final = "run.json"
+FORMAT: Final = 1
+GUESTS_MAX: Final = (
+    65_536  # incarnations whose configuration is kept; later ones are as the first of their name
+)
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """``host`` and ``partials``: the trees; ``profile`` to ``tuning``: Xen; ``platform``, ``firmware``: EL3.
+
+    ``guests``: configurations by domain, and by "NAME#INCARNATION" where one differs (``remember``).
+    ``carried``: pages travelled in frames. ``record``: as in the scenario. ``faults``: kinds that were
+    planned. ``origin_ns``: what a node's own clock said when the run began, 0 on virtual time.
+    ``first_requests``: for each start of Xen its ``Tuning.first_request``.
+    """
+
+    run_id: str
+    seed: int
+    engine: str
+    name: str
+    host: Node
+    partials: Mapping[str, Node]
+    platform: Platform
+    firmware: FirmwareProfile
+    profile: Profile
+    strict: bool
+    xen_cmdline: str
+    tuning: Tuning
+    guests: Mapping[str, GuestConfig]
+    carried: bool = True
+    record: str = "frames"
+    faults: tuple[str, ...] = ()
+    origin_ns: int = 0
+    first_requests: tuple[int, ...] = (0,)
+    format: int = FORMAT
+
+    def guest(self, node: str) -> GuestConfig | None:
+        """The configuration of "NAME#INCARNATION"; None for a domain that never started."""
+        return self.guests.get(node) or self.guests.get(node.partition("#")[0])
+
+    def xen(self, start: int) -> XenConfig:
+        """What Xen's ``start``-th start of the run, from 0, booted with."""
+        known = self.first_requests
+        first_request = known[min(start, len(known) - 1)] if known else 0
+        return XenConfig(
+            Tree(self.host),
+            {name: Tree(node) for name, node in self.partials.items()},
+            carried=self.carried,
+            profile=self.profile,
+            strict=self.strict,
+            command_line=self.xen_cmdline,
+            tuning=msgspec.structs.replace(self.tuning, first_request=first_request),
+        )
+
+
+def describe(
+    topology: Topology,
+    guests: Mapping[str, GuestConfig],
+    *,
+    run_id: str,
+    seed: int,
+    engine: str,
+    carried: bool = True,
+    record: str = "frames",
+    faults: Iterable[str] = (),
+    origin_ns: int = 0,
+    first_requests: tuple[int, ...] = (0,),
+) -> Recorded:
+    """The record of a run on ``topology``."""
+    return Recorded(
+        run_id,
+        seed,
+        engine,
+        topology.name,
+        topology.host.root,
+        {name: tree.root for name, tree in topology.partials.items()},
+        topology.platform,
+        topology.firmware,
+        topology.profile,
+        topology.strict,
+        topology.xen_cmdline,
+        topology.tuning,
+        dict(guests),
+        carried,
+        record,
+        tuple(sorted(set(faults))),
+        origin_ns,
+        first_requests,
+    )
+
+
+def remember(guests: dict[str, GuestConfig], node: str, config: GuestConfig) -> None:
+    """Keep what "NAME#INCARNATION" started with: once per domain, and again only where it differs."""
+    name = node.partition("#")[0]
+    if guests.setdefault(name, config) != config and len(guests) < GUESTS_MAX:
+        guests[node] = config
+
+
+def save(folder: Path, recorded: Recorded) -> None:
+    (folder / FILE).write_bytes(msgspec.json.encode(recorded))
+
+
+def load(folder: Path) -> Recorded:
+    """Raises UserError if the folder holds no run, or one of another format."""
+    path = folder / FILE
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Recorded)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UserError(f"{path}: not what a run was made of ({reason}); {REMEDY}") from None
+    if found.format != FORMAT:
+        raise UserError(f"{path}: format {found.format}, this Trapline reads {FORMAT}; {REMEDY}")
+    return found

@@ -1,0 +1,56 @@
+"""What a run was made of, kept and read back; what is no such file is one line."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deploy.errors import UserError
+from deploy.experiments import recorded
+from deploy.topology import load_shipped
+from nodes.guest.core import GuestConfig
+
+
+def test_what_is_kept_comes_back_whatever_the_profile(tmp_path: Path) -> None:
+    topology = load_shipped()
+    guests = {
+        guest.name: GuestConfig(guest.name, "1", guest.binding, think_ns=7) for guest in topology.guests
+    }
+    made = recorded.describe(
+        topology, guests, run_id="r", seed=2, engine="sim", faults=("link.lose", "link.lose", "el3.late")
+    )
+    recorded.save(tmp_path, made)
+    assert recorded.load(tmp_path) == made
+    assert made.faults == ("el3.late", "link.lose")
+
+
+def test_each_start_of_xen_has_its_own_first_request() -> None:
+    made = recorded.describe(
+        load_shipped(), {}, run_id="r", seed=2, engine="sim", first_requests=(0, 1 << 32)
+    )
+    assert [made.xen(start).tuning.first_request for start in range(3)] == [0, 1 << 32, 1 << 32]
+
+
+def test_a_guest_is_kept_once_and_again_where_it_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, other = GuestConfig("ivi", "1", None), GuestConfig("ivi", "2", None)
+    guests: dict[str, GuestConfig] = {}
+    for node, config in (("ivi#1", first), ("ivi#2", first), ("ivi#3", other)):
+        recorded.remember(guests, node, config)
+    assert guests == {"ivi": first, "ivi#3": other}
+    made = recorded.describe(load_shipped(), guests, run_id="r", seed=2, engine="sim")
+    assert [made.guest(node) for node in ("ivi#1", "ivi#3", "tcu#1")] == [first, other, None]
+    monkeypatch.setattr(recorded, "GUESTS_MAX", 2)
+    recorded.remember(guests, "ivi#4", other)
+    assert "ivi#4" not in guests
+
+
+def test_what_is_no_such_file_is_one_line_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"run\.json: not what a run was made of .*; make a new one"):
+        recorded.load(tmp_path)
+    (tmp_path / recorded.FILE).write_bytes(b"{")
+    with pytest.raises(UserError, match="make a new one"):
+        recorded.load(tmp_path)
+    made = recorded.describe(load_shipped(), {}, run_id="r", seed=2, engine="sim")
+    recorded.save(tmp_path, msgspec.structs.replace(made, format=recorded.FORMAT + 1))
+    with pytest.raises(UserError, match="format 2, this Trapline reads 1"):
+        recorded.load(tmp_path)
