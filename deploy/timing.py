@@ -10,8 +10,7 @@ from contextlib import suppress
 import msgspec
 
 from bus import frames
-from bus.links.simulated import Network
-from deploy.engines.simulated import FIRMWARE, SimulatedEngine
+from deploy.engines.simulated import SimulatedEngine, Times
 from deploy.errors import UserError
 from deploy.toolstack import Toolstack, ToolstackError, Work
 from deploy.topology import Topology
@@ -147,9 +146,8 @@ def _with(node: Node, changed: Node) -> Node:
 
 def _probe(topology: Topology, model: Latency) -> dict[int, Cost]:
     """What the probe costs per doorbell. Messages after it (device permissions) do not count."""
-    network = Network(0, hop_ns=0, jitter_ns=0)
-    network.answer_ns[FIRMWARE] = model.message_ns
-    engine = SimulatedEngine(topology, 0, lambda *_: None, network)
+    times = Times(hop_ns=0, jitter_ns=0, el3_ns=model.message_ns)
+    engine = SimulatedEngine(topology, 0, lambda *_: None, times)
     sci = engine.xen.hypervisor.sci
     costs: dict[int, Cost] = {}
     rung: dict[int, tuple[int, int]] = {}

@@ -58,6 +58,10 @@ class Driver:
         peer, envelope, page = delivery
         if self._tap is not None:
             self._tap(now_ns, peer, RECEIVED, envelope, page)
+        self.take(peer, envelope, page, now_ns)
+
+    def take(self, peer: bytes, envelope: bytes, page: bytes, now_ns: int) -> None:
+        """The same for a message that the tap knows already."""
         try:
             frame = self._decode(envelope)
         except frames.BadFrame as error:

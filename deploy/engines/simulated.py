@@ -1,36 +1,104 @@
-"""The simulated engine: every core in one process, virtual time, delays from a seed.
+"""The simulated engine: every core of a board in one process, virtual time, delays from a seed.
 
-The same cores, driver and toolstack as in the real cluster. Its fingerprint covers each message: when,
-from whom, to whom, every byte.
+The same cores, driver and toolstack as in the real cluster. Several boards may share one timeline and one
+record. The fingerprint covers all that happened: when, to whom, from whom, every byte.
 """
 
-import hashlib
 import random
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
+import msgspec
+
 from bus import frames
-from bus.links.simulated import XEN, Network, SimulatedLink
-from bus.shmem import PrivateMemory
+from bus.links import Delivery
+from bus.links.simulated import HOP_NS, JITTER_NS, TICK, XEN, Network, SimulatedLink, Timeline
+from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
+from deploy.engines.record import Record
+from deploy.experiments.history.rows import LOST, RECEIVED, incarnate
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
-from nodes.contract import Halt
+from nodes.contract import Core
+from nodes.firmware.core import FirmwareCore
 from nodes.guest.core import GuestConfig
 from nodes.xen.config import XenConfig
+from nodes.xen.core import XenCore
 
 VERSION: Final = frames.PROTOCOL_VERSION
 FIRMWARE = b"firmware"
 TOOLSTACK = b"toolstack"
 PATIENCE_NS = 30_000_000_000
+NAMES_MAX: Final = 4096  # of nodes that run or have run, for what they sent before they ended
+NOBODY: Final = "nobody"  # how rows name a peer that was never there
+
+
+class Times(msgspec.Struct, frozen=True):
+    """How time passes, in nanoseconds: a hop and its jitter, and each node's work on one thing."""
+
+    hop_ns: int = HOP_NS
+    jitter_ns: int = JITTER_NS
+    guest_ns: int = 0
+    xen_ns: int = 0
+    el3_ns: int = 0
+
+
+class World(msgspec.Struct):
+    """What boards side by side have in common. ``board`` numbers them."""
+
+    timeline: Timeline
+    record: Record
+    board: int = 0
+
+
+class SimNode:
+    """One node: its core behind a driver, its end of the network, and its name in rows."""
+
+    def __init__(self, engine: "SimulatedEngine", name: str, link: SimulatedLink, core: Core) -> None:
+        self.name = name
+        self.link = link
+        self.core = core
+        self._engine = engine
+        self._record = engine.record
+        self._names = engine.row_names
+        self._deadline_ns = core.deadline_ns
+        log = engine.log
+        self.driver = Driver(core, link, lambda level, text: log(link.name, level, text), self._tap)
+        self._take = self.driver.take
+        link.owner = self.take
+
+    def _tap(self, now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
+        name = self._names.get(peer, NOBODY) if peer else ""
+        self._record.rows.append((now_ns, self.name, name, event, envelope, page))
+
+    def boot(self, now_ns: int) -> None:
+        self.driver.boot(now_ns)
+        self.link.wants(self._deadline_ns())
+
+    def take(self, delivery: Delivery, now_ns: int) -> None:
+        """A message, or the node's own deadline."""
+        if delivery is TICK:
+            self.driver.tick(now_ns)
+        else:
+            peer, envelope, page = delivery
+            rows = self._record.rows
+            rows.append((now_ns, self.name, self._names.get(peer, NOBODY), RECEIVED, envelope, page))
+            if len(rows) >= self._record.limit:
+                self._record.settle()
+            self._take(peer, envelope, page, now_ns)
+        self.link.wants(self._deadline_ns())
+        if self.driver.halted is not None:
+            self._engine.halted(self)
 
 
 class SimulatedEngine:
     """Boots on construction. ``log`` takes (node, level, text). Raises ToolstackError if Xen panics.
 
-    ``network`` is one with other delays than usual; ``on_message`` is told of each message that arrives:
-    the receiver's identity and the envelope.
+    ``times``: how long things take. ``carried``: pages travel in frames, else all nodes share one memory.
+    ``world``: that of another board, to be on its timeline. ``on_message`` is told of each message that
+    arrives: the receiver's identity and the envelope. ``on_guest_halt`` of a guest that ended by itself.
     """
 
     def __init__(
@@ -38,125 +106,187 @@ class SimulatedEngine:
         topology: Topology,
         seed: int,
         log: Callable[[str, str, str], None],
-        network: Network | None = None,
+        times: Times | None = None,
+        *,
+        carried: bool = True,
+        world: World | None = None,
     ) -> None:
-        self.network = network or Network(seed)
-        self.on_message: Callable[[bytes, bytes], None] = lambda receiver, envelope: None
+        self.world = world or World(Timeline(seed), Record())
+        self.times = times or Times()
+        self.topology = topology
+        self.timeline, self.record = self.world.timeline, self.world.record
+        self.network = Network(seed, self.times.hop_ns, self.times.jitter_ns, self.timeline)
+        self.network.on_lost = self._lost
+        self.on_message: Callable[[bytes, bytes], None] | None = None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
-        self.messages = 0
-        self._identities = _identities(random.Random(seed ^ 0x7261_706C))
-        self._log = log
-        self._hash = hashlib.blake2b(digest_size=16)
-        self._drivers: dict[bytes, Driver] = {}
-        self._names: dict[str, bytes] = {}
+        self.on_guest_halt: Callable[[str], None] = lambda name: None
+        self.log = log
+        self.carried = carried
+        self.memory: Memory | None = None if carried else PrivateMemory()
+        self._suffix = f".{self.world.board}" if self.world.board else ""
+        self.row_names = {
+            identity: identity.decode() + self._suffix for identity in (XEN, FIRMWARE, TOOLSTACK)
+        }
+        self._identities = _identities(random.Random(seed ^ 0x7261_706C ^ self.world.board << 32))
+        self.nodes: dict[str, SimNode] = {}
+        self._lives: dict[str, int] = {}
         self._replies: dict[int, frames.Frame] = {}
         self._awaited: set[int] = set()
         self._request = 0
         self._toolstack = self.network.open(TOOLSTACK)
+        self._toolstack.owner = self._to_toolstack
+        self._halt: str | None = None
+        self.xen = self.build_xen()
+        self.firmware = self.build_firmware()
+        self.add("xen", XEN, self.xen, self.times.xen_ns)
+        self.add("firmware", FIRMWARE, self.firmware, self.times.el3_ns)
+
+    def build_xen(self, first_request: int = 0) -> XenCore:
+        """Xen's core, as at power-on."""
+        topology = self.topology
+        tuning = topology.tuning
+        if first_request:
+            tuning = msgspec.structs.replace(tuning, first_request=first_request)
         config = XenConfig(
             topology.host,
             topology.partials,
+            carried=self.carried,
             profile=topology.profile,
             strict=topology.strict,
             command_line=topology.xen_cmdline,
-            tuning=topology.tuning,
+            tuning=tuning,
         )
-        self.xen = assembly.xen(config, PrivateMemory(), self._identities, (FIRMWARE, TOOLSTACK))
-        self.firmware = assembly.firmware(
-            topology.platform, PrivateMemory(), topology.firmware, record=topology.tuning.record
-        )
-        self._add("xen", XEN, self.xen)
-        self._add("firmware", FIRMWARE, self.firmware)
+        return assembly.xen(config, self._memory(), self._identities, (FIRMWARE, TOOLSTACK))
 
-    def _add(self, name: str, identity: bytes, core: object) -> Driver:
-        link = self.network.open(identity)
-        driver = Driver(core, link, lambda level, text: self._log(name, level, text))  # type: ignore[arg-type]
-        self._drivers[identity] = driver
-        self._names[name] = identity
-        driver.boot(self.network.now_ns)
-        return driver
+    def build_firmware(self) -> FirmwareCore:
+        """EL3's core, as at power-on."""
+        topology = self.topology
+        return assembly.firmware(
+            topology.platform,
+            self._memory(),
+            topology.firmware,
+            carried=self.carried,
+            record=topology.tuning.record,
+        )
+
+    def _memory(self) -> Memory:
+        return self.memory or PrivateMemory()
+
+    def add(self, name: str, identity: bytes, core: Core, work_ns: int) -> SimNode:
+        """A node that runs from now on; a guest is named with its incarnation in rows."""
+        link = self.network.open(identity, name)
+        link.work_ns = work_ns
+        if identity not in self.row_names:
+            self._lives[name] = self._lives.get(name, 0) + 1
+            self.row_names[identity] = incarnate(name, self._lives[name])
+            if len(self.row_names) > NAMES_MAX:
+                del self.row_names[next(islice(self.row_names, 3, None))]
+        node = self.nodes[name] = SimNode(self, self.row_names[identity], link, core)
+        node.boot(self.timeline.now_ns)
+        return node
+
+    def remove(self, name: str) -> SimNode | None:
+        """The node is gone at once, if there is one."""
+        node = self.nodes.pop(name, None)
+        if node is not None:
+            node.link.close()
+        return node
 
     # ---- time ---------------------------------------------------------------------------------
 
     @property
     def now_ns(self) -> int:
-        return self.network.now_ns
+        return self.timeline.now_ns
 
     def _once(self, until_ns: int) -> bool:
         """Let the next thing happen if it is due by ``until_ns``."""
-        due_ns = self.network.next_ns()
-        deadline = self._earliest_deadline()
-        if deadline is not None and (due_ns is None or deadline[0] < due_ns):
-            at_ns, driver = deadline
-            if at_ns > until_ns:
-                return False
-            self.network.now_ns = max(self.network.now_ns, at_ns)
-            driver.tick(self.network.now_ns)
-            return True
-        if due_ns is None or due_ns > until_ns:
-            return False
-        found = self.network.next()
+        found = self.timeline.take(until_ns)
         if found is None:
             return False
-        self._deliver(*found)
+        end, what = found
+        if end is None:
+            what()
+            return True
+        if self.on_message is not None and what is not TICK:
+            self.on_message(end.identity, what[1])
+        end.owner(what, self.timeline.now_ns)
+        if self._halt is not None:
+            raise ToolstackError(self._halt)
         return True
-
-    def _earliest_deadline(self) -> tuple[int, Driver] | None:
-        found: tuple[int, Driver] | None = None
-        for driver in self._drivers.values():
-            at_ns = driver.core.deadline_ns()
-            if at_ns is not None and (found is None or at_ns < found[0]):
-                found = (at_ns, driver)
-        return found
-
-    def _deliver(self, end: SimulatedLink, delivery: tuple[bytes, bytes, bytes]) -> None:
-        self.messages += 1
-        sender, envelope, page = delivery
-        head = b"%d %s %s " % (self.network.now_ns, sender.hex().encode(), end.identity.hex().encode())
-        self._hash.update(head + envelope + page)
-        self.on_message(end.identity, envelope)
-        driver = self._drivers.get(end.identity)
-        if driver is not None:
-            driver.deliver(delivery, self.network.now_ns)
-            self._check(driver.halted, end.identity)
-        elif end is self._toolstack:
-            self._to_toolstack(frames.decode(envelope))
-
-    def _check(self, halted: Halt | None, identity: bytes) -> None:
-        if halted is not None and identity in (XEN, FIRMWARE):
-            raise ToolstackError(halted.reason)
 
     def run(self, duration_ns: int) -> None:
         """Let virtual time pass."""
-        until_ns = self.network.now_ns + duration_ns
+        self.run_until(self.timeline.now_ns + duration_ns)
+
+    def run_until(self, until_ns: int) -> None:
+        """Let things happen until then, on every board of this world."""
         while self._once(until_ns):
             pass
-        self.network.now_ns = until_ns
+        self.timeline.now_ns = max(self.timeline.now_ns, until_ns)
+
+    @property
+    def messages(self) -> int:
+        """How many arrived so far."""
+        return self.record.messages
 
     def fingerprint(self) -> str:
-        return self._hash.hexdigest()
+        return self.record.fingerprint()
+
+    def halted(self, node: SimNode) -> None:
+        """A node said that it is done."""
+        halt = node.driver.halted
+        if halt is None:
+            return
+        if node.link.identity in (XEN, FIRMWARE):
+            self._halt = halt.reason
+        else:
+            self.on_guest_halt(node.link.name)
+
+    def _lost(self, end: SimulatedLink, peer: bytes, envelope: bytes, page: bytes) -> None:
+        names = self.row_names
+        row = (self.now_ns, names[end.identity], names.get(peer, NOBODY), LOST, envelope, page)
+        self.record.rows.append(row)
 
     # ---- the toolstack's requests -------------------------------------------------------------
 
-    def _to_toolstack(self, frame: frames.Frame) -> None:
+    def _to_toolstack(self, delivery: Delivery, now_ns: int) -> None:
+        names = self.row_names
+        self.record.rows.append(
+            (now_ns, names[TOOLSTACK], names.get(delivery[0], NOBODY), RECEIVED, *delivery[1:])
+        )
+        frame = frames.decode(delivery[1])
         if isinstance(frame, frames.Lifecycle):
             self.on_lifecycle(frame)
         elif frame.request in self._awaited:
             self._replies[frame.request] = frame
 
+    def tell(self, op: frames.Op) -> None:
+        """A domctl whose answer nobody waits for."""
+        self._request += 1
+        self._toolstack.send(
+            XEN, frames.encode(frames.Domctl(VERSION, self._request, self._request, op)), b""
+        )
+
     def _send(self, frame: frames.Frame) -> frames.Frame:
         self._awaited.add(frame.request)
-        self._toolstack.send(XEN, frames.encode(frame), b"")
-        until_ns = self.network.now_ns + PATIENCE_NS
-        while frame.request not in self._replies:
-            if not self._once(until_ns):
-                self._awaited.discard(frame.request)
+        try:
+            self._toolstack.send(XEN, frames.encode(frame), b"")
+            if not self._wait(lambda: frame.request in self._replies):
                 raise ToolstackError(f"no answer to {type(frame).__name__}", definite=False)
-        self._awaited.discard(frame.request)
+        finally:
+            self._awaited.discard(frame.request)
         answer = self._replies.pop(frame.request)
         if isinstance(answer, frames.Error):
             raise ToolstackError(answer.detail, answer.definite)
         return answer
+
+    def _wait(self, done: Callable[[], bool]) -> bool:
+        """Let things happen until ``done``; False when patience is at its end first."""
+        until_ns = self.timeline.now_ns + PATIENCE_NS
+        while not done():
+            if not self._once(until_ns):
+                return False
+        return True
 
     def domctl(self, op: frames.Op) -> frames.DomctlReply:
         self._request += 1
@@ -173,21 +303,17 @@ class SimulatedEngine:
     # ---- guests -------------------------------------------------------------------------------
 
     def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
-        core = assembly.guest(config, info.mapped, PrivateMemory())
-        self._add(info.name, info.link, core)
-        until_ns = self.network.now_ns + PATIENCE_NS
-        while not core.welcome:
-            if not self._once(until_ns):
-                raise ToolstackError(f"Xen did not welcome {info.name}")
+        core = assembly.guest(config, info.mapped, self._memory())
+        self.add(info.name, info.link, core, self.times.guest_ns)
+        if not self._wait(lambda: core.welcome):
+            raise ToolstackError(f"Xen did not welcome {info.name}")
 
     def stop_guest(self, name: str) -> None:
-        identity = self._names.pop(name, None)
-        if identity is not None:
-            self._drivers.pop(identity).link.close()
+        self.remove(name)
 
     def drivers(self) -> dict[str, Driver]:
         """The nodes that run now, by name."""
-        return {name: self._drivers[identity] for name, identity in self._names.items()}
+        return {name: node.driver for name, node in self.nodes.items()}
 
 
 def _identities(source: random.Random) -> Iterator[bytes]:

@@ -3,15 +3,13 @@
 from functools import cache
 
 from bus import frames
-from bus.links.simulated import XEN, SimulatedLink
-from deploy.engines.driver import Driver
-from deploy.engines.simulated import FIRMWARE, TOOLSTACK, SimulatedEngine
-from deploy.experiments.history.rows import NOTE, RECEIVED, Row, incarnate
+from bus.links.simulated import Timeline
+from deploy.engines.record import Record
+from deploy.engines.simulated import SimulatedEngine, World
+from deploy.experiments.history.rows import NOTE, Row
 from deploy.toolstack import Toolstack, Work
 from deploy.topology import Topology, load_shipped
-from nodes.contract import Core, Note
-
-NAMES = {XEN: "xen", FIRMWARE: "firmware", TOOLSTACK: "toolstack", b"": ""}
+from nodes.contract import Note
 
 
 class RecordingEngine(SimulatedEngine):
@@ -19,29 +17,7 @@ class RecordingEngine(SimulatedEngine):
 
     def __init__(self, topology: Topology, seed: int) -> None:
         self.rows: list[Row] = []
-        self.names = dict(NAMES)
-        self.lives: dict[str, int] = {}
-        super().__init__(topology, seed, lambda *_: None)
-
-    def _add(self, name: str, identity: bytes, core: Core) -> Driver:
-        if identity not in NAMES:
-            life = self.lives[name] = self.lives.get(name, 0) + 1
-            self.names[identity] = incarnate(name, life)
-        node = self.names[identity]
-
-        def tap(now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
-            self.rows.append((now_ns, node, self.names.get(peer, "nobody"), event, envelope, page))
-
-        driver = Driver(core, self.network.open(identity), lambda *_: None, tap)
-        self._drivers[identity] = driver
-        self._names[name] = identity
-        driver.boot(self.network.now_ns)
-        return driver
-
-    def _deliver(self, end: SimulatedLink, delivery: tuple[bytes, bytes, bytes]) -> None:
-        if end is self._toolstack:
-            self.rows.append((self.now_ns, "toolstack", "xen", RECEIVED, delivery[1], delivery[2]))
-        super()._deliver(end, delivery)
+        super().__init__(topology, seed, lambda *_: None, world=World(Timeline(seed), Record(self.rows)))
 
     def note(self, what: str, request: int, numbers: tuple[int, ...], text: str) -> None:
         """A note of the run itself."""
