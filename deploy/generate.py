@@ -14,6 +14,7 @@ from bus import reference
 from bus.scmi import PROTOCOLS
 from deploy import limits_table
 from deploy.experiments import reference as experiments
+from deploy.experiments.checkers import page as checkers
 from deploy.interop import grid as interop
 from deploy.lint import rules
 from nodes import reference as nodes_reference
@@ -25,6 +26,7 @@ PAGES: Mapping[str, Sections] = {
     "bus/PROTOCOL.md": {"frames": reference.frames_table, "shmem": reference.shmem_table},
     "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
+    "deploy/experiments/checkers/CHECKERS.md": {"checkers": checkers.checkers, "excuses": checkers.excuses},
     "deploy/lint/RULES.md": {"rules": rules.markdown},
     "deploy/interop/GRID.md": {"grid": interop.markdown},
     "nodes/firmware/EL3.md": {"rungs": ladder_table.markdown, "limits": limits_table.markdown},

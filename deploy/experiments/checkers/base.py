@@ -1,0 +1,140 @@
+"""What all checkers share: one joined view of the history, and a bounded list of what was wrong."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from deploy.experiments.checkers import Context, Violation
+from deploy.experiments.checkers.calls import Calls
+from deploy.experiments.checkers.excuses import Windows
+from deploy.experiments.checkers.roster import Roster
+from deploy.experiments.history.events import (
+    Began,
+    Event,
+    Executed,
+    Forwarded,
+    Lived,
+    Missed,
+    Noted,
+    Returned,
+    Trapped,
+)
+
+TOLD_MAX: Final = 50  # violations of one checker that are told in full; the others are counted
+SAW_NOTHING: Final = "saw nothing that it could judge"
+Handler = Callable[[Any], Iterable[Violation]]
+
+
+class World:
+    """The history so far, joined once for all checkers. ``see`` may be called by each of them."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.calls = Calls()
+        self.roster = Roster(context.topology)
+        self.windows = Windows()
+        self.now_ns = 0
+        self._event: Event | None = None
+        self._on: dict[type, Callable[[Any], object]] = {
+            Trapped: self.calls.trapped,
+            Forwarded: self.calls.forwarded,
+            Executed: self.calls.executed,
+            Returned: self.calls.returned,
+            Missed: self.calls.missing,
+            Began: self._began,
+            Noted: self._noted,
+            Lived: self.roster.lived,
+        }
+
+    def see(self, event: Event) -> None:
+        """Take the next event, once, whoever brings it first."""
+        if event is self._event:
+            return
+        self._event = event
+        self.now_ns = event.at_ns
+        take = self._on.get(type(event))
+        if take is not None:
+            take(event)
+
+    def _began(self, event: Began) -> None:
+        if self.roster.began(event):
+            self.calls.began(event.node)
+        if event.node == "xen":
+            self.calls.restarted()
+
+    def _noted(self, event: Noted) -> None:
+        self.roster.noted(event)
+        self.windows.noted(event)
+
+    def planned(self, *kinds: str) -> bool:
+        """Whether the plan has a fault of one of these kinds."""
+        return not self.context.fault_kinds.isdisjoint(kinds)
+
+
+class Judge:
+    """The base of a checker: ``name``, ``claim``, and what it does with each kind of event (``on``).
+
+    ``knows`` and ``cannot`` are for the page: what it looks at, what it can never prove.
+    """
+
+    name = ""
+    claim = ""
+    knows = ""
+    cannot = ""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.context = world.context
+        self.judged = 0
+        self.abstained = 0
+        self._told = 0
+        self._on: Mapping[type, Handler] = self.on()
+
+    def on(self) -> Mapping[type, Handler]:
+        """The handler of each kind of event that matters here."""
+        raise NotImplementedError
+
+    def see(self, event: Event) -> Iterable[Violation]:
+        """The next event; what is certainly wrong now."""
+        self.world.see(event)
+        handler = self._on.get(type(event))
+        if handler is None:
+            return ()
+        found = handler(event)
+        return self._bounded(found) if found else ()
+
+    def finish(self) -> Iterable[Violation]:
+        """Nothing more comes. Where rows are missing, absence proves nothing."""
+        if not self.context.complete:
+            return ()
+        return self._bounded(self.missing())
+
+    def missing(self) -> Iterable[Violation]:
+        """What is wrong for want of something."""
+        return ()
+
+    def facts(self) -> Mapping[str, Any]:
+        """How much was judged, how much could not be, and what else there is to know."""
+        found: dict[str, Any] = {"judged": self.judged, "abstained": self.abstained, **self.more()}
+        if self._told > TOLD_MAX:
+            found["violations_not_told"] = self._told - TOLD_MAX
+        if not self.judged:
+            found["note"] = SAW_NOTHING
+        return found
+
+    def more(self) -> Mapping[str, Any]:
+        """Facts of this checker alone."""
+        return {}
+
+    def wrong(self, event: Event | None, text: str, domain: str = "", *shown: Event | None) -> Violation:
+        """A violation seen at ``event``; ``shown`` are the other events that prove it."""
+        numbers = sorted({one.number for one in (*shown, event) if one is not None})
+        at_ns = event.at_ns if event is not None else self.world.now_ns
+        return Violation(self.name, at_ns, text, (domain,) if domain else (), tuple(numbers))
+
+    def _bounded(self, found: Iterable[Violation]) -> Sequence[Violation]:
+        told = []
+        for one in found:
+            self._told += 1
+            if self._told <= TOLD_MAX:
+                told.append(one)
+        return told

@@ -1,0 +1,120 @@
+"""Which planned fault excuses which claim, and how narrowly: the table, and when what was broken.
+
+A fault that is not in the table excuses nothing. Windows are read off the history's own notes.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from deploy.experiments.checkers.roster import split
+from deploy.experiments.faults import BY_NAME
+from deploy.experiments.history.events import Noted
+
+WINDOWS_MAX: Final = 4096  # of one kind; beyond, the oldest and its successor become one
+SLACK_NS: Final = 20_000_000  # how far a note may be from the moment when its node was told
+EVERYBODY: Final = frozenset({"*", "xen", "firmware"})  # as ``where``: whoever it is
+
+
+class Excuse(msgspec.Struct, frozen=True):
+    """``scope``: "call" (those that the history shows it was done to), "copy" (exact repetitions only),
+    "window" (calls of the domains it names, while it lasted), "run" (the whole run).
+    """
+
+    fault: str
+    checker: str
+    scope: str
+    what: str
+
+
+EXCUSES: Final = (
+    Excuse("link.lose", "answers", "call", "a call of which a frame was lost, and those that wait behind it"),
+    Excuse("link.partition", "answers", "call", "as for link.lose"),
+    Excuse("process.kill", "answers", "call", "what the domain had under way"),
+    Excuse("xen.restart", "answers", "call", "what was under way; numbers begin anew"),
+    Excuse("el3.restart", "answers", "call", "what EL3 had when it ended"),
+    Excuse("link.duplicate", "answers", "copy", "an answer that comes again, the same to the byte"),
+    Excuse("link.duplicate", "at_most_once", "copy", "an SMC or a return that comes again, the same"),
+    Excuse("link.reorder", "delivery", "run", "an interrupt of an earlier life that was overtaken"),
+    Excuse("el3.wrong_token", "tokens", "window", "the token, and nothing else of the header"),
+    Excuse("el3.corrupt_page", "tokens", "window", "the header"),
+    Excuse("el3.torn_page", "tokens", "window", "the header"),
+)
+ALLOWED: Final = {(one.fault, one.checker): one for one in EXCUSES}
+
+
+class Window:
+    """A fault from ``begin_ns`` to ``end_ns`` (None: it goes on), at the nodes ``where``; none for any."""
+
+    __slots__ = ("begin_ns", "end_ns", "number", "where")
+
+    def __init__(self, number: int, where: frozenset[str], begin_ns: int) -> None:
+        self.number = number
+        self.where = where
+        self.begin_ns = begin_ns
+        self.end_ns: int | None = None
+
+    def hits(self, domain: str, since_ns: int, until_ns: int) -> bool:
+        """Whether it may have touched what the domain did between two moments."""
+        if until_ns < self.begin_ns - SLACK_NS:
+            return False
+        if self.end_ns is not None and since_ns > self.end_ns + SLACK_NS:
+            return False
+        return not self.where or not domain or split(domain)[0] in self.where or domain in self.where
+
+
+class Windows:
+    """Every planned fault as it began and ended."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, list[Window]] = {}
+        self._running: dict[int, Window] = {}
+
+    def noted(self, event: Noted) -> None:
+        """A note of the run about a fault."""
+        if event.what == "fault_begins":
+            self._begins(event)
+        elif event.what == "fault_ends" and event.numbers:
+            window = self._running.pop(event.numbers[0], None)
+            if window is not None:
+                window.end_ns = event.at_ns
+
+    def _begins(self, event: Noted) -> None:
+        planned = _plain(event.text)
+        kind = str(planned.get("kind", ""))
+        names = frozenset(str(name) for name in planned.get("where") or ())
+        number = event.numbers[0] if event.numbers else 0
+        window = Window(number, frozenset() if names & EVERYBODY else names, event.at_ns)
+        windows = self._by_kind.setdefault(kind, [])
+        windows.append(window)
+        if len(windows) > WINDOWS_MAX:
+            first = windows.pop(0)
+            windows[0].begin_ns = first.begin_ns
+            windows[0].where = (
+                frozenset() if not (windows[0].where and first.where) else windows[0].where | first.where
+            )
+        if kind in BY_NAME and BY_NAME[kind].instant:
+            window.end_ns = event.at_ns
+        else:
+            self._running[number] = window
+
+    def hit(self, kinds: Iterable[str], domain: str, since_ns: int, until_ns: int) -> bool:
+        """Whether a fault of one of these kinds may have touched what the domain did between two moments."""
+        return any(
+            window.hits(domain, since_ns, until_ns)
+            for kind in kinds
+            for window in reversed(self._by_kind.get(kind, ()))
+        )
+
+    def ever(self, kind: str) -> bool:
+        """Whether a fault of this kind has begun."""
+        return kind in self._by_kind
+
+
+def _plain(text: str) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
