@@ -1,99 +1,71 @@
-"""One node's process: builds its core and link from a spec, then lets frames in until told to stop.
+"""One node's process: has its core and link built from a spec, then lets frames in until told to stop.
 
 Runs in a child of the supervisor. It ends when told to (SIGTERM), when its core halts, or when its
-supervisor is gone; it never outlives it.
+supervisor is gone; it never outlives it. In an experiment it records what it saw, its link obeys rules,
+and it opens the link again when Xen was started again.
 """
 
 import os
-import secrets
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import msgspec
 
+from bus import frames
+from bus.faults import Rule
 from bus.links import XEN, Delivery, Link, LinkError
-from bus.links.zeromq import TOKEN_BYTES, DealerLink, RouterLink
-from bus.shmem import Memory, PrivateMemory
+from bus.links.faulty import FaultyLink
+from bus.links.zeromq import DealerLink
 from deploy import assembly
+from deploy.engines.building import Builder, Built, Log
 from deploy.engines.driver import Driver
+from deploy.engines.scribbler import Scribbler
+from deploy.experiments.history.segments import Recorder
 from deploy.exporter import serve, snapshot
 from deploy.memory import MappedMemory
 from deploy.rundir import replace
+from deploy.specs import GuestSpec, NodeSpec
 from nodes.contract import Core, Undelivered
-from nodes.devicetree import Node, Tree
-from nodes.firmware.platform import Platform
-from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
-from nodes.firmware.profile import FirmwareProfile
-from nodes.guest.core import GuestConfig, GuestCore
-from nodes.xen.config import DEFAULTS, Tuning, XenConfig
-from nodes.xen.profile import DEFAULT, Profile
+from nodes.guest.core import GuestCore
 
-LOG_LINES_MAX = 2000
 INTERNAL_ERROR = 70
 TICK_NS = 1_000_000
 IDLE_NS = 500_000_000  # the longest wait: a signal may reach another thread, or just miss the wait
 
 
-class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
-    """``bind`` is where to listen; ``secret`` (tcp only) is Xen's CURVE key.
-
-    ``profile``, ``strict``, ``command_line`` and ``tuning`` as in ``nodes.xen.config``.
-    """
-
-    host: Node
-    partials: dict[str, Node]
-    bind: str
-    firmware: bytes
-    toolstack: bytes
-    secret: bytes | None = None
-    profile: Profile = DEFAULT
-    strict: bool = False
-    command_line: str = ""
-    tuning: Tuning = DEFAULTS
-
-
-class FirmwareSpec(msgspec.Struct, frozen=True, tag="firmware"):
-    platform: Platform
-    profile: FirmwareProfile = STRICT_FIRMWARE
-    record: bool = False
-
-
-class GuestSpec(msgspec.Struct, frozen=True, tag="guest"):
-    config: GuestConfig
-    mapped: tuple[tuple[int, int, int], ...]
-
-
-class NodeSpec(msgspec.Struct, frozen=True):
-    """All that a node's process is started with; travels through a pipe, never on a command line."""
-
-    name: str
-    role: XenSpec | FirmwareSpec | GuestSpec
-    run: str
-    carried: bool
-    endpoint: str = ""
-    token: bytes = b""
-    server_key: bytes | None = None
-
-
 class Stop(Exception):  # noqa: N818 - an order, not an error
-    """SIGTERM arrived while the loop waited for a message."""
+    """A signal arrived while the loop waited for a message."""
 
 
 class Loop:
-    """Receive, step, perform, until told to stop. The signal may interrupt only the wait itself."""
+    """Receive, step, perform, until told to stop. The signals may interrupt only the wait itself.
+
+    ``orders`` are carried out between two messages.
+    """
 
     def __init__(self, driver: Driver, link: Link) -> None:
         self._driver = driver
         self._link = link
         self._waiting = False
         self.stopping = False
+        self.orders: deque[Callable[[], None]] = deque()
+
+    def order(self, what: Callable[[], None]) -> None:
+        """Have the main thread do something soon; from another thread."""
+        self.orders.append(what)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    def wake(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        if self._waiting and self.orders:
+            raise Stop
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         self.stopping = True
@@ -103,7 +75,7 @@ class Loop:
     def _wait(self) -> Delivery | None:
         try:
             self._waiting = True
-            if self.stopping:
+            if self.stopping or self.orders:
                 return None
             return self._link.receive()
         except Stop:
@@ -124,6 +96,8 @@ class Loop:
         link.set_timeout_ns(armed_ns)
         driver.boot(time.monotonic_ns())
         while not self.stopping and driver.halted is None:
+            while self.orders:
+                self.orders.popleft()()
             deadline_ns = core.deadline_ns()
             if deadline_ns is not None:
                 remaining_ns = deadline_ns - time.monotonic_ns()
@@ -145,93 +119,6 @@ class Loop:
                 link.set_timeout_ns(armed_ns)
 
 
-class Log:
-    """A bounded log file per node; past its bound lines are counted, not written."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a", buffering=1, encoding="utf-8")
-        self._lines = 0
-        self.dropped = 0
-
-    def line(self, level: str, text: str) -> None:
-        if level == "debug":
-            return
-        self._lines += 1
-        if self._lines > LOG_LINES_MAX:
-            self.dropped += 1
-            return
-        self._file.write(f"{time.strftime('%H:%M:%S')} {level}: {text}\n")
-
-    def close(self) -> None:
-        if self.dropped:
-            self._file.write(f"{self.dropped} further lines were not written\n")
-        self._file.close()
-
-
-def tokens() -> Iterator[bytes]:
-    """Fresh link identities, unguessable; never starting with a zero byte, which ZeroMQ keeps for itself."""
-    while True:
-        token = secrets.token_bytes(TOKEN_BYTES)
-        if token[0]:
-            yield token
-
-
-def _build(spec: NodeSpec, log: Log) -> tuple[Core, Link, Driver]:
-    memory: Memory = PrivateMemory() if spec.carried else MappedMemory(Path(spec.run) / "shmem")
-    role = spec.role
-    if isinstance(role, XenSpec):
-        return _build_xen(spec, role, memory, log)
-    core: Core
-    if isinstance(role, FirmwareSpec):
-        core = assembly.firmware(
-            role.platform, memory, role.profile, carried=spec.carried, record=role.record
-        )
-    else:
-        core = assembly.guest(role.config, role.mapped, memory)
-    link = DealerLink(spec.endpoint, spec.token, spec.server_key)
-    return core, link, Driver(core, link, log.line)
-
-
-def _build_xen(spec: NodeSpec, role: XenSpec, memory: Memory, log: Log) -> tuple[Core, Link, Driver]:
-    late: list[Driver] = []
-
-    def malformed(reason: str) -> None:
-        late[0].malformed(reason)
-
-    link = RouterLink([role.bind], malformed, role.secret)
-    link.admit(role.firmware)
-    link.admit(role.toolstack)
-
-    def identities() -> Iterator[bytes]:
-        for token in tokens():
-            link.admit(token)
-            yield token
-
-    core = assembly.xen(
-        XenConfig(
-            Tree(role.host),
-            {name: Tree(node) for name, node in role.partials.items()},
-            carried=spec.carried,
-            profile=role.profile,
-            strict=role.strict,
-            command_line=role.command_line,
-            tuning=role.tuning,
-        ),
-        memory,
-        identities(),
-        (role.firmware, role.toolstack),
-    )
-    driver = Driver(core, link, log.line)
-    late.append(driver)
-    refusals = core.meters.counter("trapline_bus_dropped_total")
-
-    def count_refusal() -> None:
-        refusals[("handshake",)] += 1
-
-    link.on_refused_handshake = count_refusal
-    return core, link, driver
-
-
 class Supervisor:
     """The other end of the pipe. Two threads speak: what they say must not be mixed up."""
 
@@ -248,16 +135,65 @@ class Supervisor:
             return False
         return True
 
-    def watch(self, core: Core) -> None:
-        """Answer its questions; die with it, whatever the main thread is doing."""
+    def watch(self, words: Mapping[str, Callable[..., None]]) -> None:
+        """Do what it says; die with it, whatever the main thread is doing."""
         while True:
             try:
-                self._control.recv()
+                word, *rest = self._control.recv()
             except (EOFError, OSError):
                 break
-            if not self.tell("stats", snapshot(core.meters)):
-                break
+            words[word](*rest)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Obedience:
+    """What a supervisor may say to a node: a method per word. Runs in the thread that watches the pipe."""
+
+    def __init__(self, spec: NodeSpec, built: Built, loop: Loop, supervisor: Supervisor) -> None:
+        self._spec = spec
+        self._built = built
+        self._loop = loop
+        self._supervisor = supervisor
+        self._scribbler: Scribbler | None = None
+        self.words: Mapping[str, Callable[..., None]] = {
+            "stats": self._stats,
+            "rules": self._rules,
+            "relink": self._relink,
+            "scribble": self._scribble,
+        }
+
+    def _stats(self) -> None:
+        link = self._built.link
+        applied = dict(link.applied) if isinstance(link, FaultyLink) else {}
+        self._supervisor.tell("stats", snapshot(self._built.core.meters), applied)
+
+    def _rules(self, encoded: bytes) -> None:
+        """Rules for what this node sends, from now on."""
+        if isinstance(self._built.link, FaultyLink):
+            self._built.link.obey(msgspec.msgpack.decode(encoded, type=tuple[Rule, ...]))
+
+    def _relink(self, endpoint: str) -> None:
+        """Xen was started again: what was meant for the one before is given up, and EL3 says who it is."""
+        spec, link = self._spec, self._built.link
+
+        def relink() -> None:
+            if isinstance(link, FaultyLink):
+                link.exchange(DealerLink(endpoint, spec.token, spec.server_key))
+                link.send(XEN, frames.encode(frames.Hello(frames.PROTOCOL_VERSION, 0, 0, spec.name)), b"")
+
+        self._loop.order(relink)
+
+    def _scribble(self, what: str, likelihood: float, seed: int) -> None:
+        """Have a second thread write into the guest's shared page; an empty word ends it."""
+        if self._scribbler is not None:
+            self._scribbler.stop()
+            self._scribbler = None
+        role = self._spec.role
+        if what and isinstance(role, GuestSpec) and role.config.binding is not None:
+            memory = MappedMemory(Path(self._spec.run) / "shmem")
+            page = assembly.guest_page(role.config.binding.shmem, role.mapped, memory)
+            if page is not None:
+                self._scribbler = Scribbler(page, what, likelihood, seed)
 
 
 def _announce(spec: NodeSpec, port: int) -> Callable[[], None]:
@@ -283,27 +219,33 @@ def main(encoded: bytes, control: Any) -> None:
     supervisor = Supervisor(control)
     log = Log(Path(spec.run) / "log" / f"{spec.name}.log")
     try:
-        core, link, driver = _build(spec, log)
+        recorder = Recorder(spec.recording) if spec.recording is not None else None
+        built = Builder(spec, log, recorder).build()
+        core = built.core
         port, _ = serve(core.meters, str(type(spec.role).__struct_config__.tag))
     except (LinkError, OSError) as error:
         supervisor.tell("failed", str(error))
         return
-    loop = Loop(driver, link)
+    loop = Loop(built.driver, built.link)
     signal.signal(signal.SIGTERM, loop.stop)
+    signal.signal(signal.SIGUSR1, loop.wake)
     withdraw = _announce(spec, port)
-    facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(link, "endpoints", [])}
+    facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(built.socket, "endpoints", [])}
     supervisor.tell("ready", facts)
-    threading.Thread(target=supervisor.watch, args=(core,), name="watch", daemon=True).start()
+    words = Obedience(spec, built, loop, supervisor).words
+    threading.Thread(target=supervisor.watch, args=(words,), name="watch", daemon=True).start()
     try:
         loop.run()
     except Exception as error:
         _crash(spec.name, core, error)
         supervisor.tell("exit", INTERNAL_ERROR, f"internal error: {error!r}", snapshot(core.meters))
         sys.exit(INTERNAL_ERROR)
-    _end(driver, supervisor, log)
+    _end(built.driver, supervisor, log)
     withdraw()
-    link.close()
+    built.link.close()
     log.close()
+    if recorder is not None:
+        recorder.close()
 
 
 def _crash(name: str, core: Core, error: Exception) -> None:

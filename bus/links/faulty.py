@@ -172,6 +172,15 @@ class FaultyLink:
         self._timeout_ns = timeout_ns
         self._inner.set_timeout_ns(timeout_ns)
 
+    def exchange(self, inner: Link) -> None:
+        """Go on with another link; what was held back for the peers of this one is given up with it."""
+        self._held.clear()
+        self._last.clear()
+        self._inner.close()
+        self._inner = inner
+        inner.set_timeout_ns(self._timeout_ns)
+        self.obey(self._rules if self._ordered is None else self._ordered)
+
     def close(self) -> None:
         self._held.clear()
         self._inner.close()

@@ -18,13 +18,17 @@ class ChildFailed(Exception):  # noqa: N818 - what happened, not what to catch
 
 
 class Child:
-    """``facts``: what it said when ready; ``stats``: its latest numbers; ``ending``: how it said it ended."""
+    """``facts``: what it said when ready; ``stats``: its latest numbers; ``ending``: how it said it ended.
+
+    ``applied``: how often each rule of its link had an effect, as it said last.
+    """
 
     def __init__(self, context: Any, name: str, target: Callable[..., None], argument: Any) -> None:
         self.name = name
         self.facts: dict[str, Any] = {}
         self.stats: dict[str, Any] = {}
         self.stats_at = 0.0
+        self.applied: dict[int, int] = {}
         self.asked = False
         self.stopping = False
         self.ending: tuple[int, str] | None = None
@@ -74,8 +78,13 @@ class Child:
         """Ask for numbers, unless an earlier question is still open."""
         if not self.asked:
             with suppress(OSError):
-                self.pipe.send("stats")
+                self.pipe.send(("stats",))
                 self.asked = True
+
+    def order(self, *message: Any) -> None:
+        """Tell it something that it does not answer; one that has just ended will be noticed."""
+        with suppress(OSError):
+            self.pipe.send(message)
 
     def read(self) -> bool:
         """Take in one message from the pipe; False at its end."""
@@ -85,7 +94,8 @@ class Child:
             return False
         if kind == "stats":
             self.asked = False
-            self.stats, self.stats_at = rest[0], time.monotonic()
+            self.stats, self.applied = rest
+            self.stats_at = time.monotonic()
         elif kind == "exit":
             self.ending = (rest[0], rest[1])
             self.stats = rest[2]

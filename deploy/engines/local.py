@@ -20,7 +20,7 @@ from zmq.utils import z85
 from bus import frames
 from bus.links import LinkError
 from bus.links.zeromq import DealerLink
-from deploy import __version__, node
+from deploy import __version__, node, specs
 from deploy.engines import forkserver, janitor
 from deploy.engines.child import Child, ChildFailed
 from deploy.engines.hypercalls import Hypercalls, PlatformLostError
@@ -78,7 +78,7 @@ class LocalEngine:
         self.port = 0
         self._secret: bytes | None = None
         self._server_key: bytes | None = None
-        self._firmware_token, self._toolstack_token = next(node.tokens()), next(node.tokens())
+        self._firmware_token, self._toolstack_token = next(specs.tokens()), next(specs.tokens())
 
     # ---- start --------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class LocalEngine:
                     memory.create(agent.p2a_shmem)
         self._start_xen()
         self._connect()
-        firmware = node.FirmwareSpec(
+        firmware = specs.FirmwareSpec(
             self.topology.platform, self.topology.firmware, self.topology.tuning.record
         )
         self._spawn(FIRMWARE, firmware, self._firmware_token)
@@ -146,7 +146,7 @@ class LocalEngine:
             bind = f"tcp://127.0.0.1:{self.options.tcp_port or '*'}"
             public, secret = zmq.curve_keypair()
             self._server_key, self._secret = z85.decode(public), z85.decode(secret)
-        spec = node.XenSpec(
+        spec = specs.XenSpec(
             self.topology.host.root,
             {name: tree.root for name, tree in self.topology.partials.items()},
             bind,
@@ -162,7 +162,7 @@ class LocalEngine:
         self.endpoint = child.facts["endpoints"][0]
 
     def _spawn(self, name: str, role: Any, token: bytes) -> Child:
-        spec = node.NodeSpec(
+        spec = specs.NodeSpec(
             name, role, str(self.run.path), self.options.carried, self.endpoint, token, self._server_key
         )
         child = Child(self._context, name, node.main, msgspec.msgpack.encode(spec))
@@ -290,7 +290,7 @@ class LocalEngine:
 
     def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
         try:
-            self._spawn(info.name, node.GuestSpec(config, info.mapped), info.link)
+            self._spawn(info.name, specs.GuestSpec(config, info.mapped), info.link)
         except ChildFailed as error:
             child = self.children.pop(info.name, None)
             if child is not None:

@@ -8,8 +8,8 @@ from bus import frames
 from bus.links import XEN
 from bus.links.zeromq import DealerLink
 from deploy.engines.local import Options
-from deploy.node import tokens
 from deploy.platform import Platform
+from deploy.specs import tokens
 from nodes.guest import console
 from tests.system import metrics
 from tests.system.cluster import Cluster

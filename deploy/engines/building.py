@@ -1,0 +1,156 @@
+"""A node's parts from its spec: core, link, driver, and what they tell a log or a recorder.
+
+Runs in the node's own process. It does not know how the parts are kept going (``deploy.node``).
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from bus.links import XEN, Link
+from bus.links.faulty import FaultyLink
+from bus.links.zeromq import DealerLink, RouterLink
+from bus.shmem import Memory, PrivateMemory
+from deploy import assembly
+from deploy.engines import taps
+from deploy.engines.driver import Driver, Tap
+from deploy.experiments.history.rows import LOST
+from deploy.experiments.history.segments import Recorder
+from deploy.memory import MappedMemory
+from deploy.specs import FirmwareSpec, GuestSpec, NodeSpec, XenSpec, tokens
+from nodes.contract import Core
+from nodes.devicetree import Tree
+from nodes.xen.config import XenConfig
+
+LOG_LINES_MAX = 2000
+FIRMWARE, TOOLSTACK = "firmware", "toolstack"
+
+
+class Log:
+    """A bounded log file per node; past its bound lines are counted, not written."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", buffering=1, encoding="utf-8")
+        self._lines = 0
+        self.dropped = 0
+
+    def line(self, level: str, text: str) -> None:
+        if level == "debug":
+            return
+        self._lines += 1
+        if self._lines > LOG_LINES_MAX:
+            self.dropped += 1
+            return
+        self._file.write(f"{time.strftime('%H:%M:%S')} {level}: {text}\n")
+
+    def close(self) -> None:
+        if self.dropped:
+            self._file.write(f"{self.dropped} further lines were not written\n")
+        self._file.close()
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A node's parts. ``link`` is what its driver sends through: ``socket`` itself, or rules around it."""
+
+    core: Core
+    socket: Link
+    link: Link
+    driver: Driver
+
+
+class Builder:
+    """Makes a node's parts from its spec; ``tap`` is what its driver tells, if it records."""
+
+    def __init__(self, spec: NodeSpec, log: Log, recorder: Recorder | None) -> None:
+        self._spec = spec
+        self._log = log
+        self._tap: Tap | None = recorder.tap if recorder is not None else None
+        self._memory: Memory = PrivateMemory() if spec.carried else MappedMemory(Path(spec.run) / "shmem")
+
+    def build(self) -> Built:
+        role = self._spec.role
+        if isinstance(role, XenSpec):
+            return self._xen(role)
+        if isinstance(role, FirmwareSpec):
+            return self._peer(self._firmware(role))
+        return self._peer(self._guest(role))
+
+    def _firmware(self, role: FirmwareSpec) -> Core:
+        carried = self._spec.carried
+        if self._tap is not None and not carried:
+            self._tap = taps.with_pages(self._tap, taps.firmware_pages(role.platform, self._memory))
+        return assembly.firmware(
+            role.platform, self._memory, role.profile, carried=carried, record=role.record
+        )
+
+    def _guest(self, role: GuestSpec) -> Core:
+        binding = role.config.binding
+        if self._tap is not None and not self._spec.carried and binding is not None:
+            page = assembly.guest_page(binding.shmem, role.mapped, self._memory)
+            p2a = None
+            if binding.p2a is not None:
+                p2a = assembly.guest_page(binding.p2a.shmem, role.mapped, self._memory)
+            self._tap = taps.with_pages(self._tap, taps.guest_pages(binding, page, p2a))
+        return assembly.guest(role.config, role.mapped, self._memory)
+
+    def _peer(self, core: Core) -> Built:
+        spec = self._spec
+        socket = DealerLink(spec.endpoint, spec.token, spec.server_key)
+        return self._driven(core, socket, lambda peer: XEN.decode())
+
+    def _driven(self, core: Core, socket: Link, name_of: Callable[[bytes], str]) -> Built:
+        link: Link = socket
+        if self._spec.experiment:
+            link = FaultyLink(socket, self._spec.name, name_of, self._lost)
+        return Built(core, socket, link, Driver(core, link, self._log.line, self._tap))
+
+    def _lost(self, peer: bytes, envelope: bytes, page: bytes) -> None:
+        if self._tap is not None:
+            self._tap(time.monotonic_ns(), peer, LOST, envelope, page)
+
+    def _xen(self, role: XenSpec) -> Built:
+        late: list[Driver] = []
+
+        def malformed(reason: str) -> None:
+            late[0].malformed(reason)
+
+        link = RouterLink([role.bind], malformed, role.secret)
+        link.admit(role.firmware)
+        link.admit(role.toolstack)
+
+        def identities() -> Iterator[bytes]:
+            for token in tokens():
+                link.admit(token)
+                yield token
+
+        core = assembly.xen(
+            XenConfig(
+                Tree(role.host),
+                {name: Tree(node) for name, node in role.partials.items()},
+                carried=self._spec.carried,
+                profile=role.profile,
+                strict=role.strict,
+                command_line=role.command_line,
+                tuning=role.tuning,
+            ),
+            self._memory,
+            identities(),
+            (role.firmware, role.toolstack),
+        )
+        others = {role.firmware: FIRMWARE, role.toolstack: TOOLSTACK}
+
+        def name_of(peer: bytes) -> str:
+            domain = core.hypervisor.by_link.get(peer)
+            return domain.name if domain is not None else others.get(peer, "")
+
+        built = self._driven(core, link, name_of)
+        late.append(built.driver)
+        refusals = core.meters.counter("trapline_bus_dropped_total")
+
+        def count_refusal() -> None:
+            refusals[("handshake",)] += 1
+
+        link.on_refused_handshake = count_refusal
+        return built
