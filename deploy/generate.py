@@ -15,6 +15,7 @@ from bus.scmi import PROTOCOLS
 from deploy import limits_table
 from deploy.experiments import reference as experiments
 from deploy.experiments.checkers import page as checkers
+from deploy.experiments.history import reference as history
 from deploy.interop import grid as interop
 from deploy.lint import rules
 from nodes import reference as nodes_reference
@@ -37,6 +38,12 @@ PAGES: Mapping[str, Sections] = {
         "keys": experiments.keys,
         "faults": experiments.fault_table,
         "measures": experiments.measure_table,
+    },
+    "deploy/experiments/HISTORY.md": {
+        "frames": history.frames,
+        "columns": history.columns,
+        "kinds": history.kinds,
+        "notes": history.notes,
     },
 }
 END = "<!-- end -->"

@@ -107,9 +107,14 @@ class Traps:
 
 
 class Decoder:
-    """``events`` in one pass; the memory it takes has a bound."""
+    """``events`` in one pass; the memory it takes has a bound.
 
-    def __init__(self) -> None:
+    ``origin_ns``: what a guest's own clock said when the run began, 0 on virtual time. Times that guests tell
+    are given on the run's clock, as those of rows.
+    """
+
+    def __init__(self, origin_ns: int = 0) -> None:
+        self._origin_ns = origin_ns
         self._traps = Traps()
         self._received: dict[type, Callable[[int, Row, Any], Event | None]] = {
             frames.Trap: self._trap,
@@ -261,8 +266,8 @@ class Decoder:
                 row[1],
                 note.request,
                 head,
-                intended_ns,
-                started_ns,
+                intended_ns - self._origin_ns,
+                started_ns - self._origin_ns,
                 note.text,
                 bool(definite),
                 status,
@@ -271,7 +276,10 @@ class Decoder:
             _, incarnation, _, function = note.numbers
             name = note.text if "#" in note.text else rows.incarnate(note.text, incarnation)
             self._traps.owners[function & FUNCTION] = name
-        return Noted(number, row[0], row[1], note.what, note.request, note.numbers, note.text)
+        numbers = note.numbers
+        if note.what == "arrival_dropped" and numbers:
+            numbers = (numbers[0] - self._origin_ns, *numbers[1:])
+        return Noted(number, row[0], row[1], note.what, note.request, numbers, note.text)
 
 
 _NOTHING: Final = (0, -1, b"", None)  # of a page that did not come: status, header, payload, SCMI status

@@ -82,6 +82,15 @@ def test_one_call_from_the_trap_to_the_guests_own_word() -> None:
     ]
 
 
+def test_a_guests_times_are_given_on_the_runs_clock() -> None:
+    call = note("ivi#1", "call", 3, (HEAD, 1_010, 1_020, 1, -3))
+    dropped = note("ivi#1", "arrival_dropped", 0, (1_030,), "backlog")
+    ended, noted = Decoder(1_000).events((call, dropped))
+    assert isinstance(ended, Ended)
+    assert (ended.intended_ns, ended.started_ns) == (10, 20)
+    assert noted == Noted(1, 0, "ivi#1", "arrival_dropped", 0, (30,), "backlog")
+
+
 def test_what_has_no_page_has_no_header() -> None:
     returned, undef, error = events(
         got("ivi#1", "xen", frames.Return(1, 3, 3, (7, 0, 0, 0))),
