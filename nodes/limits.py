@@ -1,7 +1,9 @@
 """Every bound in one place. "Full" is an outcome with its own answer and count, never a silent drop."""
 
 STORY_ENTRIES = 512  # a node's bounded trace
+REQUEST_WINDOW = 1024  # how far behind the newest request number of a link one may come
 CHANNEL_WAITERS = 64  # traps and hypercalls of one domain waiting for its channel
+METER_WAITERS = 64  # traps of one domain that metering holds back
 HYPERCALLS = 64  # hypercalls in progress or waiting for Xen's management channel
 DOMAINS = 255  # as many as there are usable agent ids
 DOMAIN_FRAMES = 1 << 18  # machine frames that one domain may have or be allowed: 1 GiB of device memory

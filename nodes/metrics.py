@@ -69,8 +69,21 @@ KIND = Label(
 WAY_BACK = Label("kind", 2, ("notification", "delayed"))
 QUEUED = Label("result", 3, ("queued", "dropped", "withdrawn"))
 DROP = Label(
-    "cause", 7, ("handshake", "malformed", "unknown_link", "not_allowed", "late", "undelivered", "overflow")
+    "cause",
+    8,
+    (
+        "handshake",
+        "malformed",
+        "unknown_link",
+        "not_allowed",
+        "late",
+        "undelivered",
+        "overflow",
+        "duplicate",
+    ),
 )
+METERED = Label("reason", 3, ("rate", "in_flight", "el3_time"))
+METER_MODE = Label("mode", 3, ("observe", "enforce", "wait"))
 INTERRUPT = Label(
     "verdict",
     7,
@@ -136,6 +149,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "SMCs forwarded to EL3 and not yet returned.",
         "xen",
         (AGENT,),
+    ),
+    Metric(
+        "trapline_meter_refusals_total",
+        "counter",
+        "Doorbells beyond a limit of metering: only counted (observe), refused (enforce), held back (wait).",
+        "xen",
+        (AGENT, METERED, METER_MODE),
     ),
     Metric(
         "trapline_agent_resets_total",

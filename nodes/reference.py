@@ -41,6 +41,7 @@ PROFILE_ROWS: tuple[tuple[str, str], ...] = (
     ("failed_probe_frees", "a second node's failed probe frees the channels (P12)"),
     ("assign", "SCI beside the IOMMU"),
     ("assigns_unprotected", "assigning a device without an IOMMU counts as done"),
+    ("metered", "a trap beyond a limit of metering (METERING.md)"),
 )
 
 MULTIAGENT_ONLY = ("reset_flags", "checks_shmem_base", "failed_probe_frees")

@@ -31,6 +31,7 @@ from nodes.firmware.subscriptions import NOBODY
 from nodes.limits import NOTE_CHARACTERS_MAX, P2A_QUEUE
 from nodes.metrics import Meters
 from nodes.story import Story
+from nodes.window import Window
 
 VERSION: Final = frames.PROTOCOL_VERSION
 
@@ -61,6 +62,8 @@ class FirmwareCore:
         self.meters = Meters("firmware")
         self.story = Story()
         self._peer = peer
+        self._record = record
+        self._smcs, self._consoles = Window(), Window()
         self.channels = {agent.smc_id: Channel(agent, memory.map(agent.shmem)) for agent in platform.agent}
         self._by_agent = {channel.agent_id: channel for channel in self.channels.values()}
         self.permissions = Permissions(platform, profile)
@@ -102,12 +105,21 @@ class FirmwareCore:
         return self.machine.schedule.deadline_ns()
 
     def step(self, event: Event, now_ns: int) -> Sequence[Effect]:
-        """Take one event; every SMC gets exactly one SmcReturn."""
+        """Take one event; every SMC gets exactly one SmcReturn, and happens once, however often it comes."""
         self.machine.now_ns = now_ns
         if type(event) is Received and type(event.frame) is frames.Smc:
+            request, numbers = event.frame.request, self._smcs
+            if request == numbers.ordinary:
+                numbers.ordinary += 1
+            elif not numbers.admit(request):
+                return self._duplicate(event.frame)
             answer = self._smc(event.frame, event.page, now_ns)
             return (answer, *self.outbox.effects()) if self.outbox.ready else (answer,)
         return self._cold(event, now_ns)
+
+    def _duplicate(self, frame: frames.Smc | frames.Console) -> Sequence[Effect]:
+        self.meters.counter("trapline_bus_dropped_total")[("duplicate",)] += 1
+        return (Note("duplicate", frame.request, (), type(frame).__name__.lower()),) if self._record else ()
 
     def _cold(self, event: Event, now_ns: int) -> Sequence[Effect]:
         self.machine.cause = NOBODY
@@ -119,6 +131,8 @@ class FirmwareCore:
                 self.outbox.ended(event.frame, event.page)
                 return self.outbox.effects()
             if isinstance(event.frame, frames.Console):
+                if not self._consoles.admit(event.frame.request):
+                    return self._duplicate(event.frame)
                 body = console.answer(self, event.frame.body, now_ns)
                 reply = frames.ConsoleReply(VERSION, event.frame.request, event.frame.cause, body)
                 return (Send(self._peer, reply),)

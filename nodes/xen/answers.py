@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from bus import frames
-from nodes.contract import Send
+from nodes.contract import Received, Send
+from nodes.xen.domain import Domain
 
 VERSION: Final = frames.PROTOCOL_VERSION
 TEXT_CHARACTERS_MAX: Final = 1024  # of frames.Text
@@ -13,6 +14,12 @@ def error(peer: bytes, asked: Any, code: str, definite: bool, detail: str) -> Se
     """``definite``: what was asked surely did not happen."""
     text = detail[:TEXT_CHARACTERS_MAX]
     return Send(peer, frames.Error(VERSION, asked.request, asked.cause, code, definite, text))
+
+
+def not_running(domain: Domain, event: Received) -> Send:
+    """The answer to a trap of a domain that does not run."""
+    detail = f"domain {domain.name} is {domain.state}"
+    return error(event.peer, event.frame, "not-running", True, detail)
 
 
 def reply(

@@ -23,12 +23,14 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Console:
-    """At most HYPERCALLS requests wait; each gets one ConsoleReply or one Error. ``firmware``: EL3's link."""
+    """At most HYPERCALLS requests wait; each gets one ConsoleReply or one Error. ``firmware``: EL3's link;
+    Xen's numbers of them begin after ``first_request``.
+    """
 
-    def __init__(self, meters: Meters, firmware: bytes) -> None:
+    def __init__(self, meters: Meters, firmware: bytes, first_request: int = 0) -> None:
         self._firmware = firmware
         self._asked: dict[int, Asked] = {}
-        self._request = 0
+        self._request = first_request
         self._drops = meters.counter("trapline_bus_dropped_total")
 
     def request(self, domain: Domain | None, peer: bytes, frame: frames.Console) -> Send:

@@ -9,8 +9,12 @@ from enum import StrEnum
 from bus.frames import DomainInfo
 from bus.shmem import PAGE_BYTES
 from nodes.limits import DOMAIN_FRAMES
+from nodes.window import Window
 from nodes.xen.channel import Channel
 from nodes.xen.errno import Errno, XenError
+from nodes.xen.metering import Account
+
+NOT_YET = -1  # no request number
 
 
 class State(StrEnum):
@@ -39,6 +43,8 @@ class Domain:
     """``link`` is the identity its process must connect with; ``channel`` is None without SCMI.
 
     ``doorbell`` is the function id that is forwarded for it, None if none can be; ``iommu``: it has one.
+    ``hello`` is the number of its link's last Hello, ``numbers`` are those of its traps. ``account``: what
+    metering leaves it, None if it is not metered.
     """
 
     def __init__(self, domid: int, name: str, link: bytes, incarnation: int, aarch32: bool) -> None:
@@ -49,6 +55,9 @@ class Domain:
         self.aarch32 = aarch32
         self.state = State.CREATED
         self.link_up = False
+        self.hello = NOT_YET
+        self.numbers = Window()
+        self.account: Account | None = None
         self.iommu = False
         self.channel: Channel | None = None
         self.doorbell: int | None = None

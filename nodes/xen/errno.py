@@ -26,6 +26,7 @@ class Errno(IntEnum):
     EBADMSG = 74
     EOPNOTSUPP = 95
     ENOTCONN = 107
+    ETIMEDOUT = 110  # no driver gives it: only an experiment ends an SMC that EL3 has not answered
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from bus import frames
 from nodes.contract import NO_PAGE, Effect, Log, Received, Send
 from nodes.interrupts import SPIS
 from nodes.metrics import Meters
+from nodes.window import Window
 from nodes.xen.answers import error
 from nodes.xen.domain import Domain, State
 from nodes.xen.errno import Errno, XenError
@@ -21,14 +22,22 @@ NOBODY = "none"  # the label of an interrupt that is routed nowhere
 
 
 class Route:
-    """Where a line goes. ``in_flight``: injected and not ended; ``pending``: raised again meanwhile."""
+    """Where a line goes. ``in_flight``: injected and not ended; ``pending``: raised again meanwhile.
 
-    __slots__ = ("domain", "in_flight", "pending")
+    ``request`` is the number of the interrupt that was injected last.
+    """
+
+    __slots__ = ("domain", "in_flight", "pending", "request")
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
         self.in_flight = False
         self.pending: Received | None = None
+        self.request = 0
+
+    def ended_before(self, request: int) -> bool:
+        """Whether that interrupt was ended already: it is an earlier one, or the last and not in flight."""
+        return 0 < request < self.request + (not self.in_flight)
 
 
 class Routes:
@@ -92,6 +101,11 @@ class Injector:
         self._firmware = firmware
         self._verdicts = meters.counter("trapline_interrupts_total")
         self._told: set[int] = set()
+        self.numbers = Window()
+
+    def again(self) -> None:
+        """EL3 begins anew, its numbers with it."""
+        self.numbers = Window()
 
     def raised(self, event: Received) -> Sequence[Effect]:
         """EL3 raised a line: inject it, or remember it once, or drop it with its count."""
@@ -121,16 +135,21 @@ class Injector:
         if not domain.link_up:
             self._verdicts[domain.name, "undelivered"] += 1
             return ()
-        route.in_flight = True
+        route.in_flight, route.request = True, frame.request
         self._verdicts[domain.name, "injected"] += 1
         page = domain.guest_address(frame.page) if frame.page else 0
         onward = frames.Interrupt(VERSION, frame.request, frame.cause, frame.intid, page)
         return (Send(domain.link, onward, event.page if page else NO_PAGE),)
 
-    def ended(self, domain: Domain, event: Received) -> Sequence[Effect]:
-        """A domain deactivates a line: pass it on, and inject what is pending. It must be in flight there."""
+    def ended(self, domain: Domain, event: Received) -> Sequence[Effect] | None:
+        """A domain deactivates a line: pass it on, and inject what is pending. It must be in flight there.
+
+        None for the end of an earlier one, which has come before.
+        """
         frame = event.frame
         route = self._routes.by_line.get(frame.intid)
+        if route is not None and route.domain is domain and route.ended_before(frame.request):
+            return None
         if route is None or route.domain is not domain or not route.in_flight:
             self._verdicts[domain.name, "refused"] += 1
             detail = f"interrupt {frame.intid} is not in flight in {domain.name}"

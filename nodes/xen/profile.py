@@ -22,6 +22,8 @@ class Profile(msgspec.Struct, frozen=True):
     management node frees the shared channel list (P12). ``assign``: what becomes of an SCI result next to
     the IOMMU's: "gate" (a refusal stops there), "merge" (both run, a refusal wins), "none" (SCI is not
     asked). ``assigns_unprotected``: whether assigning a device that no IOMMU protects counts as done.
+    ``metered``: what becomes of a trap that passes a limit. No posting has limits; "refuse" is x0 = -1, the
+    only failure that the SMC transport knows, "wait" holds it back (METERING.md says when to prefer that).
     """
 
     name: str
@@ -37,6 +39,7 @@ class Profile(msgspec.Struct, frozen=True):
     failed_probe_frees: bool = True
     assign: Literal["gate", "merge", "none"] = "gate"
     assigns_unprotected: bool = True
+    metered: Literal["refuse", "wait"] = "refuse"
 
 
 V11 = Profile("v11", "the newest posting, April 2026; its driver is that of v10")

@@ -61,14 +61,18 @@ Task = Generator[Request, Any, T]
 class Running:
     """A task under way, and what it is for."""
 
-    __slots__ = ("name", "started_ns", "task")
+    __slots__ = ("name", "task")
 
-    def __init__(self, task: Task[None], name: str, started_ns: int) -> None:
+    def __init__(self, task: Task[None], name: str) -> None:
         self.task = task
         self.name = name
-        self.started_ns = started_ns
 
 
 def platform_lost() -> XenError:
     """What an exchange raises when EL3 will never answer."""
     return XenError(Errno.EIO, "EL3 is gone")
+
+
+def timed_out() -> XenError:
+    """What an exchange raises when EL3 has not answered for too long; it may do so yet."""
+    return XenError(Errno.ETIMEDOUT, "EL3 has not answered")

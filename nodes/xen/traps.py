@@ -1,9 +1,12 @@
 """What becomes of a trap that is not simply its domain's own doorbell."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from bus import smccc
+from bus import frames, smccc
 from bus.frames import Trap
+from nodes.contract import Effect, Log, Received, Send
 from nodes.xen import vsmc
 from nodes.xen.channel import DOMID_XEN, Sci
 from nodes.xen.domain import Domain
@@ -40,6 +43,18 @@ def decide(domain: Domain, sci: Sci, trap: Trap) -> Decision:
     if answer is not None:
         return Decision(_label(kind), "handled", answer)
     return _refused(kind, sci, x0 & 0xFFFF_FFFF)
+
+
+def answered(domain: Domain, event: Received, decided: Decision) -> Sequence[Effect]:
+    """The Return of a trap that Xen answers itself, with Xen's log line before it if it was refused."""
+    frame = event.frame
+    x = frame.x
+    registers = (decided.x0, x[1], x[2], x[3])
+    answer = Send(event.peer, frames.Return(frames.PROTOCOL_VERSION, frame.request, frame.cause, registers))
+    if decided.verdict != "refused":
+        return (answer,)
+    what = decided.warning or f"Unhandled SMC/HVC: {x[0]:#x} ({decided.function})"
+    return (Log("warning" if decided.warning else "debug", f"d{domain.domid} {what}"), answer)
 
 
 def _refused(kind: Kind, sci: Sci, function_id: int) -> Decision:

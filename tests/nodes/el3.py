@@ -101,6 +101,11 @@ class Bench:
         assert isinstance(hello, Send)
         assert isinstance(hello.frame, frames.Hello)
 
+    def next_request(self) -> int:
+        """Xen's number of what it asks next."""
+        self._request += 1
+        return self._request
+
     def smc(
         self, fid: int, page: bytes = b"", address: int = 0, arguments: tuple[int, ...] = (0,) * 7
     ) -> tuple[tuple[int, ...], bytes]:

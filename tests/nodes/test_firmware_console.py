@@ -20,12 +20,13 @@ REPLY_BYTES_MAX = 16384  # of frames.ConsoleReply
 
 def ask(bench: Bench, request: Request | bytes) -> Answer:
     body = request if isinstance(request, bytes) else console.encode_request(request)
-    frame = frames.Console(1, 7, 9, frames.EL3_DOMID, body)
+    request = bench.next_request()
+    frame = frames.Console(1, request, 9, frames.EL3_DOMID, body)
     (effect,) = bench.core.step(Received(XEN, frame, b""), bench.now_ns)
     assert isinstance(effect, Send)
     assert (effect.peer, effect.page) == (XEN, b"")
     assert isinstance(effect.frame, frames.ConsoleReply)
-    assert (effect.frame.request, effect.frame.cause) == (7, 9)
+    assert (effect.frame.request, effect.frame.cause) == (request, 9)
     assert frames.decode(frames.encode(effect.frame)) == effect.frame
     return console.decode_answer(effect.frame.body)
 

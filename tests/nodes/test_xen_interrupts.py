@@ -185,6 +185,39 @@ def test_who_may_not_send_it(frame: frames.Frame) -> None:
     assert bench.counted(METRIC) == {}
 
 
+def test_an_end_that_comes_twice_ends_once() -> None:
+    """Nor does a late copy end the next interrupt of the line."""
+    bench = Bench()
+    domain = with_line(bench)
+    for request in (1, 2):
+        raise_line(bench, request=request)
+    for _ in range(3):
+        end(bench, domain, request=1)
+    assert [frame.request for frame in injected(bench, domain)] == [1, 2]
+    assert len(ends(bench)) == 1
+    for _ in range(2):
+        end(bench, domain, request=2)
+    assert len(ends(bench)) == 2
+    assert errors(bench, domain) == []
+    assert bench.counted("trapline_bus_dropped_total") == {("duplicate",): 3}
+    end(bench, domain, request=3)
+    assert len(errors(bench, domain)) == 1, "nothing is in flight"
+
+
+def test_an_interrupt_that_comes_twice_is_raised_once() -> None:
+    bench = Bench()
+    domain = with_line(bench)
+    for _ in range(2):
+        raise_line(bench, request=5)
+    end(bench, domain, request=5)
+    raise_line(bench, request=5)
+    assert len(injected(bench, domain)) == 1
+    assert bench.counted("trapline_bus_dropped_total") == {("duplicate",): 2}
+    assert bench.rc(frames.NodeLost("firmware")) == 0
+    raise_line(bench, request=5)
+    assert len(injected(bench, domain)) == 2, "another EL3 counts anew"
+
+
 def test_a_domain_that_comes_back_starts_with_nothing_in_flight() -> None:
     bench = Bench()
     domain = with_line(bench)

@@ -28,6 +28,8 @@ def test_the_default_is_the_newest() -> None:
 
 def test_every_column_makes_a_difference() -> None:
     for field in msgspec.structs.fields(Profile):
+        if field.name == "metered":  # no version has metering: it is what each would have to do
+            continue
         assert len({getattr(profile, field.name) for profile in PROFILES.values()}) > 1, field.name
 
 
