@@ -7,9 +7,11 @@ nothing is locked: a scrape copies the dictionaries.
 import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+import msgspec
 from prometheus_client import GC_COLLECTOR, PROCESS_COLLECTOR, make_wsgi_app
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -21,6 +23,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from deploy import __version__
+from deploy.rundir import replace
 from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, OTHER, Histogram, Label, Meters
 
 LOOPBACK = "127.0.0.1"
@@ -117,6 +120,14 @@ def serve(meters: Meters, role: str, port: int = 0, poll_s: float = 0.5) -> tupl
         thread.join()
 
     return int(server.server_port), stop
+
+
+def announce(folder: Path, name: str, role: str, port: int) -> Callable[[], None]:
+    """Write a process' scrape target for file-based discovery; gives how to take it back."""
+    path = folder / f"{name}.json"
+    labels = {"job": "trapline", "process": name, "role": role}
+    replace(path, msgspec.json.encode([{"targets": [f"{LOOPBACK}:{port}"], "labels": labels}]))
+    return lambda: path.unlink(missing_ok=True)
 
 
 def snapshot(meters: Meters) -> dict[str, Any]:

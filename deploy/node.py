@@ -29,9 +29,8 @@ from deploy.engines.building import Builder, Built, Log
 from deploy.engines.driver import Driver
 from deploy.engines.scribbler import Scribbler
 from deploy.experiments.history.segments import Recorder
-from deploy.exporter import serve, snapshot
+from deploy.exporter import announce, serve, snapshot
 from deploy.memory import MappedMemory
-from deploy.rundir import replace
 from deploy.specs import GuestSpec, NodeSpec
 from nodes.contract import Core, Undelivered
 from nodes.guest.core import GuestCore
@@ -196,20 +195,6 @@ class Obedience:
                 self._scribbler = Scribbler(page, what, likelihood, seed)
 
 
-def _announce(spec: NodeSpec, port: int) -> Callable[[], None]:
-    """Write the scrape target for file-based discovery; gives how to take it back."""
-    path = Path(spec.run) / "sd" / f"{spec.name}.json"
-    role = str(type(spec.role).__struct_config__.tag)
-    target = [
-        {
-            "targets": [f"127.0.0.1:{port}"],
-            "labels": {"job": "trapline", "process": spec.name, "role": role},
-        }
-    ]
-    replace(path, msgspec.json.encode(target))
-    return lambda: path.unlink(missing_ok=True)
-
-
 def main(encoded: bytes, control: Any) -> None:
     """The child's entry point: says ("ready", facts), answers stats, ends with ("exit", code, why, stats)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -229,7 +214,7 @@ def main(encoded: bytes, control: Any) -> None:
     loop = Loop(built.driver, built.link)
     signal.signal(signal.SIGTERM, loop.stop)
     signal.signal(signal.SIGUSR1, loop.wake)
-    withdraw = _announce(spec, port)
+    withdraw = announce(Path(spec.run) / "sd", spec.name, str(type(spec.role).__struct_config__.tag), port)
     facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(built.socket, "endpoints", [])}
     supervisor.tell("ready", facts)
     words = Obedience(spec, built, loop, supervisor).words

@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from bus.faults import Rule
 from bus.links.zeromq import TOKEN_BYTES
 from deploy.experiments.history.segments import Recording
 from nodes.devicetree import Node
@@ -14,6 +16,9 @@ from nodes.firmware.profile import FirmwareProfile
 from nodes.guest.core import GuestConfig
 from nodes.xen.config import DEFAULTS, Tuning
 from nodes.xen.profile import DEFAULT, Profile
+
+if TYPE_CHECKING:  # a node's process reads no files: it does without what that takes
+    from deploy.topology import Topology
 
 
 class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
@@ -48,7 +53,7 @@ class GuestSpec(msgspec.Struct, frozen=True, tag="guest"):
 class NodeSpec(msgspec.Struct, frozen=True):
     """All that a node's process is started with; travels through a pipe, never on a command line.
 
-    ``experiment``: its link can be told rules. ``recording`` None: nothing is recorded.
+    ``experiment``: its link obeys ``rules``, and others later. ``recording`` None: nothing is recorded.
     """
 
     name: str
@@ -60,6 +65,7 @@ class NodeSpec(msgspec.Struct, frozen=True):
     server_key: bytes | None = None
     experiment: bool = False
     recording: Recording | None = None
+    rules: tuple[Rule, ...] = ()
 
 
 def tokens() -> Iterator[bytes]:
@@ -68,3 +74,25 @@ def tokens() -> Iterator[bytes]:
         token = secrets.token_bytes(TOKEN_BYTES)
         if token[0]:
             yield token
+
+
+def xen(
+    topology: "Topology", bind: str, links: tuple[bytes, bytes], secret: bytes | None, first_request: int
+) -> XenSpec:
+    """Xen of a platform; ``links`` are the identities of EL3 and of the toolstack."""
+    return XenSpec(
+        topology.host.root,
+        {name: tree.root for name, tree in topology.partials.items()},
+        bind,
+        *links,
+        secret,
+        topology.profile,
+        topology.strict,
+        topology.xen_cmdline,
+        msgspec.structs.replace(topology.tuning, first_request=first_request),
+    )
+
+
+def firmware(topology: "Topology") -> FirmwareSpec:
+    """EL3 of a platform."""
+    return FirmwareSpec(topology.platform, topology.firmware, topology.tuning.record)

@@ -103,7 +103,9 @@ class Builder:
     def _driven(self, core: Core, socket: Link, name_of: Callable[[bytes], str]) -> Built:
         link: Link = socket
         if self._spec.experiment:
-            link = FaultyLink(socket, self._spec.name, name_of, self._lost)
+            link = faulty = FaultyLink(socket, self._spec.name, name_of, self._lost)
+            if self._spec.rules:
+                faulty.obey(self._spec.rules)
         return Built(core, socket, link, Driver(core, link, self._log.line, self._tap))
 
     def _lost(self, peer: bytes, envelope: bytes, page: bytes) -> None:

@@ -20,11 +20,11 @@ class ChildFailed(Exception):  # noqa: N818 - what happened, not what to catch
 class Child:
     """``facts``: what it said when ready; ``stats``: its latest numbers; ``ending``: how it said it ended.
 
-    ``applied``: how often each rule of its link had an effect, as it said last.
+    ``node``: its name in a history. ``applied``: how often each rule of its link had an effect.
     """
 
     def __init__(self, context: Any, name: str, target: Callable[..., None], argument: Any) -> None:
-        self.name = name
+        self.name = self.node = name
         self.facts: dict[str, Any] = {}
         self.stats: dict[str, Any] = {}
         self.stats_at = 0.0
@@ -111,9 +111,10 @@ class Child:
         """Send it a signal; False if it has ended already, be it that nobody has noticed yet."""
         return send_signal(self.pid, self._since, number)
 
-    def terminate(self) -> None:
+    def end(self, hard: bool = False) -> None:
+        """Tell it to end, or kill -9; ``join`` waits for that."""
         self.stopping = True
-        send_signal(self.pid, self._since, signal.SIGTERM)
+        send_signal(self.pid, self._since, signal.SIGKILL if hard else signal.SIGTERM)
 
     def join(self) -> None:
         """Wait for an orderly end (a pause would keep it from that: it is continued), then insist."""

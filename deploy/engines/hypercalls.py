@@ -11,6 +11,8 @@ from typing import Final, Protocol
 from bus import frames
 from bus.links import XEN
 from bus.links.zeromq import DealerLink
+from deploy.engines.driver import Tap
+from deploy.experiments.history.rows import RECEIVED
 from deploy.toolstack import ToolstackError
 from nodes.metrics import Meters
 
@@ -32,16 +34,28 @@ class Waiting(Protocol):
 
 
 class Hypercalls:
-    """``meters`` are the supervisor's: they count what does not parse."""
+    """``meters`` are the supervisor's: they count what does not parse. ``tap`` is told of all that Xen says.
 
-    def __init__(self, link: DealerLink, engine: Waiting, meters: Meters) -> None:
+    ``request`` is the number of the last request. ``lost``: why this link is not used any more, or None.
+    """
+
+    def __init__(
+        self,
+        link: DealerLink,
+        engine: Waiting,
+        meters: Meters,
+        tap: Tap | None = None,
+        first_request: int = 0,
+    ) -> None:
         self.link = link
         self._engine = engine
         self._drops = meters.counter("trapline_bus_dropped_total")
         self._replies: dict[int, frames.Frame] = {}
         self._awaited: set[int] = set()
-        self._request = 0
-        self._welcomed: int | None = None  # the domain that Xen welcomed last
+        self._tap = tap
+        self.lost: str | None = None
+        self.request = first_request
+        self._welcomed: set[int] = set()  # the domains whose welcome nobody has asked for yet
         self._send(frames.Hello(VERSION, 0, 0, "toolstack"))
 
     def _send(self, frame: frames.Frame) -> None:
@@ -53,6 +67,8 @@ class Hypercalls:
             delivery = self.link.receive()
             if delivery is None:
                 return
+            if self._tap is not None:
+                self._tap(time.monotonic_ns(), delivery[0], RECEIVED, delivery[1], delivery[2])
             try:
                 frame = frames.decode(delivery[1])
             except frames.BadFrame:
@@ -60,16 +76,21 @@ class Hypercalls:
                 continue
             if isinstance(frame, frames.Lifecycle):
                 if frame.event == "link_up":
-                    self._welcomed = frame.domid
+                    self._welcomed.add(frame.domid)
                 on_lifecycle(frame)
             elif frame.request in self._awaited:
                 self._replies[frame.request] = frame
             elif frame.request:
                 self._drops[("late",)] += 1
 
+    def close(self, why: str) -> None:
+        """Whoever waits for an answer hears that it will not come, and why."""
+        self.lost = why
+        self.link.close()
+
     def _next(self) -> int:
-        self._request += 1
-        return self._request
+        self.request += 1
+        return self.request
 
     def tell(self, op: frames.Op) -> None:
         """A domctl whose answer nobody waits for."""
@@ -106,15 +127,19 @@ class Hypercalls:
 
     def await_welcome(self, info: frames.DomainInfo, runs: Callable[[], bool]) -> None:
         """Wait for Xen to welcome a domain whose process was just started; ``runs`` says if it still does."""
-        self._wait(lambda: self._welcomed == info.domid or not runs(), f"Xen did not welcome {info.name}")
-        if self._welcomed != info.domid:
+        welcomed = self._welcomed
+        self._wait(lambda: info.domid in welcomed or not runs(), f"Xen did not welcome {info.name}")
+        if info.domid not in welcomed:
             raise ToolstackError(f"{info.name} ended before Xen had welcomed it")
+        welcomed.discard(info.domid)
 
     def _wait(self, done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + ANSWER_S
         while not done():
             if self._engine.failure:
                 raise PlatformLostError(self._engine.failure, definite=False)
+            if self.lost:
+                raise ToolstackError(self.lost, definite=False)
             if time.monotonic() > deadline:
                 raise ToolstackError(f"{otherwise} within {ANSWER_S:.0f} s", definite=False)
             self._engine.pump(PUMP_S, extra=False)

@@ -1,16 +1,16 @@
 """The local engine: one OS process per node on this machine, a supervisor that starts, watches and ends them.
 
-Everything happens in ``pump``: messages from Xen, numbers from the children, children that end, and
-whatever else was registered (the control socket). Nothing here blocks for longer than asked.
+Everything happens in ``pump``: messages from Xen, numbers from the children, children that end, what is due,
+and whatever else was registered (the control socket). Nothing here blocks for longer than asked. Breaking
+nodes on purpose is in ``breaking.py``.
 """
 
 import os
 import signal
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,16 +18,19 @@ import zmq
 from zmq.utils import z85
 
 from bus import frames
+from bus.faults import Rule
 from bus.links import LinkError
 from bus.links.zeromq import DealerLink
 from deploy import __version__, node, specs
 from deploy.engines import forkserver, janitor
+from deploy.engines.agenda import Agenda
 from deploy.engines.child import Child, ChildFailed
+from deploy.engines.histories import Histories
 from deploy.engines.hypercalls import Hypercalls, PlatformLostError
 from deploy.errors import UserError
-from deploy.exporter import serve, snapshot
+from deploy.exporter import announce, serve, snapshot
 from deploy.memory import MappedMemory
-from deploy.rundir import Cluster, RunDirectory, replace
+from deploy.rundir import Cluster, RunDirectory
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
 from nodes.guest.core import GuestConfig
@@ -52,19 +55,31 @@ class LocalEngine:
     """``start`` boots it, ``pump`` keeps it going, ``stop`` leaves nothing behind.
 
     ``failure`` says why the platform is over, or is None. ``on_guest_exit(name, how)`` is told of a
-    guest's process that ended without being asked to.
+    guest's process that ended without being asked to. ``before_stop`` ends what was broken on purpose.
+    ``agenda``: what ``pump`` does at its time, also while a request waits for its answer.
+
+    With ``histories`` it is an experiment's: nodes record, and their links obey ``rules``; ``applied`` counts
+    what rules did in nodes that are gone.
     """
 
-    def __init__(self, topology: Topology, run: RunDirectory, options: Options) -> None:
+    def __init__(
+        self, topology: Topology, run: RunDirectory, options: Options, histories: Histories | None = None
+    ) -> None:
         self.topology = topology
         self.run = run
         self.options = options
+        self.histories = histories
+        self.rules: tuple[Rule, ...] = ()
+        self.applied: Counter[int] = Counter()
         self.meters = Meters(SUPERVISOR)
         self.failure: str | None = None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
         self.on_guest_exit: Callable[[str, str], None] = lambda name, how: None
+        self.before_stop: Callable[[], None] = lambda: None
         self.children: dict[str, Child] = {}
         self.ended: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ENDED_KEPT)
+        self.agenda = Agenda()
+        self._tap = histories.own("toolstack") if histories is not None else None
         self._extra: dict[Any, Callable[[], None]] = {}
         self._exits: deque[tuple[str, str]] = deque()
         self._poller = zmq.Poller()
@@ -103,69 +118,82 @@ class LocalEngine:
                 memory.create(agent.shmem)
                 if agent.p2a_shmem is not None:
                     memory.create(agent.p2a_shmem)
-        self._start_xen()
-        self._connect()
-        firmware = specs.FirmwareSpec(
-            self.topology.platform, self.topology.firmware, self.topology.tuning.record
-        )
-        self._spawn(FIRMWARE, firmware, self._firmware_token)
+        self.start_xen()
+        self.start_firmware()
         self.port, self._stop_serving = serve(self.meters, SUPERVISOR, poll_s=0.05)
-        self._announce()
-        self.run.write(
-            Cluster(
-                os.getpid(),
-                __version__,
-                self.topology.name,
-                "ipc" if self.options.tcp_port is None else "tcp",
-                "carried" if self.options.carried else "mapped",
-                self.endpoint,
-            )
-        )
+        announce(self.run.targets, SUPERVISOR, SUPERVISOR, self.port)
+
+    def start_firmware(self) -> Child:
+        """A new process for EL3, on the link that EL3 has."""
+        return self._spawn(FIRMWARE, specs.firmware(self.topology), self._firmware_token)
+
+    def _tell_where(self) -> None:
+        """For whoever looks into the run directory."""
+        link = "ipc" if self.options.tcp_port is None else "tcp"
+        pages = "carried" if self.options.carried else "mapped"
+        self.run.write(Cluster(os.getpid(), __version__, self.topology.name, link, pages, self.endpoint))
 
     def _connect(self) -> None:
         link = DealerLink(self.endpoint, self._toolstack_token, self._server_key)
-        self._xen = Hypercalls(link, self, self.meters)
+        first = self._xen.request if self._xen is not None else 0
+        self._xen = Hypercalls(link, self, self.meters, self._tap, first)
         self._poller.register(link.socket, zmq.POLLIN)
+
+    def _disconnect(self, why: str) -> None:
+        if self._xen is not None and self._xen.lost is None:
+            self._poller.unregister(self._xen.link.socket)
+            self._xen.close(why)
 
     def _start_janitor(self) -> None:
         self._janitor = Child(self._context, "janitor", janitor.main, str(self.run.path))
         self._janitor.wait_ready()
         self._watch(self._janitor)
         for child in self.children.values():
-            self._tell_janitor("node", child.pid)
+            self._janitor.order("node", child.pid)
 
     def _tell_janitor(self, *message: Any) -> None:
         """Nothing to worry about if it is gone: the next one is told of everybody."""
-        with suppress(OSError):
-            if self._janitor is not None:
-                self._janitor.pipe.send(message)
+        if self._janitor is not None:
+            self._janitor.order(*message)
 
-    def _start_xen(self) -> None:
+    def start_xen(self, first_request: int = 0) -> None:
+        """A new process for Xen, and the toolstack's link to it. EL3 is told where Xen is now, if it runs.
+
+        ``first_request``: as in Xen's Tuning.
+        """
+        self._disconnect("Xen was started again")
         bind = f"ipc://{self.run.xen_socket}"
         if self.options.tcp_port is not None:
             bind = f"tcp://127.0.0.1:{self.options.tcp_port or '*'}"
-            public, secret = zmq.curve_keypair()
-            self._server_key, self._secret = z85.decode(public), z85.decode(secret)
-        spec = specs.XenSpec(
-            self.topology.host.root,
-            {name: tree.root for name, tree in self.topology.partials.items()},
-            bind,
-            self._firmware_token,
-            self._toolstack_token,
-            self._secret,
-            self.topology.profile,
-            self.topology.strict,
-            self.topology.xen_cmdline,
-            self.topology.tuning,
-        )
+            if self._secret is None:
+                public, secret = zmq.curve_keypair()
+                self._server_key, self._secret = z85.decode(public), z85.decode(secret)
+        links = (self._firmware_token, self._toolstack_token)
+        spec = specs.xen(self.topology, bind, links, self._secret, first_request)
         child = self._spawn(XEN_NODE, spec, b"")
         self.endpoint = child.facts["endpoints"][0]
+        self._connect()
+        self._tell_where()
+        if FIRMWARE in self.children:
+            self.children[FIRMWARE].order("relink", self.endpoint)
 
     def _spawn(self, name: str, role: Any, token: bytes) -> Child:
+        histories = self.histories
+        node_name, recording = histories.node(name, token) if histories is not None else (name, None)
         spec = specs.NodeSpec(
-            name, role, str(self.run.path), self.options.carried, self.endpoint, token, self._server_key
+            name,
+            role,
+            str(self.run.path),
+            self.options.carried,
+            self.endpoint,
+            token,
+            self._server_key,
+            histories is not None,
+            recording,
+            self.rules,
         )
         child = Child(self._context, name, node.main, msgspec.msgpack.encode(spec))
+        child.node = node_name
         self.children[name] = child
         self._tell_janitor("node", child.pid)
         child.wait_ready()
@@ -183,11 +211,6 @@ class LocalEngine:
             del self._fds[fd]
             self._poller.unregister(fd)
 
-    def _announce(self) -> None:
-        labels = {"job": "trapline", "process": SUPERVISOR, "role": SUPERVISOR}
-        target = [{"targets": [f"127.0.0.1:{self.port}"], "labels": labels}]
-        replace(self.run.targets / f"{SUPERVISOR}.json", msgspec.json.encode(target))
-
     def register(self, source: Any, ready: Callable[[], None]) -> None:
         """Call ``ready`` from ``pump`` when ``source`` (a ZeroMQ socket or a file descriptor) is readable."""
         self._extra[source] = ready
@@ -202,14 +225,15 @@ class LocalEngine:
     def pump(self, timeout_s: float, extra: bool = True) -> None:
         """Handle what is there, waiting at most ``timeout_s`` for something to be."""
         self._heartbeat()
-        wait_s = max(0.0, min(timeout_s, self._next_heartbeat - time.monotonic()))
-        ready = dict(self._poller.poll(int(wait_s * 1000)))
+        until = min(time.monotonic() + timeout_s, self._next_heartbeat, self.agenda.next_s())
+        ready = dict(self._poller.poll(max(0, int((until - time.monotonic()) * 1000))))
         if self._xen is not None and self._xen.link.socket in ready:
             self._xen.hear(self.on_lifecycle)
         for source in ready:
             found = self._fds.get(source) if isinstance(source, int) else None
             if found is not None:
                 self._hear_child(*found)
+        self.agenda.work()
         if extra:
             while self._exits:
                 self.on_guest_exit(*self._exits.popleft())
@@ -267,7 +291,8 @@ class LocalEngine:
             self.failure = self.failure or str(error)
 
     def _forget(self, child: Child) -> None:
-        self.ended.append((child.name, child.stats))
+        self.ended.append((child.node, child.stats))
+        self.applied.update(child.applied)
         self.children.pop(child.name, None)
         self.meters.counter("trapline_node_up")[(child.name,)] = 0
         (self.run.targets / f"{child.name}.json").unlink(missing_ok=True)
@@ -304,15 +329,18 @@ class LocalEngine:
     def stop_guest(self, name: str) -> None:
         child = self.children.get(name)
         if child is not None:
-            self._end([child])
+            self.end([child])
 
-    def _end(self, ending: list[Child]) -> None:
+    def end(self, ending: list[Child], hard: bool = False) -> None:
+        """End children in an orderly way, or with kill -9; nobody is told that they ended."""
         for child in ending:
-            child.terminate()
+            child.end(hard)
         for child in ending:
             child.join()
             self._unwatch(child)
             self._forget(child)
+        gone = {child.name for child in ending}
+        self._exits = deque(one for one in self._exits if one[0] not in gone)
 
     def inject(self, name: str, signal_name: str) -> int:
         """A fault on purpose: a signal to a node's process; gives its pid. UserError if it has ended."""
@@ -346,15 +374,14 @@ class LocalEngine:
         serving = threading.Thread(target=self._stop_serving)
         serving.start()
         try:
+            self.before_stop()
             platform = [self.children[name] for name in (FIRMWARE, XEN_NODE) if name in self.children]
-            self._end([child for child in self.children.values() if child not in platform])
-            self._end(platform)
+            self.end([child for child in self.children.values() if child not in platform])
+            self.end(platform)
             serving.join()
             self._stop_serving = lambda: None
-            if self._xen is not None:
-                self._poller.unregister(self._xen.link.socket)
-                self._xen.link.close()
-                self._xen = None
+            self._disconnect("the platform is stopped")
+            self._xen = None
             if self._janitor is not None:
                 self._unwatch(self._janitor)
                 self._tell_janitor("clean")
