@@ -14,6 +14,7 @@ DELAYED_TIMEOUT_NS = 5_000_000_000  # ... with a delayed response; Linux uses 2 
 DELAYED_CALLS = 32  # calls of one guest that wait for their delayed responses
 INBOX_MESSAGES = 64  # unasked messages of one guest that nobody has taken yet
 TAKE_BYTES = 12_288  # of them in one console answer
+MISBEHAVIOURS = 64  # of EL3, on purpose, at once
 NOTE_CHARACTERS_MAX = 1024  # of the text of one note
 AREA_BYTES = 128  # the usual SMT area; 100 payload bytes
 RESOURCES = 65_535  # of one kind (clocks, power domains, sensors...) on one platform: a 16-bit count in SCMI

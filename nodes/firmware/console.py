@@ -1,4 +1,5 @@
-"""What an operator may ask of EL3 through Xen's console relay, as msgpack: ledgers, and broken hardware.
+"""What an operator may ask of EL3 through Xen's console relay, as msgpack: ledgers, broken hardware,
+misbehaviour on purpose.
 
 Both ends use these tables: the firmware core and the toolstack. Xen never reads them. A ledger may be longer
 than one answer takes: it is asked for in pieces.
@@ -12,6 +13,7 @@ import msgspec
 from bus.frames import U32, U64
 from nodes.firmware.hardware import Board
 from nodes.firmware.ledger import Entry
+from nodes.firmware.misbehaving import Behave, Misbehave
 from nodes.firmware.platform import Platform
 
 ENTRIES_MAX: Final = 48  # of one answer: each takes at most 300 bytes of the 16 KiB that a reply may have
@@ -40,13 +42,14 @@ class Inject(msgspec.Struct, frozen=True, tag="inject"):
     broken: bool = True
 
 
-Request = Ledger | Agents | Inject
+Request = Ledger | Agents | Inject | Misbehave | Behave
 
 
 class Answer(msgspec.Struct, frozen=True):
     """``error`` says why there is nothing. ``total`` is how many entries the part, or the list, has in all.
 
-    ``now_ns`` is EL3's time, ``reset_ns`` that of the agent's last reset.
+    ``now_ns`` is EL3's time, ``reset_ns`` that of the agent's last reset. ``applied``: how often a
+    misbehaviour was.
     """
 
     error: str = ""
@@ -56,6 +59,7 @@ class Answer(msgspec.Struct, frozen=True):
     now_ns: U64 = 0
     reset_ns: U64 | None = None
     firmware: str = ""
+    applied: U32 = 0
 
 
 encode_request = msgspec.msgpack.Encoder().encode
@@ -80,6 +84,14 @@ class Reset(Protocol):
     def leaks(self) -> Sequence[Entry]: ...
 
 
+class Misbehaviour(Protocol):
+    """EL3's misbehaviour on purpose; both raise ValueError with a sentence."""
+
+    def misbehave(self, spec: Misbehave) -> None: ...
+
+    def behave(self, number: int) -> int: ...
+
+
 class Asked(Protocol):
     """The core as it is needed here."""
 
@@ -95,6 +107,9 @@ class Asked(Protocol):
     @property
     def last_reset(self) -> Mapping[int, Reset]: ...
 
+    @property
+    def faults(self) -> Misbehaviour: ...
+
     def ledger(self, agent_id: int) -> list[Entry]: ...
 
 
@@ -108,6 +123,8 @@ def answer(core: Asked, body: bytes, now_ns: int) -> bytes:
         return _encode(_agents(core, request, now_ns))
     if isinstance(request, Inject):
         return _encode(_inject(core, request, now_ns))
+    if isinstance(request, Misbehave | Behave):
+        return _encode(_misbehave(core, request, now_ns))
     return _encode(_ledger(core, request, now_ns))
 
 
@@ -122,6 +139,18 @@ def _inject(core: Asked, request: Inject, now_ns: int) -> Answer:
     else:
         board.resets.fail(request.id, request.broken)
     return Answer(now_ns=now_ns, firmware=core.profile.name)
+
+
+def _misbehave(core: Asked, request: Misbehave | Behave, now_ns: int) -> Answer:
+    applied = 0
+    try:
+        if isinstance(request, Misbehave):
+            core.faults.misbehave(request)
+        else:
+            applied = core.faults.behave(request.number)
+    except ValueError as error:
+        return Answer(str(error))
+    return Answer(now_ns=now_ns, firmware=core.profile.name, applied=applied)
 
 
 def _agents(core: Asked, request: Agents, now_ns: int) -> Answer:

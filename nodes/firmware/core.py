@@ -15,6 +15,7 @@ from nodes.contract import Boot, Effect, Event, Halt, Log, Note, Received, Send,
 from nodes.firmware import console
 from nodes.firmware import profile as profiles
 from nodes.firmware.channel import Bare, Channel, transport
+from nodes.firmware.faults import Faults, Judging, Smc
 from nodes.firmware.hardware import Board
 from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
@@ -39,7 +40,8 @@ VERSION: Final = frames.PROTOCOL_VERSION
 class FirmwareCore:
     """``step`` takes Boot, SMCs, ends of interrupts, console requests, Ticks.
 
-    ``ledger(agent_id)`` tells all an agent holds.
+    ``ledger(agent_id)`` tells all an agent holds. ``take`` answers an SMC and ``judge`` a message:
+    ``faults`` may come between.
 
     ``peer`` is the link to Xen; ``memory`` is where the channels' pages are; ``vendor`` makes the services of
     plug-ins' protocols, which are served as all the others are. ``record``: what no frame shows is told as
@@ -97,6 +99,9 @@ class FirmwareCore:
         if record:
             self.lifecycle.on_reset = self._tell_reset
         self.machine.restart = self.lifecycle.restart
+        self.take: Smc = self._smc
+        self.judge: Judging = self.ladder.answer
+        self.faults = Faults(self)
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
 
@@ -113,7 +118,9 @@ class FirmwareCore:
                 numbers.ordinary += 1
             elif not numbers.admit(request):
                 return self._duplicate(event.frame)
-            answer = self._smc(event.frame, event.page, now_ns)
+            answer = self.take(event.frame, event.page, now_ns)
+            if answer is None:
+                return self.outbox.effects()
             return (answer, *self.outbox.effects()) if self.outbox.ready else (answer,)
         return self._cold(event, now_ns)
 
@@ -147,7 +154,7 @@ class FirmwareCore:
             return (Send(self._peer, frames.Hello(VERSION, 0, 0, "firmware")), *self.outbox.effects())
         return (Halt(1, "the link to Xen is gone"),)
 
-    def _smc(self, frame: frames.Smc, page: bytes, now_ns: int) -> Effect:
+    def _smc(self, frame: frames.Smc, page: bytes, now_ns: int) -> Send | None:
         x = frame.x
         self.machine.request = frame.request
         channel = self.channels.get(x[0] & 0xFFFF_FFFF)
@@ -168,14 +175,14 @@ class FirmwareCore:
         self.transport.exchange_shared(channel)
         return self._return(frame, smccc.SUCCESS, b"")
 
-    def _return(self, frame: frames.Smc, x0: int, page: bytes) -> Effect:
+    def _return(self, frame: frames.Smc, x0: int, page: bytes) -> Send:
         x = frame.x
         reply = frames.SmcReturn(VERSION, frame.request, frame.cause, (x0, x[1], x[2], x[3]))
         return Send(self._peer, reply, page)
 
     def _serve(self, channel: Channel, head: int, payload: bytes, flags: int) -> bytes:
         """The payload that answers one message on a channel."""
-        protocol, message, code, reply = self.ladder.answer(channel.agent_id, head, payload)
+        protocol, message, code, reply = self.judge(channel.agent_id, head, payload)
         self._calls[(channel.label, protocol, message, code.name)] += 1
         if channel.completion is not None:
             self._done(channel, flags)
@@ -202,7 +209,7 @@ class FirmwareCore:
     def _tell_reset(self, agent_id: int, record: ResetRecord) -> None:
         numbers = (agent_id, len(record.before), len(record.after), len(record.leaks))
         text = "; ".join(entry.thing for entry in record.leaks)[:NOTE_CHARACTERS_MAX]
-        self.outbox.note(Note("reset", self.machine.request, numbers, text))
+        self.outbox.put(Note("reset", self.machine.request, numbers, text))
 
     def ledger(self, agent_id: int) -> list[Entry]:
         """All that an agent holds."""

@@ -166,6 +166,11 @@ class Ladder:
             return protocol, name, Status.SUCCESS, _SUCCESS + machine.encode(agent, status, row.version)
         return protocol, name, status, status.word
 
+    def names(self, agent: int, head: int) -> tuple[str, str]:
+        """How a message of the agent is counted: the protocol's key and its name."""
+        row = self._own.get(agent, self._default).get(head & COMMAND_MASK)
+        return ("other", "other") if row is None else row.command
+
     def _plainly(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
         """The first failing rung from the fourth on, or the handler's answer."""
         if head & TYPE_MASK:

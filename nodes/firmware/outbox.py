@@ -10,7 +10,7 @@ from typing import Final
 
 from bus import frames, shmem
 from bus.scmi.header import MessageType, message_type
-from nodes.contract import Effect, Log, Note, Send
+from nodes.contract import Effect, Log, Send
 from nodes.firmware.platform import Agent
 from nodes.limits import P2A_QUEUE
 from nodes.metrics import Meters
@@ -114,9 +114,15 @@ class Outbox:
         """A line for EL3's log."""
         self._out.append(Log("info", text))
 
-    def note(self, note: Note) -> None:
-        """A fact for the record."""
-        self._out.append(note)
+    def put(self, effect: Effect) -> None:
+        """Anything else that has to leave: a note for the record, an answer that was held back."""
+        self._out.append(effect)
+
+    def lose(self, intid: int) -> bool:
+        """Whether an interrupt was about to be raised that now is not."""
+        kept = [one for one in self._out if not _raises(one, intid)]
+        lost, self._out = len(kept) < len(self._out), kept
+        return lost
 
     def complete(self, intid: int) -> None:
         """Raise an agent's completion interrupt: its answer is in its page."""
@@ -153,7 +159,7 @@ class Outbox:
             self._sent[(way.label, kind_of(head), "withdrawn")] += 1
         way.queue.clear()
         way.busy = False
-        self._out = [one for one in self._out if not _announces(one, way)]
+        self._out = [one for one in self._out if not _raises(one, way.intid)]
         shmem.publish(way.page, shmem.IDLE)
 
     def boot(self) -> None:
@@ -171,10 +177,10 @@ class Outbox:
         return out
 
 
-def _announces(effect: Effect, way: WayBack) -> bool:
-    """Whether it is an interrupt of the agent's that has not left yet."""
+def _raises(effect: Effect, intid: int) -> bool:
+    """Whether it is an interrupt of that line that has not left yet."""
     return (
         isinstance(effect, Send)
         and isinstance(effect.frame, frames.Interrupt)
-        and effect.frame.intid == way.intid
+        and effect.frame.intid == intid
     )
