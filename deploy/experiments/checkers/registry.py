@@ -6,12 +6,18 @@ from typing import Final
 from deploy.experiments.checkers import Checker, Context, Violation
 from deploy.experiments.checkers.answers import Answers
 from deploy.experiments.checkers.base import Judge, World
+from deploy.experiments.checkers.bounds import Bounds
 from deploy.experiments.checkers.delivery import Delivery
+from deploy.experiments.checkers.once import AtMostOnce
+from deploy.experiments.checkers.order import Order
+from deploy.experiments.checkers.progress import Progress
 from deploy.experiments.checkers.tokens import Tokens
 from deploy.experiments.history.events import Event
 from deploy.experiments.result import CheckerResult
 
-CHECKERS: Final[dict[str, type[Judge]]] = {one.name: one for one in (Answers, Delivery, Tokens)}
+CHECKERS: Final[dict[str, type[Judge]]] = {
+    one.name: one for one in (Answers, Delivery, Tokens, AtMostOnce, Bounds, Progress, Order)
+}
 ALL: Final = "all"
 
 
