@@ -30,6 +30,7 @@ COMMANDS = {
     "kill": "deploy.cli.kill",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
+    "replay": "deploy.cli.replay",
     "profiles": "deploy.cli.profiles",
     "interop": "deploy.cli.interop",
 }

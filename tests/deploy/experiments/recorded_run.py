@@ -1,36 +1,79 @@
-"""A run on virtual time with every node's rows, made with a tap on each driver."""
+"""A run on virtual time with every node's rows, and what its cores were made of."""
 
 from functools import cache
+from pathlib import Path
+
+import msgspec
 
 from bus import frames
+from bus.faults import Rule
 from bus.links.simulated import Timeline
 from deploy.engines.record import Record
-from deploy.engines.simulated import SimulatedEngine, World
-from deploy.experiments.history.rows import NOTE, Row
+from deploy.engines.simulated import FIRMWARE, SimulatedEngine, Times, World
+from deploy.experiments import recorded as what
+from deploy.experiments.history.files import Writer
+from deploy.experiments.history.rows import NOTE, Row, incarnate
+from deploy.experiments.recorded import Recorded
 from deploy.toolstack import Toolstack, Work
 from deploy.topology import Topology, load_shipped
 from nodes.contract import Note
+from nodes.guest.core import GuestConfig
+
+WORK = Work(run=True, think_ns=50_000)
+TIMES = Times(guest_ns=8_000, xen_ns=12_000, el3_ns=20_000)
 
 
 class RecordingEngine(SimulatedEngine):
-    """``rows`` is everything that any node saw."""
+    """``rows`` is everything that any node saw, ``guests`` what they were started with."""
 
-    def __init__(self, topology: Topology, seed: int) -> None:
+    def __init__(self, topology: Topology, seed: int, *, carried: bool = True) -> None:
         self.rows: list[Row] = []
-        super().__init__(topology, seed, lambda *_: None, world=World(Timeline(seed), Record(self.rows)))
+        self.guests: dict[str, GuestConfig] = {}
+        self._started: dict[str, int] = {}
+        world = World(Timeline(seed), Record(self.rows))
+        super().__init__(topology, seed, lambda *_: None, TIMES, carried=carried, world=world)
 
-    def note(self, what: str, request: int, numbers: tuple[int, ...], text: str) -> None:
+    def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
+        life = self._started[info.name] = self._started.get(info.name, 0) + 1
+        what.remember(self.guests, incarnate(info.name, life), config)
+        super().start_guest(info, config)
+
+    def note(self, kind: str, request: int, numbers: tuple[int, ...], text: str) -> None:
         """A note of the run itself."""
-        self.rows.append(
-            (self.now_ns, "run", "", NOTE, frames.encode(Note(what, request, numbers, text)), b"")
-        )
+        note = frames.encode(Note(kind, request, numbers, text))
+        self.rows.append((self.now_ns, "run", "", NOTE, note, b""))
 
 
-def record(seed: int = 1, duration_ns: int = 20_000_000) -> RecordingEngine:
-    """The automotive platform at work, with a reboot and a destruction halfway."""
+class Run(msgspec.Struct, frozen=True):
+    rows: tuple[Row, ...]
+    made: Recorded
+
+    def save(self, folder: Path) -> Path:
+        """A folder as a run leaves it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        what.save(folder, self.made)
+        writer = Writer(folder, {"run": self.made.run_id})
+        writer.rows.extend(self.rows)
+        writer.close()
+        return folder
+
+
+def record(
+    seed: int = 1,
+    duration_ns: int = 20_000_000,
+    *,
+    carried: bool = True,
+    rules: tuple[Rule, ...] = (),
+    restart: bool = False,
+) -> Run:
+    """The automotive platform at work, with a reboot and a destruction halfway.
+
+    ``rules`` hold in the second half; ``restart``: there EL3 starts again, too.
+    """
     topology = load_shipped()
-    engine = RecordingEngine(topology, seed)
-    toolstack = Toolstack(engine, topology, Work(run=True, think_ns=50_000))
+    topology = msgspec.structs.replace(topology, tuning=msgspec.structs.replace(topology.tuning, record=True))
+    engine = RecordingEngine(topology, seed, carried=carried)
+    toolstack = Toolstack(engine, topology, WORK, carried)
     toolstack.start()
     for info in toolstack.list():
         if info.smc_id is not None:
@@ -39,11 +82,19 @@ def record(seed: int = 1, duration_ns: int = 20_000_000) -> RecordingEngine:
     engine.run(duration_ns)
     toolstack.reboot("ivi")
     toolstack.destroy("tcu")
+    engine.network.obey(rules)
+    if restart:
+        engine.remove("firmware")
+        engine.add("firmware", FIRMWARE, engine.build_firmware(), TIMES.el3_ns)
     engine.run(duration_ns)
-    return engine
+    kinds = [f"link.{rule.action}" for rule in rules]
+    made = what.describe(
+        topology, engine.guests, run_id=f"r{seed}", seed=seed, engine="sim", carried=carried, faults=kinds
+    )
+    return Run(tuple(engine.rows), made)
 
 
 @cache
-def recorded() -> tuple[Row, ...]:
-    """The rows of ``record()``, made once for all tests of a process."""
-    return tuple(record().rows)
+def recorded() -> Run:
+    """``record()``, made once for all tests of a process."""
+    return record()

@@ -184,7 +184,7 @@ def test_an_older_versions_layout_is_read() -> None:
 
 
 def test_a_real_run_is_told_in_words(tmp_path: Path) -> None:
-    rows = told(tmp_path, *Decoder().events(recorded()), rows_max=1 << 20)
+    rows = told(tmp_path, *Decoder().events(recorded().rows), rows_max=1 << 20)
     assert {row["what"] for row in rows} <= KINDS.keys() | NOTES.keys()
     completions = [row for row in rows if row["what"] == "completion"]
     assert all({"message", "incarnation", "domain"} <= row.keys() for row in completions)
