@@ -98,7 +98,8 @@ class SimulatedEngine:
 
     ``times``: how long things take. ``carried``: pages travel in frames, else all nodes share one memory.
     ``world``: that of another board, to be on its timeline. ``on_message`` is told of each message that
-    arrives: the receiver's identity and the envelope. ``on_guest_halt`` of a guest that ended by itself.
+    arrives: the receiver's identity and the envelope. ``on_guest_start``, ``on_guest_halt`` (it ended by
+    itself) and ``on_end`` (any node) tell of nodes that come and go.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class SimulatedEngine:
         *,
         carried: bool = True,
         world: World | None = None,
+        patience_ns: int = PATIENCE_NS,
     ) -> None:
         self.world = world or World(Timeline(seed), Record())
         self.times = times or Times()
@@ -119,10 +121,15 @@ class SimulatedEngine:
         self.network.on_lost = self._lost
         self.on_message: Callable[[bytes, bytes], None] | None = None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
+        self.on_guest_start: Callable[[frames.DomainInfo, GuestConfig, SimNode], None] = lambda *_: None
         self.on_guest_halt: Callable[[str], None] = lambda name: None
+        self.on_end: Callable[[SimNode], None] = lambda node: None
+        self.waiting = 0  # requests of the toolstack, one within the other
+        self._patience_ns = patience_ns
         self.log = log
         self.carried = carried
         self.memory: Memory | None = None if carried else PrivateMemory()
+        self._guests = {guest.name for guest in topology.guests}
         self._suffix = f".{self.world.board}" if self.world.board else ""
         self.row_names = {
             identity: identity.decode() + self._suffix for identity in (XEN, FIRMWARE, TOOLSTACK)
@@ -173,12 +180,15 @@ class SimulatedEngine:
         return self.memory or PrivateMemory()
 
     def add(self, name: str, identity: bytes, core: Core, work_ns: int) -> SimNode:
-        """A node that runs from now on; a guest is named with its incarnation in rows."""
+        """A node that runs from now on. In rows a domain is named with its incarnation, and what boards have
+        each, such as Dom0, with the board.
+        """
         link = self.network.open(identity, name)
         link.work_ns = work_ns
         if identity not in self.row_names:
             self._lives[name] = self._lives.get(name, 0) + 1
-            self.row_names[identity] = incarnate(name, self._lives[name])
+            row_name = name if name in self._guests else name + self._suffix
+            self.row_names[identity] = incarnate(row_name, self._lives[name])
             if len(self.row_names) > NAMES_MAX:
                 del self.row_names[next(islice(self.row_names, 3, None))]
         node = self.nodes[name] = SimNode(self, self.row_names[identity], link, core)
@@ -190,6 +200,7 @@ class SimulatedEngine:
         node = self.nodes.pop(name, None)
         if node is not None:
             node.link.close()
+            self.on_end(node)
         return node
 
     # ---- time ---------------------------------------------------------------------------------
@@ -260,13 +271,6 @@ class SimulatedEngine:
         elif frame.request in self._awaited:
             self._replies[frame.request] = frame
 
-    def tell(self, op: frames.Op) -> None:
-        """A domctl whose answer nobody waits for."""
-        self._request += 1
-        self._toolstack.send(
-            XEN, frames.encode(frames.Domctl(VERSION, self._request, self._request, op)), b""
-        )
-
     def _send(self, frame: frames.Frame) -> frames.Frame:
         self._awaited.add(frame.request)
         try:
@@ -282,11 +286,15 @@ class SimulatedEngine:
 
     def _wait(self, done: Callable[[], bool]) -> bool:
         """Let things happen until ``done``; False when patience is at its end first."""
-        until_ns = self.timeline.now_ns + PATIENCE_NS
-        while not done():
-            if not self._once(until_ns):
-                return False
-        return True
+        until_ns = self.timeline.now_ns + self._patience_ns
+        self.waiting += 1
+        try:
+            while not done():
+                if not self._once(until_ns):
+                    return False
+            return True
+        finally:
+            self.waiting -= 1
 
     def domctl(self, op: frames.Op) -> frames.DomctlReply:
         self._request += 1
@@ -304,8 +312,10 @@ class SimulatedEngine:
 
     def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
         core = assembly.guest(config, info.mapped, self._memory())
-        self.add(info.name, info.link, core, self.times.guest_ns)
-        if not self._wait(lambda: core.welcome):
+        node = self.add(info.name, info.link, core, self.times.guest_ns)
+        self.on_guest_start(info, config, node)
+        self._wait(lambda: core.welcome or not node.link.is_open)
+        if not core.welcome:
             raise ToolstackError(f"Xen did not welcome {info.name}")
 
     def stop_guest(self, name: str) -> None:
@@ -314,6 +324,34 @@ class SimulatedEngine:
     def drivers(self) -> dict[str, Driver]:
         """The nodes that run now, by name."""
         return {name: node.driver for name, node in self.nodes.items()}
+
+    # ---- EL3 and Xen start again --------------------------------------------------------------
+
+    def end_firmware(self) -> None:
+        """EL3 is gone, and Xen is told, as a supervisor does: not by a message that a rule could take."""
+        self.remove("firmware")
+        self._request += 1
+        lost = frames.Domctl(VERSION, self._request, self._request, frames.NodeLost("firmware"))
+        self.nodes["xen"].take((TOOLSTACK, frames.encode(lost), b""), self.now_ns)
+
+    def start_firmware(self) -> None:
+        """EL3 as at power-on: every grant, vote and page is forgotten."""
+        self.firmware = self.build_firmware()
+        with self.network.spared():
+            self.add("firmware", FIRMWARE, self.firmware, self.times.el3_ns)
+
+    def restart_xen(self, first_request: int) -> None:
+        """Xen and all domains end; a new Xen boots, which EL3, going on, greets."""
+        for name in [name for name in self.nodes if name != "firmware"]:
+            self.remove(name)
+        for request in self._awaited:
+            self._replies[request] = frames.Error(VERSION, request, request, "xen-lost", False, "Xen is gone")
+        self.xen = self.build_xen(first_request)
+        self.add("xen", XEN, self.xen, self.times.xen_ns)
+        firmware = self.nodes.get("firmware")
+        if firmware is not None:
+            with self.network.spared():
+                firmware.link.send(XEN, frames.encode(frames.Hello(VERSION, 0, 0, "firmware")), b"")
 
 
 def _identities(source: random.Random) -> Iterator[bytes]:

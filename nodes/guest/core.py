@@ -84,6 +84,12 @@ class GuestCore:
         for outcome in ("answered", "definite_error", "indefinite_error"):
             self._calls[(config.name, outcome)] = 0
 
+    @property
+    def outstanding(self) -> int:
+        """Calls that have begun and not ended."""
+        waiting = len(self._receiver.pending) if self._receiver is not None else 0
+        return int(self._flight is not None) + waiting
+
     def deadline_ns(self) -> int | None:
         """The end of the guest's patience with a call, or the time of its next one."""
         due_ns = None
