@@ -47,7 +47,7 @@ class Channel:
             return "no-scmi", "the guest has no SCMI channel"
         if len(wanted.payload) > shmem.PAYLOAD_BYTES_MAX:
             return "too-long", f"{len(wanted.payload)} payload bytes, a page takes {shmem.PAYLOAD_BYTES_MAX}"
-        if not shmem.status_of(self._page) & shmem.FREE:
+        if not self._page[shmem.STATUS_AT] & shmem.FREE:  # one byte of the word, cheaply
             return "channel-busy", "FREE is not set in the page"
         return None
 

@@ -81,6 +81,7 @@ class GuestCore:
         self._not_tried = self.meters.counter("trapline_guest_arrivals_dropped_total")
         self._received_lines = self.meters.counter("trapline_guest_received_total")
         self._latency = self.meters.histogram("trapline_scmi_call_duration_seconds")
+        self._answered = (config.name, "answered")
         for outcome in ("answered", "definite_error", "indefinite_error"):
             self._calls[(config.name, outcome)] = 0
 
@@ -119,7 +120,7 @@ class GuestCore:
 
     # ---- a call -------------------------------------------------------------------------------
 
-    def _ring(self, wanted: Ask, console_request: int, now_ns: int, intended_ns: int) -> Sequence[Effect]:
+    def _ring(self, wanted: Ask, console_request: int, now_ns: int, intended_ns: int) -> tuple[Effect, ...]:
         """Claim the channel and ring the doorbell, or end the call at once."""
         refusal = self._channel.refusal(wanted)
         if refusal is not None:
@@ -140,12 +141,12 @@ class GuestCore:
 
     def _fail(
         self, wanted: Ask, console_request: int, now_ns: int, intended_ns: int, refusal: tuple[str, str]
-    ) -> Sequence[Effect]:
+    ) -> tuple[Effect, ...]:
         code, detail = refusal
         flight = Flight(0, 0, wanted, console_request, now_ns, intended_ns)
         return self._end(flight, Outcome(code, True, 0, b"", detail, 0), now_ns, ())
 
-    def _completed(self, flight: Flight, now_ns: int) -> Sequence[Effect]:
+    def _completed(self, flight: Flight, now_ns: int) -> tuple[Effect, ...]:
         """The SMC returned or the completion interrupt came: once it is both, the call is over."""
         page = self._channel.result()
         if page is None:
@@ -153,7 +154,9 @@ class GuestCore:
         outcome = self._channel.judge(flight, 0, page, now_ns - flight.started_ns)
         return self._finish(flight, outcome, now_ns, self._channel.x or ())
 
-    def _finish(self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]) -> Sequence[Effect]:
+    def _finish(
+        self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]
+    ) -> tuple[Effect, ...]:
         """The channel is done with a call; one that has to wait for its delayed response is not over."""
         self._flight = None
         if flight.ask is not None and flight.ask.delayed and self._receiver is not None:
@@ -163,37 +166,37 @@ class GuestCore:
             outcome = ending
         return self._end(flight, outcome, now_ns, x)
 
-    def _end(self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]) -> Sequence[Effect]:
+    def _end(self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]) -> tuple[Effect, ...]:
         """Count the call, tell whoever asked, go on with what is next."""
         if outcome.code:
             ending = "definite_error" if outcome.definite else "indefinite_error"
+            self._calls[self.config.name, ending] += 1
             self.story.add(now_ns, outcome.code, flight.request, flight.head)
         else:
-            ending = "answered"
+            self._calls[self._answered] += 1
             if flight.ask is not None:
-                self._latency[(self.config.agent, flight.ask.key)].observe(now_ns - flight.intended_ns)
-        self._calls[(self.config.name, ending)] += 1
-        told: Sequence[Effect] = (answers.note(flight, outcome),) if self._record else ()
+                self._latency[self.config.agent, flight.ask.key].observe(now_ns - flight.intended_ns)
+        told: tuple[Effect, ...] = (answers.note(flight, outcome),) if self._record else ()
+        source = self._source
         if flight.console:
-            told = (*told, answers.answer(self._peer, flight.console, outcome, x))
-        elif self._source is not None:
-            self._source.ended(outcome, now_ns)
+            told += (answers.answer(self._peer, flight.console, outcome, x),)
+        elif source is not None:
+            source.ended(outcome, now_ns)
             if not flight.request:
                 self._hold_ns = now_ns + BACKOFF_NS
-            if self._source.dropped:
-                told = (*told, *self._count_dropped(self._source))
-        ringing = self._go_on(now_ns)
-        return (*told, *ringing) if told else ringing
+            if source.dropped:
+                told += self._count_dropped(source)
+        return told + self._go_on(now_ns)
 
-    def _count_dropped(self, source: Source) -> Sequence[Effect]:
+    def _count_dropped(self, source: Source) -> tuple[Effect, ...]:
         """Arrivals that never became calls."""
         dropped = list(source.dropped)
         source.dropped.clear()
         for _, why in dropped:
             self._not_tried[self.config.name, why] += 1
-        return answers.not_tried(dropped) if self._record else ()
+        return tuple(answers.not_tried(dropped)) if self._record else ()
 
-    def _go_on(self, now_ns: int) -> Sequence[Effect]:
+    def _go_on(self, now_ns: int) -> tuple[Effect, ...]:
         """Start the next call if there is one to start: the console first, then the work that is due."""
         if self._flight is not None:
             return ()
@@ -206,7 +209,7 @@ class GuestCore:
             return ()
         wanted = source.take(now_ns)
         ringing = self._ring(wanted, 0, now_ns, source.intended_ns)
-        return (*self._count_dropped(source), *ringing) if source.dropped else ringing
+        return self._count_dropped(source) + ringing if source.dropped else ringing
 
     # ---- everything else ----------------------------------------------------------------------
 
@@ -320,7 +323,7 @@ class GuestCore:
         self._console.append((frame.request, wanted))
         return self._go_on(now_ns)
 
-    def _serve(self, request: int, wanted: console.Request, now_ns: int) -> Sequence[Effect]:
+    def _serve(self, request: int, wanted: console.Request, now_ns: int) -> tuple[Effect, ...]:
         if isinstance(wanted, console.Call | console.Message):
             return self._ring(answers.asked(wanted), request, now_ns, now_ns)
         if isinstance(wanted, console.Work):
