@@ -46,6 +46,14 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     page: bytes = NO_PAGE
 
 
+class SendBytes(msgspec.Struct, frozen=True, gc=False):
+    """Send bytes that need not be a frame at all: what a hostile node puts on its link."""
+
+    peer: bytes
+    envelope: bytes
+    page: bytes = NO_PAGE
+
+
 class Log(msgspec.Struct, frozen=True, gc=False):
     """A line for the node's log; ``level`` is debug, info, warning or error."""
 
@@ -74,7 +82,7 @@ class Halt(msgspec.Struct, frozen=True, gc=False):
 
 
 Event = Boot | Received | Undelivered | Tick
-Effect = Send | Log | Note | Halt
+Effect = Send | SendBytes | Log | Note | Halt
 
 
 class Core(Protocol):

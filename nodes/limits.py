@@ -36,3 +36,5 @@ HISTORY_ROWS = 50_000_000  # of one recorded run, on disk; what comes after is c
 ARRIVALS_WAITING = 1024  # arrivals of one guest's open loop that wait, unless its plan says otherwise
 MENU_ASKS = 256  # messages that one part of a mix may mean: resources times values
 MENU_VALUES = 8  # rates or levels of one resource that a mix moves between
+STORM_TRAPS = 32  # traps that a hostile guest's vCPUs have under way at once
+FOREIGN_DOORBELLS = 256  # function ids that a hostile guest may be told to ring

@@ -104,6 +104,20 @@ HAZARD = Label(
 NODE = Label("node", 256)
 FAULT = Label("kind", 4, ("kill", "stop", "cont", OTHER))
 TARGET = Label("target", 4, ("firmware", "xen", "guest", OTHER))
+HOSTILITY = Label(
+    "kind",
+    7,
+    (
+        "spurious_doorbell",
+        "oversize",
+        "undersize",
+        "error_preset",
+        "foreign_flood",
+        "junk_frames",
+        "trap_storm",
+    ),
+)
+BLOW = Label("result", 5, ("sent", "answered", "definite_error", "indefinite_error", "held_back"))
 ARRIVAL = Label("reason", 2, ("backlog", "stopped"))
 OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
 
@@ -253,6 +267,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "Arrivals of a guest's open loop that never became calls: no room to wait, or the work was stopped.",
         "guest",
         (DOMAIN, ARRIVAL),
+    ),
+    Metric(
+        "trapline_guest_hostile_total",
+        "counter",
+        "What a hostile guest sent beside its calls, and how it ended; held_back: all vCPUs were in a trap.",
+        "guest",
+        (DOMAIN, HOSTILITY, BLOW),
     ),
     Metric(
         "trapline_guest_received_total",

@@ -10,7 +10,8 @@ from typing import Any
 from bus import frames
 from bus.links import Delivery, Link
 from deploy.experiments.history.rows import BOOTED, NOTE, RECEIVED, TICKED, UNDELIVERED
-from nodes.contract import Boot, Core, Effect, Event, Halt, Note, Received, Send, Tick, Undelivered
+from nodes.contract import Boot, Core, Effect, Event, Halt, Note, Received, Send, SendBytes, Tick, Undelivered
+from nodes.metrics import OTHER
 
 LogLine = Callable[[str, str], None]
 Tap = Callable[
@@ -94,10 +95,20 @@ class Driver:
             elif type(effect) is Note:
                 if self._tap is not None:
                     self._tap(now_ns, b"", NOTE, self._encode(effect), b"")
+            elif type(effect) is SendBytes:
+                self._send_bytes(effect)
             else:
                 self._other(effect)
         for event in lost:
             self.feed(event, now_ns)
+
+    def _send_bytes(self, effect: SendBytes) -> None:
+        """Bytes that need be no frame; nobody hears of those that cannot be handed over."""
+        if self.link.send(effect.peer, effect.envelope, effect.page):
+            self._messages[(OTHER, "out")] += 1
+            self._bytes[("out",)] += len(effect.envelope) + len(effect.page)
+        else:
+            self._drops[("undelivered",)] += 1
 
     def _other(self, effect: Any) -> None:
         self._log(effect.level, effect.text)

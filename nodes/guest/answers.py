@@ -1,13 +1,12 @@
 """What a console request becomes, and how it is answered: values only, the core does the rest."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from bus import frames
 from bus.scmi import header
-from nodes.contract import Note, Send
+from nodes.contract import Send
 from nodes.guest import console
-from nodes.guest.calls import Ask, Flight, Outcome
+from nodes.guest.calls import Ask, Outcome
 from nodes.guest.receiving import Receiver
 
 VERSION: Final = frames.PROTOCOL_VERSION
@@ -52,14 +51,3 @@ def taken(peer: bytes, request: int, receiver: Receiver | None) -> Send:
     messages, left = receiver.take()
     told = console.Answer("", True, left, b"", "", 0, messages=messages)
     return Send(peer, frames.ConsoleReply(VERSION, request, 0, console.encode(told)))
-
-
-def note(flight: Flight, outcome: Outcome) -> Note:
-    """The guest's own account of a call that is over."""
-    numbers = (flight.head, flight.intended_ns, flight.started_ns, int(outcome.definite), outcome.status)
-    return Note("call", flight.request, numbers, outcome.code)
-
-
-def not_tried(dropped: Sequence[tuple[int, str]]) -> list[Note]:
-    """Arrivals that never became calls."""
-    return [Note("arrival_dropped", 0, (intended_ns,), why) for intended_ns, why in dropped]

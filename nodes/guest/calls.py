@@ -5,6 +5,10 @@
 
 import msgspec
 
+from bus import frames
+
+HOSTILE = -1  # who asked for a call that was made in bad faith
+
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """A message to send: protocol, message, payload; ``key`` labels it in counts.
@@ -44,7 +48,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class Flight(msgspec.Struct, frozen=True, gc=False):
-    """The SMC in flight. ``ask`` is None for a raw trap; ``console`` is the request to answer, or 0.
+    """The SMC in flight. ``ask`` is None for a raw trap; ``console`` is the request to answer, 0 for
+    the guest's own work, or HOSTILE.
 
     ``intended_ns`` is when it was meant to begin, ``started_ns`` when it did.
     """
@@ -55,3 +60,17 @@ class Flight(msgspec.Struct, frozen=True, gc=False):
     console: int
     started_ns: int
     intended_ns: int
+
+
+def surely_not_done(frame: frames.Frame) -> bool:
+    """Whether this frame ends a call that nobody has seen the page of."""
+    return isinstance(frame, frames.Undef) or (isinstance(frame, frames.Error) and frame.definite)
+
+
+def refused(frame: frames.Frame, elapsed_ns: int) -> Outcome | None:
+    """How a call ended that this frame ends instead of a return; None for any other frame."""
+    if isinstance(frame, frames.Undef):
+        return Outcome("undef", True, 0, b"", "undefined instruction", elapsed_ns)
+    if isinstance(frame, frames.Error):
+        return Outcome(frame.code, frame.definite, 0, b"", frame.detail, elapsed_ns)
+    return None

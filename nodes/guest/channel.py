@@ -60,6 +60,16 @@ class Channel:
         trap = frames.Trap(VERSION, request, request, self.ec, 0, self._registers, self._address)
         return trap, content if self._carried else b""
 
+    def crafted(self, request: int, content: bytes) -> tuple[frames.Trap, bytes]:
+        """Ring with a page that no honest guest would leave."""
+        if self._page is not None:
+            self._page[: len(content)] = content
+        return self.doorbell(request), content if self._carried else b""
+
+    def doorbell(self, request: int) -> frames.Trap:
+        """The trap alone."""
+        return frames.Trap(VERSION, request, request, self.ec, 0, self._registers, self._address)
+
     def raw(
         self, request: int, ec: frames.TrapClass, immediate: int, x: frames.Registers
     ) -> tuple[frames.Trap, bytes]:
@@ -123,6 +133,12 @@ class Channel:
             self._signalled = False
             return None
         return page
+
+    def somebody_else_s(self, flight: Flight, came: bytes) -> bool:
+        """Whether a page that came with a completion interrupt answers another call than this one."""
+        whole = len(came) >= shmem.PAYLOAD_AT
+        own_header = flight.ask is not None and flight.ask.header is not None
+        return whole and not own_header and shmem.fields(came)[3] != flight.head
 
     def late(self, came: bytes = b"") -> None:
         """A call ended after the guest had lost patience: the channel is usable again.

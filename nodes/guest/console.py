@@ -8,7 +8,9 @@ from typing import Annotated
 import msgspec
 
 from bus.frames import U32, U64, Registers, TrapClass
+from nodes.guest.blows import Kind
 from nodes.guest.load import Plan
+from nodes.limits import FOREIGN_DOORBELLS, STORM_TRAPS
 
 Byte = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
 
@@ -55,13 +57,31 @@ class Work(msgspec.Struct, frozen=True, tag="work"):
     plan: Plan | None = None
 
 
+class Hostile(msgspec.Struct, frozen=True, tag="hostile"):
+    """Start being hostile in one way, or stop it: ``run``. The ordinary work goes on beside it.
+
+    ``rate``: how often a second, 0: as fast as it goes. ``likelihood``: that an occasion is used; with
+    ``seed`` it and what is sent are drawn. ``foreign``: function ids that are not this guest's, for
+    foreign_flood. ``vcpus``: traps under way at once, for trap_storm. What changes memory under EL3's eyes
+    (header_flip, rewrite_page) is only said to the engine.
+    """
+
+    kind: Kind
+    run: bool = True
+    rate: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    likelihood: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    seed: U64 = 0
+    foreign: Annotated[tuple[U32, ...], msgspec.Meta(max_length=FOREIGN_DOORBELLS)] = ()
+    vcpus: Annotated[int, msgspec.Meta(ge=1, le=STORM_TRAPS)] = 8
+
+
 class Poweroff(msgspec.Struct, frozen=True, tag="poweroff"):
     """Shut the guest down with PSCI SYSTEM_OFF, or SYSTEM_RESET."""
 
     reboot: bool = False
 
 
-Request = Call | Message | Take | RawTrap | Work | Poweroff
+Request = Call | Message | Take | RawTrap | Work | Hostile | Poweroff
 
 
 class Answer(msgspec.Struct, frozen=True):

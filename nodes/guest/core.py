@@ -14,37 +14,21 @@ from bus import frames, shmem, smccc
 from bus.scmi import header
 from nodes.contract import Boot, Effect, Event, Halt, Received, Send, Tick
 from nodes.guest import answers, console
-from nodes.guest.binding import Binding
-from nodes.guest.calls import Ask, Flight, Outcome
+from nodes.guest.accounts import Accounts
+from nodes.guest.calls import HOSTILE, Ask, Flight, Outcome, refused, surely_not_done
 from nodes.guest.channel import IDLE_REGISTERS, Channel
+from nodes.guest.config import GuestConfig
+from nodes.guest.hostile import Hostility, Scribble
 from nodes.guest.load import Plan, make
 from nodes.guest.receiving import Receiver
 from nodes.guest.sources import Source
-from nodes.limits import CALL_TIMEOUT_NS, CONSOLE_CALLS
+from nodes.limits import CONSOLE_CALLS
 from nodes.metrics import Meters
 from nodes.story import Story
 
+__all__ = ["GuestConfig", "GuestCore"]
 VERSION: Final = frames.PROTOCOL_VERSION
 BACKOFF_NS = 1_000_000  # between tries of work that could not even ring
-
-
-class GuestConfig(msgspec.Struct, frozen=True):
-    """Who the guest is and how it behaves. ``binding`` None: its tree has no SCMI node.
-
-    ``carried``: the page travels behind the trap. ``agent`` is the label of its metrics. ``work``: it carries
-    out ``plan``, or without one a Linux-like life with ``think_ns`` between calls. ``record``: it notes how
-    each call ended.
-    """
-
-    name: str
-    agent: str
-    binding: Binding | None
-    carried: bool = True
-    work: bool = False
-    think_ns: int = 0
-    timeout_ns: int = CALL_TIMEOUT_NS
-    plan: Plan | None = None
-    record: bool = False
 
 
 class GuestCore:
@@ -73,17 +57,17 @@ class GuestCore:
         self._token = 0
         self._console: deque[tuple[int, console.Request]] = deque()
         self._source: Source | None = None
+        self._hostility: Hostility | None = None
         self._hold_ns = 0
-        self._record = config.record
         self.welcome = False
-        self._calls = self.meters.counter("trapline_guest_calls_total")
+        self._accounts = Accounts((config.name, config.agent), config.record, self.meters, self.story)
         self._drops = self.meters.counter("trapline_bus_dropped_total")
-        self._not_tried = self.meters.counter("trapline_guest_arrivals_dropped_total")
         self._received_lines = self.meters.counter("trapline_guest_received_total")
-        self._latency = self.meters.histogram("trapline_scmi_call_duration_seconds")
-        self._answered = (config.name, "answered")
-        for outcome in ("answered", "definite_error", "indefinite_error"):
-            self._calls[(config.name, outcome)] = 0
+
+    @property
+    def scribble(self) -> Scribble | None:
+        """What the engine shall do to mapped pages while EL3 reads them, None for nothing."""
+        return self._hostility.scribble if self._hostility is not None else None
 
     @property
     def outstanding(self) -> int:
@@ -99,10 +83,12 @@ class GuestCore:
         elif self._source is not None and self._source.due_ns is not None and self.welcome:
             due_ns = max(self._source.due_ns, self._hold_ns)
         receiver = self._receiver
-        if receiver is None or not receiver.pending:
+        hostile = self._hostility
+        if hostile is None and (receiver is None or not receiver.pending):
             return due_ns
-        promised_ns = receiver.due_ns()
-        known = [one for one in (due_ns, promised_ns) if one is not None]
+        promised_ns = receiver.due_ns() if receiver is not None else None
+        strike_ns = hostile.due_ns(self._flight is not None) if hostile is not None else None
+        known = [one for one in (due_ns, promised_ns, strike_ns) if one is not None]
         return min(known, default=None)
 
     def step(self, event: Event, now_ns: int) -> Sequence[Effect]:
@@ -111,7 +97,7 @@ class GuestCore:
             flight = self._flight
             if flight is not None and event.frame.request == flight.request:
                 x = event.frame.x
-                if self._polling or x[0] or flight.ask is None:
+                if self._polling or x[0] or flight.ask is None or flight.console == HOSTILE:
                     outcome = self._channel.judge(flight, x[0], event.page, now_ns - flight.started_ns)
                     return self._finish(flight, outcome, now_ns, x)
                 self._channel.returned(x, event.page)
@@ -168,15 +154,13 @@ class GuestCore:
 
     def _end(self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]) -> tuple[Effect, ...]:
         """Count the call, tell whoever asked, go on with what is next."""
-        if outcome.code:
-            ending = "definite_error" if outcome.definite else "indefinite_error"
-            self._calls[self.config.name, ending] += 1
-            self.story.add(now_ns, outcome.code, flight.request, flight.head)
-        else:
-            self._calls[self._answered] += 1
-            if flight.ask is not None:
-                self._latency[self.config.agent, flight.ask.key].observe(now_ns - flight.intended_ns)
-        told: tuple[Effect, ...] = (answers.note(flight, outcome),) if self._record else ()
+        if flight.console == HOSTILE and self._hostility is not None:
+            if self._hostility.struck(outcome, x):
+                self._late.clear()
+            return self._go_on(now_ns)
+        if outcome.code == "channel-error" and self._hostility and self._hostility.muddled(flight):
+            outcome = msgspec.structs.replace(outcome, definite=False)
+        told = self._accounts.ended(flight, outcome, now_ns)
         source = self._source
         if flight.console:
             told += (answers.answer(self._peer, flight.console, outcome, x),)
@@ -185,16 +169,8 @@ class GuestCore:
             if not flight.request:
                 self._hold_ns = now_ns + BACKOFF_NS
             if source.dropped:
-                told += self._count_dropped(source)
+                told += self._accounts.not_tried(source)
         return told + self._go_on(now_ns)
-
-    def _count_dropped(self, source: Source) -> tuple[Effect, ...]:
-        """Arrivals that never became calls."""
-        dropped = list(source.dropped)
-        source.dropped.clear()
-        for _, why in dropped:
-            self._not_tried[self.config.name, why] += 1
-        return tuple(answers.not_tried(dropped)) if self._record else ()
 
     def _go_on(self, now_ns: int) -> tuple[Effect, ...]:
         """Start the next call if there is one to start: the console first, then the work that is due."""
@@ -203,13 +179,18 @@ class GuestCore:
         if self._console:
             return self._serve(*self._console.popleft(), now_ns)
         source = self._source
-        if source is None or source.due_ns is None or now_ns < source.due_ns:
-            return ()
-        if now_ns < self._hold_ns or not self.welcome:
+        if source is not None and (source.due_ns is None or now_ns < max(source.due_ns, self._hold_ns)):
+            source = None
+        if self._hostility is not None:
+            strike = self._hostility.strike(now_ns, give_way=source is not None)
+            if strike is not None:
+                self._flight, ringing = strike
+                return (ringing,)
+        if source is None or not self.welcome:
             return ()
         wanted = source.take(now_ns)
-        ringing = self._ring(wanted, 0, now_ns, source.intended_ns)
-        return self._count_dropped(source) + ringing if source.dropped else ringing
+        rung = self._ring(wanted, 0, now_ns, source.intended_ns)
+        return self._accounts.not_tried(source) + rung if source.dropped else rung
 
     # ---- everything else ----------------------------------------------------------------------
 
@@ -225,7 +206,7 @@ class GuestCore:
     def _received(self, event: Received, now_ns: int) -> Sequence[Effect]:
         frame = event.frame
         flight = self._flight
-        if isinstance(frame, frames.Welcome):
+        if isinstance(frame, frames.Welcome) and not self.welcome:
             self.welcome = True
             if self.config.work:
                 self._start_work(self.config.plan or Plan(think_ns=self.config.think_ns), now_ns)
@@ -235,18 +216,15 @@ class GuestCore:
         if isinstance(frame, frames.Interrupt):
             return self._interrupted(event, now_ns)
         if flight is not None and frame.request == flight.request:
-            if flight.ask is not None and _surely_not_done(frame):
+            if flight.ask is not None and surely_not_done(frame):
                 self._channel.free()
-            if isinstance(frame, frames.Undef):
-                outcome = Outcome("undef", True, 0, b"", "undefined instruction", now_ns - flight.started_ns)
-                return self._finish(flight, outcome, now_ns, ())
-            if isinstance(frame, frames.Error):
-                outcome = Outcome(
-                    frame.code, frame.definite, 0, b"", frame.detail, now_ns - flight.started_ns
-                )
+            outcome = refused(frame, now_ns - flight.started_ns)
+            if outcome is not None:
                 return self._finish(flight, outcome, now_ns, ())
         if isinstance(frame, frames.Error) and not self.welcome:
             return (Halt(1, f"Xen refuses this link: {frame.detail}"),)
+        if self._hostility is not None and self._hostility.back(event, now_ns):
+            return (*self._hostility.loose(now_ns), *self._go_on(now_ns))
         return self._stray(frame)
 
     def _interrupted(self, event: Received, now_ns: int) -> Sequence[Effect]:
@@ -259,7 +237,8 @@ class GuestCore:
             return (back, *self._end(ended.flight, ended.outcome, now_ns, ())) if ended else (back,)
         end = frames.EndOfInterrupt(VERSION, frame.request, frame.cause, frame.intid, 0)
         flight = self._flight
-        if frame.intid != self._channel.completion or flight is None or flight.ask is None:
+        stray = frame.intid != self._channel.completion or flight is None or flight.ask is None
+        if stray or flight is None or self._channel.somebody_else_s(flight, event.page):
             self._received_lines[self.config.name, "stray"] += 1
             if frame.intid == self._channel.completion and flight is None and not self._late:
                 self._channel.late(event.page)
@@ -271,7 +250,7 @@ class GuestCore:
         """An answer after the guest lost patience, or one that nobody asked for."""
         if frame.request in self._late:
             self._late.discard(frame.request)
-            if isinstance(frame, frames.Return) or _surely_not_done(frame):
+            if isinstance(frame, frames.Return) or surely_not_done(frame):
                 self._channel.late()
         self._drops[("late",)] += 1
         return ()
@@ -291,12 +270,16 @@ class GuestCore:
         if self._receiver is not None:
             for ended in self._receiver.expired(now_ns):
                 effects.extend(self._end(ended.flight, ended.outcome, now_ns, ()))
+        if self._hostility is not None:
+            effects.extend(self._hostility.loose(now_ns))
         return (*effects, *self._go_on(now_ns))
 
     def _xen_lost(self, now_ns: int) -> Sequence[Effect]:
         """The end of all that is outstanding: what has rung may have happened, what waits has not."""
         effects: list[Effect] = [*self._stop_work()]
         waiting, self._console = self._console, deque()
+        if self._hostility is not None:
+            self._hostility.abandon(now_ns)
         flight = self._flight
         if flight is not None:
             outcome = Outcome("xen-lost", False, 0, b"", "Xen is gone", now_ns - flight.started_ns)
@@ -316,6 +299,8 @@ class GuestCore:
             return (answers.refused(self._peer, frame.request, "bad-console", str(error)),)
         if isinstance(wanted, console.Take):
             return (answers.taken(self._peer, frame.request, self._receiver),)  # it needs no channel
+        if isinstance(wanted, console.Hostile):
+            return (self._switch(frame.request, wanted, now_ns), *self._go_on(now_ns))
         if len(self._console) >= CONSOLE_CALLS:
             self._drops[("overflow",)] += 1
             detail = f"{CONSOLE_CALLS} requests wait already"
@@ -331,6 +316,8 @@ class GuestCore:
         if isinstance(wanted, console.Poweroff):
             function = smccc.PSCI_SYSTEM_RESET if wanted.reboot else smccc.PSCI_SYSTEM_OFF
             stopped = self._stop_work()
+            if self._hostility is not None:
+                self._hostility.quiet()
             x = (function, *IDLE_REGISTERS)
             return (*stopped, self._trap(request, self._channel.ec, 0, x, now_ns))
         assert isinstance(wanted, console.RawTrap)
@@ -363,13 +350,24 @@ class GuestCore:
         if source is None:
             return ()
         source.stop()
-        return self._count_dropped(source)
+        return self._accounts.not_tried(source)
 
     def _start_work(self, plan: Plan, now_ns: int) -> None:
         """Raises ValueError for a plan with problems."""
         self._source = make(plan, self.config.binding, now_ns)
 
+    def _switch(self, request: int, wanted: console.Hostile, now_ns: int) -> Send:
+        """Start or stop one kind of hostility."""
+        if self.config.binding is None:
+            return answers.refused(self._peer, request, "no-scmi", "the guest has no SCMI channel")
+        if self._hostility is None:
+            self._hostility = Hostility(self.config, self._channel, self._peer, self._number, self.meters)
+        try:
+            self._hostility.switch(wanted, now_ns)
+        except ValueError as error:
+            return answers.refused(self._peer, request, "bad-plan", str(error))
+        return answers.answer(self._peer, request, answers.DONE)
 
-def _surely_not_done(frame: frames.Frame) -> bool:
-    """Whether this frame ends a call that nobody has seen the page of."""
-    return isinstance(frame, frames.Undef) or (isinstance(frame, frames.Error) and frame.definite)
+    def _number(self) -> int:
+        self._request += 1
+        return self._request
