@@ -31,6 +31,7 @@ COMMANDS = {
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
     "replay": "deploy.cli.replay",
+    "diff": "deploy.cli.diff",
     "profiles": "deploy.cli.profiles",
     "interop": "deploy.cli.interop",
 }

@@ -142,11 +142,22 @@ def read_rows(folder: Path) -> Iterator[Row]:
             yield from zip(*columns, strict=True)
 
 
-def read_history(folder: Path, columns: Sequence[tuple[str, Any]]) -> Iterator[tuple[Any, ...]]:
-    """Every row of a run's decoded history, in order. Raises UserError as ``opened``."""
+def read_history(
+    folder: Path, columns: Sequence[tuple[str, Any]], only: Sequence[str] = ()
+) -> Iterator[tuple[Any, ...]]:
+    """Every row of a run's decoded history, in order, perhaps of some columns only.
+
+    Raises UserError as ``opened``.
+    """
+    wanted = list(only) or [name for name, _ in columns]
+    kinds = dict(columns)
     with opened(folder / HISTORY, columns) as file:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            values = (
+                _texts(batch.column(name)) if kinds[name] == NAME else batch.column(name).to_pylist()
+                for name in wanted
+            )
+            yield from zip(*values, strict=True)
 
 
 def meta(folder: Path) -> dict[str, str]:

@@ -104,24 +104,12 @@ class Pending:
         return self._open.pop(key, otherwise)
 
 
-class Semantic:
-    """``see`` every event once, in order; ``close`` makes the file whole.
+class Narrator:
+    """``tell`` every event once, in order; it appends to ``rows``, which are the reader's to take."""
 
-    ``written`` and ``truncated`` count rows, as of ``history.files``.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        run_id: str,
-        topology: Topology,
-        tables: Tables = STANDARD,
-        rows_max: int = HISTORY_ROWS,
-    ) -> None:
-        meta = {"run": run_id, "platform": topology.name}
-        self._file = ColumnFile(folder / HISTORY, FILE_COLUMNS, meta, rows_max)
+    def __init__(self, run_id: str, tables: Tables = STANDARD) -> None:
+        self.rows: list[tuple[Any, ...]] = []
         self._run = run_id
-        self._rows: list[tuple[Any, ...]] = []
         self._reader = Reader(tables)
         self._agents: dict[str, int] = {}
         self._who: dict[str, tuple[str, int | None, int | None]] = {}
@@ -142,26 +130,8 @@ class Semantic:
             Noted: self._noted,
         }
 
-    @property
-    def written(self) -> int:
-        return self._file.written
-
-    @property
-    def truncated(self) -> int:
-        return self._file.truncated
-
-    def see(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
         self._see[type(event)](event)
-        if len(self._rows) >= FLUSH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._file.write(self._rows)
-        self._rows.clear()
-
-    def close(self) -> None:
-        self._flush()
-        self._file.close()
 
     # ---- rows ---------------------------------------------------------------------------------
 
@@ -185,7 +155,7 @@ class Semantic:
         detail: str = "",
     ) -> None:
         name, incarnation, own = self._who.get(who) or self._whose(who)
-        self._rows.append(
+        self.rows.append(
             (
                 self._run,
                 event.number,
@@ -342,6 +312,47 @@ class Semantic:
             value=", ".join(f"{name}={number}" for name, number in numbers.items()),
             detail=event.text,
         )
+
+
+class Semantic:
+    """``see`` every event once, in order; ``close`` makes the file whole.
+
+    ``written`` and ``truncated`` count rows, as of ``history.files``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run_id: str,
+        topology: Topology,
+        tables: Tables = STANDARD,
+        rows_max: int = HISTORY_ROWS,
+    ) -> None:
+        meta = {"run": run_id, "platform": topology.name}
+        self._file = ColumnFile(folder / HISTORY, FILE_COLUMNS, meta, rows_max)
+        self._narrator = Narrator(run_id, tables)
+        self._rows = self._narrator.rows
+
+    @property
+    def written(self) -> int:
+        return self._file.written
+
+    @property
+    def truncated(self) -> int:
+        return self._file.truncated
+
+    def see(self, event: Event) -> None:
+        self._narrator.tell(event)
+        if len(self._rows) >= FLUSH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._file.write(self._rows)
+        self._rows.clear()
+
+    def close(self) -> None:
+        self._flush()
+        self._file.close()
 
 
 def _time(at_ns: int) -> int:
