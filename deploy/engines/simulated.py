@@ -31,6 +31,7 @@ VERSION: Final = frames.PROTOCOL_VERSION
 FIRMWARE = b"firmware"
 TOOLSTACK = b"toolstack"
 PATIENCE_NS = 30_000_000_000
+SOON_NS: Final = 1_000_000_000  # ``step`` looks no further ahead
 NAMES_MAX: Final = 4096  # of nodes that run or have run, for what they sent before they ended
 NOBODY: Final = "nobody"  # how rows name a peer that was never there
 
@@ -209,6 +210,10 @@ class SimulatedEngine:
     def now_ns(self) -> int:
         return self.timeline.now_ns
 
+    def step(self) -> bool:
+        """Let the next thing happen, unless it is an action planned for later; False if there is none."""
+        return self._once(self.timeline.now_ns + SOON_NS)
+
     def _once(self, until_ns: int) -> bool:
         """Let the next thing happen if it is due by ``until_ns``."""
         found = self.timeline.take(until_ns)
@@ -270,6 +275,20 @@ class SimulatedEngine:
             self.on_lifecycle(frame)
         elif frame.request in self._awaited:
             self._replies[frame.request] = frame
+
+    def tell(self, op: frames.Op) -> None:
+        """A domctl whose answer nobody waits for."""
+        self._request += 1
+        self._toolstack.send(
+            XEN, frames.encode(frames.Domctl(VERSION, self._request, self._request, op)), b""
+        )
+
+    def tell_console(self, domid: int, body: bytes) -> None:
+        """A console request whose answer nobody waits for."""
+        self._request += 1
+        self._toolstack.send(
+            XEN, frames.encode(frames.Console(VERSION, self._request, self._request, domid, body)), b""
+        )
 
     def _send(self, frame: frames.Frame) -> frames.Frame:
         self._awaited.add(frame.request)

@@ -231,6 +231,7 @@ class Explore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...], _key('each started at every step of a call: "destroy", "reboot", "assign", "create"')
     ] = ()
     el3: Annotated[tuple[str, ...], _key('with each of these: "fast", "slow", "reset-fails"')] = ("fast",)
+    neighbour: Annotated[bool, _key("another guest has a call in flight too: many more orders")] = False
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

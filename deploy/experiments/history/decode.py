@@ -34,6 +34,7 @@ TRAPS_MAX: Final = 65_536  # remembered until their SMC or their end is seen; th
 FUNCTION: Final = 0xFFFF_FFFF
 XEN, FIRMWARE, TOOLSTACK = "xen", "firmware", "toolstack"
 MALFORMED, UNEXPECTED, REFUSED = "malformed", "unexpected", "refused"
+ENDINGS: Final = (frames.Return, frames.Undef, frames.Error)  # what ends a trap
 CALL: Final = "call"
 CALL_NUMBERS: Final = 5
 Page = tuple[int, int, int, bytes]  # channel status, length, header (-1 without a page), payload
@@ -137,13 +138,10 @@ class Decoder:
             rows.NOTE: self._noted,
         }
 
-    def events(self, recorded: Iterable[Row], first: int = 0) -> Iterator[Event]:
-        """At most one event per row, with the row's number; ``first`` is that of the first row.
-
-        A history may come in pieces, in order.
-        """
+    def events(self, recorded: Iterable[Row]) -> Iterator[Event]:
+        """At most one event per row, with the row's number, counted from 0."""
         received = self._received
-        for number, row in enumerate(recorded, first):
+        for number, row in enumerate(recorded):
             if row[3] == rows.RECEIVED:
                 try:
                     frame = _frame(row[4])
@@ -254,6 +252,8 @@ class Decoder:
             pass
         else:
             kind, request = type(frame).__name__.lower(), frame.request
+            if isinstance(frame, ENDINGS) and row[1] == XEN:
+                self._traps.ended(row[2], request)
         return Missed(number, row[0], row[1], row[2], rows.EVENTS[row[3]], kind, request)
 
     def _noted(self, number: int, row: Row) -> Event:
