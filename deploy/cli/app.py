@@ -34,6 +34,7 @@ COMMANDS = {
     "diff": "deploy.cli.diff",
     "profiles": "deploy.cli.profiles",
     "interop": "deploy.cli.interop",
+    "runs": "deploy.cli.runs",
 }
 
 

@@ -12,7 +12,7 @@ import msgspec
 import plotly.graph_objects as go
 
 from deploy.experiments.report.palette import look
-from deploy.experiments.report.text import NS_S, count, micros, moment
+from deploy.experiments.report.text import NS_S, SPACE, count, micros, moment
 from deploy.experiments.result import RunResult, Slice
 
 POINTS_MAX: Final = 240  # of one line; more slices are put together
@@ -94,9 +94,9 @@ class Measure(msgspec.Struct, frozen=True):
 MEASURES: Final = (
     Measure("p99", "Latency, p99", "µs", lambda one: _latency(one.p99_us, one), logarithmic=True),
     Measure("p50", "Latency, p50", "µs", lambda one: _latency(one.p50_us, one), logarithmic=True),
-    Measure("rate", "Answered calls per second", "/s", lambda one: _per_second(one.answered, one)),
-    Measure("denied", "Denied calls per second", "/s", lambda one: _per_second(one.denied, one)),
-    Measure("errors", "Calls per second that ended with an error", "/s", lambda o: _per_second(o.errors, o)),
+    Measure("rate", "Answered calls", "per second", lambda one: _per_second(one.answered, one)),
+    Measure("denied", "Denied calls", "per second", lambda one: _per_second(one.denied, one)),
+    Measure("errors", "Calls that ended with an error", "per second", lambda o: _per_second(o.errors, o)),
 )
 
 
@@ -114,13 +114,12 @@ def _lines(result: RunResult, measure: Measure) -> Plot | None:
         return None
     (low, *_), (high, whose, at) = min(values), max(values)
     figure.update_yaxes(**(_decades(low, high) if measure.logarithmic else {"rangemode": "tozero"}))
-    figure.update_yaxes(title={"text": measure.unit, "standoff": 4})
     amount = micros(high) if measure.logarithmic else count(high)
     says = (
         f"{measure.title} of {len(places)} agents over time. The highest is {amount} {measure.unit}, "
         f"of {whose} at {moment(at)}."
     )
-    return Plot(measure.name, measure.title, says, PLOT_PX, figure.to_plotly_json())
+    return Plot(measure.name, f"{measure.title} ({measure.unit})", says, PLOT_PX, figure.to_plotly_json())
 
 
 def _line(some: Sequence[Slice], place: int, measure: Measure) -> go.Scatter:
@@ -162,7 +161,7 @@ def _short(tick: float) -> str:
 def _timeline(result: RunResult) -> Plot:
     """A lane per kind; hatched: what only our bus can do."""
     kinds = list(dict.fromkeys(one.planned.kind for one in result.faults))
-    height = LANE_PX * len(kinds) + 64
+    height = LANE_PX * len(kinds) + 76
     figure = go.Figure(layout=_layout(result, height, bands=False))
     for origin, pattern in (("architecture", ""), ("bus", "/")):
         some = [one for one in result.faults if one.origin == origin]
@@ -227,7 +226,8 @@ def _layout(result: RunResult, height: int, bands: bool = True) -> dict[str, Any
         marks += _numbers(result)
     return {
         "height": height,
-        "margin": {"l": 58, "r": 12, "t": 26, "b": 34},
+        "margin": {"l": 52, "r": 14, "t": 38, "b": 34},
+        "separators": f".{SPACE}",
         "xaxis": {"range": [0, _seconds(end)], "ticksuffix": " s", "zeroline": False, "nticks": 9},
         "yaxis": {"zeroline": False, "nticks": 6, "separatethousands": True},
         "hovermode": "x unified" if bands else "closest",
@@ -250,12 +250,12 @@ def _phases(result: RunResult) -> tuple[list[dict[str, Any]], list[dict[str, Any
                 "x0": at,
                 "x1": at,
                 "y0": 0,
-                "y1": 1.06,
+                "y1": 1,
                 "name": "phase",
                 "line": {"width": 1},
             }
         )
-        names.append(_mark(at, 1.0, one.name.replace("_", " "), "left", "bottom"))
+        names.append(_mark("phase", at, one.name.replace("_", " ")))
     return lines, names
 
 
@@ -282,12 +282,21 @@ def _numbers(result: RunResult) -> list[dict[str, Any]]:
     if len(result.faults) > MARKED_MAX:
         return []
     planned = [one.planned for one in result.faults]
-    return [_mark(_seconds(one.begin_ns), 1.0, f"#{one.number}", "left", "top") for one in planned]
+    return [_mark("fault", _seconds(one.begin_ns), f"#{one.number}") for one in planned]
 
 
-def _mark(x: float, y: float, text: str, xanchor: str, yanchor: str) -> dict[str, Any]:
-    place = {"x": x, "xref": "x", "xanchor": xanchor, "y": y, "yref": "paper", "yanchor": yanchor}
-    return {**place, "text": _literal(text), "showarrow": False, "borderpad": 1}
+def _mark(name: str, x: float, text: str) -> dict[str, Any]:
+    """A word right of ``x`` at the plot's upper edge; the page's script keeps them apart."""
+    place = {"x": x, "xref": "x", "xanchor": "left", "y": 1, "yref": "paper"}
+    edge = "bottom" if name == "phase" else "top"
+    return {
+        **place,
+        "yanchor": edge,
+        "name": name,
+        "text": _literal(text),
+        "showarrow": False,
+        "borderpad": 1,
+    }
 
 
 def union(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -87,7 +87,10 @@ def warnings(result: RunResult) -> list[str]:
 
 
 def phases(result: RunResult) -> Table:
-    rows = [[one.name, moment(one.begin_ns), span(one.end_ns - one.begin_ns)] for one in result.phases]
+    rows = [
+        [one.name.replace("_", " "), moment(one.begin_ns), span(one.end_ns - one.begin_ns)]
+        for one in result.phases
+    ]
     return table("Phases of the run", ("phase", "begins", "takes"), rows, (1, 2))
 
 
@@ -96,7 +99,9 @@ def thresholds(result: RunResult) -> Table:
         [one.text, number(one.value), one.bound, Cell("held", "good") if one.held else Cell("missed", "bad")]
         for one in result.thresholds
     ]
-    return table("Thresholds", ("threshold", "value", "bound", "verdict"), rows, (1,))
+    return table(
+        "Each objective, its value and its bound", ("threshold", "value", "bound", "verdict"), rows, (1,)
+    )
 
 
 def percentiles(result: RunResult) -> list[tuple[str, Table]]:
@@ -129,7 +134,7 @@ def account(result: RunResult) -> Table:
     """Every call is in it once."""
     rows = [_account(one.domain, number_or(one.agent), [one]) for one in result.agents]
     if len(rows) > 1:
-        rows.append(_account("all together", "", result.agents))
+        rows.insert(0, _account("all together", "", result.agents))
     columns = ("domain", "agent", "issued", *ENDINGS, "sum", "refused traps")
     return table("Calls by how they ended", columns, rows, range(1, 9))
 
@@ -238,7 +243,11 @@ def what_if(result: RunResult) -> tuple[str, Table] | None:
 
 def checkers(result: RunResult) -> Table:
     rows = [[one.name, one.claim, _checked(one), _found(one)] for one in result.checkers]
-    return table("Checkers", ("checker", "what should hold", "checked", "violations"), rows)
+    return table(
+        "What should hold, and how much of it was checked",
+        ("checker", "what should hold", "checked", "violations"),
+        rows,
+    )
 
 
 def _checked(one: CheckerResult) -> str | Cell:

@@ -4,7 +4,8 @@
 const PRINT_PX = 680; // an A4 page within its margins
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const isDark = () => matchMedia("screen and (prefers-color-scheme: dark)").matches;
+const root = document.documentElement;
+const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches && !root.classList.contains("printing");
 
 const setUpCopying = () => {
   for (const button of document.querySelectorAll("[data-copy]")) {
@@ -55,7 +56,35 @@ const paintedShape = (shape) => {
   return { ...shape, line: { ...shape.line, color: css(shape.name === "instant" ? "--fault" : "--phase") } };
 };
 
-const paintedLayout = (layout, narrow) => {
+// Words that would cover one another stand in two or three rows; the last ends at the edge, if it has to.
+const spreadMarks = (marks, name, pixels, seconds, direction) => {
+  const free = [-Infinity, -Infinity, -Infinity];
+  return marks.filter((one) => one.name === name).map((one) => {
+    const wide = one.text.length * 6.5 + 6;
+    let begin = one.x / seconds * pixels;
+    const late = begin + wide > pixels + 10;
+    if (late) begin -= wide;
+    const row = Math.max(0, free.findIndex((end) => end <= begin));
+    free[row] = begin + wide;
+    return { ...one, xanchor: late ? "right" : "left", yshift: direction * 12 * row };
+  });
+};
+
+const paintedMarks = (layout, range, width) => {
+  const marks = layout.annotations || [];
+  const [pixels, seconds] = [width - layout.margin.l - layout.margin.r, range[1] - range[0]];
+  const shifted = marks.map((one) => ({ ...one, x: one.xref === "paper" ? one.x : one.x - range[0] }));
+  const spread = [
+    ...shifted.filter((one) => !one.name),
+    ...spreadMarks(shifted, "phase", pixels, seconds, 1),
+    ...spreadMarks(shifted, "fault", pixels, seconds, -1),
+  ];
+  const font = { size: 11, color: css("--muted") };
+  return spread.map((one) => ({ ...one, font, x: one.xref === "paper" ? one.x : one.x + range[0] }))
+    .filter((one) => one.xref === "paper" || (one.x >= range[0] && one.x <= range[1]));
+};
+
+const paintedLayout = (layout, range, width, narrow) => {
   const axis = { gridcolor: css("--grid"), linecolor: css("--line"), showline: true, fixedrange: narrow };
   return {
     ...layout,
@@ -65,10 +94,10 @@ const paintedLayout = (layout, narrow) => {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: css("--ink") },
     hoverlabel: { bgcolor: css("--raised"), bordercolor: css("--line"), font: { color: css("--ink") } },
-    xaxis: { ...layout.xaxis, ...axis, nticks: narrow ? 5 : layout.xaxis.nticks },
+    xaxis: { ...layout.xaxis, ...axis, range, nticks: narrow ? 5 : layout.xaxis.nticks },
     yaxis: { ...layout.yaxis, ...axis, fixedrange: true },
     shapes: (layout.shapes || []).map(paintedShape),
-    annotations: (layout.annotations || []).map((one) => ({ ...one, font: { size: 11, color: css("--muted") } })),
+    annotations: paintedMarks(layout, range, width),
   };
 };
 
@@ -84,11 +113,11 @@ class Plots {
     const dark = isDark();
     const narrow = innerWidth < 640;
     for (const [place, { data, layout }] of this.plots) {
-      const made = paintedLayout(layout, narrow);
-      if (this.range) made.xaxis.range = this.range;
+      const range = this.range || layout.xaxis.range;
+      const made = paintedLayout(layout, range, width || place.clientWidth, narrow);
       if (width) Object.assign(made, { width, autosize: false });
       const traces = data.map((trace) => paintedTrace(trace, this.looks, dark));
-      Plotly.react(place, traces, made, { responsive: true, displayModeBar: false });
+      Plotly.react(place, traces, made, { displayModeBar: false });
     }
   }
 
@@ -136,20 +165,22 @@ const drawPlots = async () => {
   }
   plots.paint();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plots.paint());
-  matchMedia("(max-width: 639px)").addEventListener("change", () => plots.paint());
+  addEventListener("resize", () => plots.paint());
   addEventListener("beforeprint", () => plots.paint(PRINT_PX));
   addEventListener("afterprint", () => plots.paint());
-  document.documentElement.dataset.drawn = "yes";
+  root.dataset.drawn = "yes";
 };
 
-const openForPrint = () => {
+const setUpPrinting = () => {
   addEventListener("beforeprint", () => {
+    root.classList.add("printing"); // paper is light
     for (const one of document.querySelectorAll("details:not([open])")) {
       one.open = true;
       one.dataset.opened = "";
     }
   });
   addEventListener("afterprint", () => {
+    root.classList.remove("printing");
     for (const one of document.querySelectorAll("details[data-opened]")) {
       one.open = false;
       delete one.dataset.opened;
@@ -158,5 +189,5 @@ const openForPrint = () => {
 };
 
 setUpCopying();
-openForPrint();
+setUpPrinting();
 drawPlots();
