@@ -5,5 +5,6 @@ into a drawing; ``templates`` has the page, its style and its script. What each 
 """
 
 from deploy.experiments.report.page import render, write
+from deploy.experiments.report.view import WORDS
 
-__all__ = ["render", "write"]
+__all__ = ["WORDS", "render", "write"]

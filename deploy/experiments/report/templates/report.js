@@ -94,7 +94,7 @@ const paintedLayout = (layout, range, width, narrow) => {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: css("--ink") },
     hoverlabel: { bgcolor: css("--raised"), bordercolor: css("--line"), font: { color: css("--ink") } },
-    xaxis: { ...layout.xaxis, ...axis, range, nticks: narrow ? 5 : layout.xaxis.nticks },
+    xaxis: { ...layout.xaxis, ...axis, range: [...range], nticks: narrow ? 5 : layout.xaxis.nticks },
     yaxis: { ...layout.yaxis, ...axis, fixedrange: true },
     shapes: (layout.shapes || []).map(paintedShape),
     annotations: paintedMarks(layout, range, width),
@@ -105,8 +105,9 @@ class Plots {
   constructor({ looks, plots }) {
     this.looks = looks;
     this.plots = Object.entries(plots).map(([name, figure]) => [document.getElementById(`plot-${name}`), figure]);
-    this.range = null;
-    this.zooming = false;
+    this.range = null; // as each figure says
+    this.whole = document.getElementById("whole");
+    this.whole.addEventListener("click", () => this.zoom(null));
   }
 
   paint(width) {
@@ -117,7 +118,7 @@ class Plots {
       const made = paintedLayout(layout, range, width || place.clientWidth, narrow);
       if (width) Object.assign(made, { width, autosize: false });
       const traces = data.map((trace) => paintedTrace(trace, this.looks, dark));
-      Plotly.react(place, traces, made, { displayModeBar: false });
+      Plotly.react(place, traces, made, { displayModeBar: false, doubleClick: false, doubleClickDelay: 500 });
     }
   }
 
@@ -132,20 +133,26 @@ class Plots {
   followZoom() {
     for (const [place] of this.plots) {
       place.on("plotly_relayout", (change) => {
-        const zoomed = change["xaxis.range[0]"] !== undefined;
-        if (this.zooming || (!zoomed && !change["xaxis.autorange"])) return;
-        this.zooming = true;
-        this.range = zoomed ? [change["xaxis.range[0]"], change["xaxis.range[1]"]] : null;
-        this.paint();
-        this.zooming = false;
+        const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+        if (range[0] !== undefined) this.zoom(range);
       });
+      place.on("plotly_doubleclick", () => this.zoom(null));
     }
+  }
+
+  zoom(range) {
+    this.range = range;
+    this.whole.hidden = range === null;
+    this.paint();
   }
 }
 
 const drawPlots = async () => {
   const data = document.getElementById("data");
-  if (!data) return;
+  if (!data) {
+    root.dataset.drawn = "nothing";
+    return;
+  }
   try {
     await unpackLibrary();
   } catch (error) {
@@ -154,8 +161,6 @@ const drawPlots = async () => {
     return;
   }
   const plots = new Plots(JSON.parse(data.textContent));
-  plots.paint();
-  plots.followZoom();
   for (const box of document.querySelectorAll(".legend input")) {
     plots.show(Number(box.value), box.checked); // a reload keeps what was ticked
     box.addEventListener("change", () => {
@@ -164,6 +169,7 @@ const drawPlots = async () => {
     });
   }
   plots.paint();
+  plots.followZoom();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plots.paint());
   addEventListener("resize", () => plots.paint());
   addEventListener("beforeprint", () => plots.paint(PRINT_PX));
