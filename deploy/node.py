@@ -164,7 +164,9 @@ class Obedience:
     def _stats(self) -> None:
         link = self._built.link
         applied = dict(link.applied) if isinstance(link, FaultyLink) else {}
-        self._supervisor.tell("stats", snapshot(self._built.core.meters), applied)
+        core = self._built.core
+        outstanding = getattr(core, "outstanding", 0)
+        self._supervisor.tell("stats", snapshot(core.meters), applied, outstanding)
 
     def _rules(self, encoded: bytes) -> None:
         """Rules for what this node sends, from now on."""

@@ -21,6 +21,7 @@ class Child:
     """``facts``: what it said when ready; ``stats``: its latest numbers; ``ending``: how it said it ended.
 
     ``node``: its name in a history. ``applied``: how often each rule of its link had an effect.
+    ``outstanding``: a guest's calls that have begun and not ended.
     """
 
     def __init__(self, context: Any, name: str, target: Callable[..., None], argument: Any) -> None:
@@ -29,6 +30,7 @@ class Child:
         self.stats: dict[str, Any] = {}
         self.stats_at = 0.0
         self.applied: dict[int, int] = {}
+        self.outstanding = 0
         self.asked = False
         self.stopping = False
         self.ending: tuple[int, str] | None = None
@@ -94,7 +96,7 @@ class Child:
             return False
         if kind == "stats":
             self.asked = False
-            self.stats, self.applied = rest
+            self.stats, self.applied, self.outstanding = rest
             self.stats_at = time.monotonic()
         elif kind == "exit":
             self.ending = (rest[0], rest[1])

@@ -29,8 +29,15 @@ class Histories:
         self.incarnations: dict[str, int] = {}
         self._lives: dict[str, int] = {}
         self._own: list[Recorder] = []
-        if rows != "none":
-            folder.mkdir(parents=True, exist_ok=True)
+
+    def open(self) -> None:
+        """Make the folder. Raises OSError."""
+        if self.rows != "none":
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def next_name(self, domain: str) -> str:
+        """What a domain's next process will be called."""
+        return incarnate(domain, self.incarnations.get(domain, 0) + 1)
 
     def node(self, name: str, token: bytes) -> tuple[str, Recording | None]:
         """A process of ``name`` is about to start: what its rows call it, and how it records."""

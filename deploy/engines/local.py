@@ -25,8 +25,10 @@ from deploy import __version__, node, specs
 from deploy.engines import forkserver, janitor
 from deploy.engines.agenda import Agenda
 from deploy.engines.child import Child, ChildFailed
+from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories
 from deploy.engines.hypercalls import Hypercalls, PlatformLostError
+from deploy.engines.watching import Watching
 from deploy.errors import UserError
 from deploy.exporter import announce, serve, snapshot
 from deploy.memory import MappedMemory
@@ -55,7 +57,8 @@ class LocalEngine:
     """``start`` boots it, ``pump`` keeps it going, ``stop`` leaves nothing behind.
 
     ``failure`` says why the platform is over, or is None. ``on_guest_exit(name, how)`` is told of a
-    guest's process that ended without being asked to. ``before_stop`` ends what was broken on purpose.
+    guest's process that ended without being asked to. ``before_stop`` ends what was broken on purpose, and
+    ``before_removal`` takes what is wanted from the run directory when all nodes have ended.
     ``agenda``: what ``pump`` does at its time, also while a request waits for its answer.
 
     With ``histories`` it is an experiment's: nodes record, and their links obey ``rules``; ``applied`` counts
@@ -74,16 +77,16 @@ class LocalEngine:
         self.meters = Meters(SUPERVISOR)
         self.failure: str | None = None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
+        self.on_guest_start: Callable[[frames.DomainInfo, GuestConfig], None] = lambda info, config: None
         self.on_guest_exit: Callable[[str, str], None] = lambda name, how: None
         self.before_stop: Callable[[], None] = lambda: None
+        self.before_removal: Callable[[], None] = lambda: None
         self.children: dict[str, Child] = {}
         self.ended: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ENDED_KEPT)
         self.agenda = Agenda()
-        self._tap = histories.own("toolstack") if histories is not None else None
-        self._extra: dict[Any, Callable[[], None]] = {}
+        self._tap: Tap | None = None
+        self._watching = Watching()
         self._exits: deque[tuple[str, str]] = deque()
-        self._poller = zmq.Poller()
-        self._fds: dict[int, tuple[Child, bool]] = {}
         self._next_heartbeat = 0.0
         self._xen: Hypercalls | None = None
         self._janitor: Child | None = None
@@ -110,6 +113,9 @@ class LocalEngine:
             raise
 
     def _start(self) -> None:
+        if self.histories is not None:
+            self.histories.open()
+            self._tap = self.histories.own("toolstack")
         self._context = forkserver.acquire(str(self.run.tmp))
         self._start_janitor()
         if not self.options.carried:
@@ -137,17 +143,17 @@ class LocalEngine:
         link = DealerLink(self.endpoint, self._toolstack_token, self._server_key)
         first = self._xen.request if self._xen is not None else 0
         self._xen = Hypercalls(link, self, self.meters, self._tap, first)
-        self._poller.register(link.socket, zmq.POLLIN)
+        self._watching.add(link.socket)
 
     def _disconnect(self, why: str) -> None:
         if self._xen is not None and self._xen.lost is None:
-            self._poller.unregister(self._xen.link.socket)
+            self._watching.drop(self._xen.link.socket)
             self._xen.close(why)
 
     def _start_janitor(self) -> None:
         self._janitor = Child(self._context, "janitor", janitor.main, str(self.run.path))
         self._janitor.wait_ready()
-        self._watch(self._janitor)
+        self._watching.add_child(self._janitor)
         for child in self.children.values():
             self._janitor.order("node", child.pid)
 
@@ -197,28 +203,16 @@ class LocalEngine:
         self.children[name] = child
         self._tell_janitor("node", child.pid)
         child.wait_ready()
-        self._watch(child)
+        self._watching.add_child(child)
         self.meters.counter("trapline_node_up")[(name,)] = 1
         return child
 
-    def _watch(self, child: Child) -> None:
-        for fd, is_pipe in ((child.pipe.fileno(), True), (child.process.sentinel, False)):
-            self._fds[fd] = (child, is_pipe)
-            self._poller.register(fd, zmq.POLLIN)
-
-    def _unwatch(self, child: Child) -> None:
-        for fd in [fd for fd, (one, _) in self._fds.items() if one is child]:
-            del self._fds[fd]
-            self._poller.unregister(fd)
-
     def register(self, source: Any, ready: Callable[[], None]) -> None:
         """Call ``ready`` from ``pump`` when ``source`` (a ZeroMQ socket or a file descriptor) is readable."""
-        self._extra[source] = ready
-        self._poller.register(source, zmq.POLLIN)
+        self._watching.add(source, ready)
 
     def unregister(self, source: Any) -> None:
-        self._extra.pop(source, None)
-        self._poller.unregister(source)
+        self._watching.drop(source)
 
     # ---- the loop -----------------------------------------------------------------------------
 
@@ -226,18 +220,18 @@ class LocalEngine:
         """Handle what is there, waiting at most ``timeout_s`` for something to be."""
         self._heartbeat()
         until = min(time.monotonic() + timeout_s, self._next_heartbeat, self.agenda.next_s())
-        ready = dict(self._poller.poll(max(0, int((until - time.monotonic()) * 1000))))
+        ready = self._watching.ready(until - time.monotonic())
         if self._xen is not None and self._xen.link.socket in ready:
             self._xen.hear(self.on_lifecycle)
         for source in ready:
-            found = self._fds.get(source) if isinstance(source, int) else None
+            found = self._watching.child(source)
             if found is not None:
                 self._hear_child(*found)
         self.agenda.work()
         if extra:
             while self._exits:
                 self.on_guest_exit(*self._exits.popleft())
-            for source, callback in list(self._extra.items()):
+            for source, callback in list(self._watching.sources.items()):
                 if source in ready:
                     callback()
 
@@ -260,7 +254,7 @@ class LocalEngine:
         child.process.join(0.2)
         if child.process.is_alive():
             return
-        self._unwatch(child)
+        self._watching.drop_child(child)
         child.drain()
         self._reap(child)
 
@@ -314,6 +308,7 @@ class LocalEngine:
     # ---- guests -------------------------------------------------------------------------------
 
     def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
+        self.on_guest_start(info, config)
         try:
             self._spawn(info.name, specs.GuestSpec(config, info.mapped), info.link)
         except ChildFailed as error:
@@ -337,7 +332,7 @@ class LocalEngine:
             child.end(hard)
         for child in ending:
             child.join()
-            self._unwatch(child)
+            self._watching.drop_child(child)
             self._forget(child)
         gone = {child.name for child in ending}
         self._exits = deque(one for one in self._exits if one[0] not in gone)
@@ -383,7 +378,7 @@ class LocalEngine:
             self._disconnect("the platform is stopped")
             self._xen = None
             if self._janitor is not None:
-                self._unwatch(self._janitor)
+                self._watching.drop_child(self._janitor)
                 self._tell_janitor("clean")
                 self._janitor.process.join(3)
                 self._janitor.kill()
@@ -392,6 +387,9 @@ class LocalEngine:
             if self._context is not None:
                 self._context = None
                 forkserver.release()
-            self.run.remove()
+            try:
+                self.before_removal()
+            finally:
+                self.run.remove()
         finally:
             signal.signal(signal.SIGINT, previous)

@@ -5,6 +5,7 @@ Whoever ends it (``end``, the engine's stop, the janitor when the supervisor die
 
 import signal
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from deploy.engines.child import Child
@@ -14,10 +15,14 @@ RUNS_S: Final = 0.001  # at least so long in each period, which grows if the nod
 
 
 class Slowing:
-    """Starts at once: the node runs one part of ``times`` of the time."""
+    """Starts at once: the node runs one part of ``times`` of the time.
 
-    def __init__(self, child: Child, times: int) -> None:
+    ``held`` says whether somebody else keeps it stopped: then it is not continued here.
+    """
+
+    def __init__(self, child: Child, times: int, held: Callable[[Child], bool]) -> None:
         self.child = child
+        self._held = held
         self._times = max(1, times)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"slow-{child.name}", daemon=True)
@@ -29,9 +34,12 @@ class Slowing:
         try:
             while not self._over.wait(runs_s) and self.child.signal(signal.SIGSTOP):
                 self._over.wait(stopped_s)
-                if not self.child.signal(signal.SIGCONT):
-                    return
+                self._go_on()
         finally:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._held(self.child):
             self.child.signal(signal.SIGCONT)
 
     def end(self) -> None:

@@ -1,0 +1,134 @@
+"""Processes of a local engine broken on purpose, and mended: paused, slowed, killed, started again.
+
+Several may break one node at once: it runs when nobody stops it any more. It does not know why or when.
+"""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from bus import frames
+from bus.faults import Rule
+from deploy.engines.child import Child
+from deploy.engines.local import FIRMWARE, XEN_NODE, LocalEngine
+from deploy.engines.slowing import Slowing
+from deploy.toolstack import ToolstackError
+
+TRIES: Final = 3  # processes for EL3 until Xen hears one: it may not have noticed yet that the last one ended
+HEARD_S: Final = 1.0
+FIRST_REQUESTS: Final = 1 << 40  # from one start of Xen to the next: none uses a number again
+WELCOME: Final = ("welcome", "in")
+
+
+class Breaker:
+    """``undo`` ends all of it; the engine does that too when it stops.
+
+    ``first_requests``: of each start of Xen.
+    """
+
+    def __init__(self, engine: LocalEngine) -> None:
+        self._engine = engine
+        self._stops: Counter[int] = Counter()  # how many hold a process, by its pid
+        self._paused: dict[int, list[Child]] = {}
+        self._slow: dict[int, list[Slowing]] = {}
+        self.first_requests = [0]
+        engine.before_stop = self.undo
+
+    def _children(self, names: tuple[str, ...]) -> list[Child]:
+        """Those that run."""
+        return [self._engine.children[name] for name in names if name in self._engine.children]
+
+    def wait(self, done: Callable[[], bool], patience_s: float) -> bool:
+        """Let the engine go on until ``done``, or for so long; gives whether it is."""
+        deadline = time.monotonic() + patience_s
+        while not (reached := done()) and time.monotonic() < deadline and not self._engine.failure:
+            self._engine.pump(min(0.01, patience_s), extra=False)
+        return reached
+
+    def obey(self, rules: tuple[Rule, ...]) -> None:
+        """From now on the links of all nodes, and of those to come, obey these rules."""
+        self._engine.rules = rules
+        encoded = msgspec.msgpack.encode(rules)
+        for child in self._engine.children.values():
+            child.order("rules", encoded)
+
+    # ---- stopped or slow ----------------------------------------------------------------------
+
+    def pause(self, number: int, names: tuple[str, ...]) -> None:
+        """SIGSTOP, until ``resume`` of the same number."""
+        children = self._paused[number] = self._children(names)
+        for child in children:
+            self._stops[child.pid] += 1
+            child.signal(signal.SIGSTOP)
+
+    def resume(self, number: int) -> None:
+        for child in self._paused.pop(number, ()):
+            self._stops[child.pid] -= 1
+            if not self._stops[child.pid]:
+                del self._stops[child.pid]
+                child.signal(signal.SIGCONT)
+
+    def slow(self, number: int, names: tuple[str, ...], times: int) -> None:
+        """One part in ``times`` of the CPU time, until ``usual`` of the same number."""
+        self._slow[number] = [Slowing(child, times, self._held) for child in self._children(names)]
+
+    def usual(self, number: int) -> None:
+        for slowing in self._slow.pop(number, ()):
+            slowing.end()
+
+    def _held(self, child: Child) -> bool:
+        return bool(self._stops[child.pid])
+
+    def undo(self) -> None:
+        """Nobody is stopped or slow any more."""
+        for number in list(self._slow):
+            self.usual(number)
+        for number in list(self._paused):
+            self.resume(number)
+
+    # ---- ended --------------------------------------------------------------------------------
+
+    def kill(self, names: tuple[str, ...]) -> None:
+        """kill -9 of guests; the engine finds out by itself, as it would of any other end."""
+        for child in self._children(names):
+            child.signal(signal.SIGKILL)
+
+    def restart_firmware(self) -> None:
+        """kill -9 of EL3, and a new one on the same link. Xen is told in between: nothing of the last one
+        will be answered, and it ends such calls with an explicit error.
+        """
+        engine = self._engine
+        engine.end(self._children((FIRMWARE,)), hard=True)
+        with suppress(ToolstackError):  # Xen does not answer: it is broken too, or the platform is over
+            engine.domctl(frames.NodeLost(FIRMWARE))
+        for _ in range(TRIES):
+            if engine.failure or self._heard(engine.start_firmware()):
+                return
+            engine.end(self._children((FIRMWARE,)), hard=True)
+        engine.failure = engine.failure or "EL3 was started again, and Xen does not hear it"
+
+    def _heard(self, child: Child) -> bool:
+        """Whether Xen has welcomed EL3. One that is stopped meanwhile gets the benefit of the doubt."""
+
+        def welcomed() -> bool:
+            child.ask_stats()
+            counters = child.stats.get("counters", {})
+            return bool(counters.get("trapline_bus_messages_total", {}).get(WELCOME))
+
+        return self.wait(welcomed, HEARD_S) or bool(self._paused or self._slow)
+
+    def restart_xen(self) -> None:
+        """kill -9 of Xen; every domain's process ends with it. EL3 goes on, and the new one hears of it.
+
+        Xen then has Dom0 and the boot domains, which nobody plays yet.
+        """
+        engine = self._engine
+        others = tuple(name for name in engine.children if name not in (FIRMWARE, XEN_NODE))
+        engine.end(self._children((XEN_NODE, *others)), hard=True)
+        self.first_requests.append(len(self.first_requests) * FIRST_REQUESTS)
+        engine.start_xen(self.first_requests[-1])
