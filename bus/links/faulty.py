@@ -31,9 +31,10 @@ def kind_of(envelope: bytes) -> str:
 
 
 class FaultyLink:
-    """``node`` is its sender's name, ``name_of`` a peer's. ``on_lost`` hears of every message that is gone.
+    """``node`` is its sender's name, ``name_of`` a peer's. ``on_lost`` hears of all that rules take.
 
-    ``applied`` counts by rule number what was done. ``obey`` may be called from another thread.
+    ``applied`` counts by rule number what was done, ``refused`` messages that were held back for a peer that
+    is gone when they are due. ``obey`` may be called from another thread.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class FaultyLink:
         self._last: dict[bytes, int] = {}  # when the last message in order to a peer is due, while held
         self._number = 0
         self.applied: dict[int, int] = {}
+        self.refused = 0
         self._step_aside()
 
     def obey(self, rules: Sequence[Rule]) -> None:
@@ -126,14 +128,13 @@ class FaultyLink:
         return True
 
     def flush(self) -> None:
-        """Send what is due; what its peer does not take any more is lost."""
+        """Send what is due; what its peer does not take any more is counted."""
         now_ns = self._clock()
         while self._held and self._held[0][0] <= now_ns:
             due_ns, _, peer, envelope, page = heapq.heappop(self._held)
             if self._last.get(peer, -1) <= due_ns:
                 self._last.pop(peer, None)
-            if not self._inner.send(peer, envelope, page):
-                self._on_lost(peer, envelope, page)
+            self.refused += not self._inner.send(peer, envelope, page)
 
     # ---- in -----------------------------------------------------------------------------------
 

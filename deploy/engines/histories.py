@@ -25,7 +25,8 @@ class Histories:
         self.folder = folder
         self.rows = rows
         self.origin_ns = time.monotonic_ns()
-        self.names: dict[bytes, str] = {digest(XEN): "xen"}
+        self.names: dict[bytes, str] = {}
+        self.know(XEN, "xen")
         self.incarnations: dict[str, int] = {}
         self._lives: dict[str, int] = {}
         self._own: list[Recorder] = []
@@ -34,6 +35,10 @@ class Histories:
         """Make the folder. Raises OSError."""
         if self.rows != "none":
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def know(self, identity: bytes, node: str) -> None:
+        """Who is behind a link identity."""
+        self.names[digest(identity)] = node
 
     def next_name(self, domain: str) -> str:
         """What a domain's next process will be called."""
@@ -46,7 +51,7 @@ class Histories:
             number = self.incarnations[name] = self.incarnations.get(name, 0) + 1
             node = incarnate(name, number)
         if token:
-            self.names[digest(token)] = node
+            self.know(token, node)
         return node, self._recording(node)
 
     def _recording(self, node: str) -> Recording | None:

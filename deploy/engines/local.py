@@ -115,6 +115,7 @@ class LocalEngine:
     def _start(self) -> None:
         if self.histories is not None:
             self.histories.open()
+            self.histories.know(self._toolstack_token, "toolstack")
             self._tap = self.histories.own("toolstack")
         self._context = forkserver.acquire(str(self.run.tmp))
         self._start_janitor()

@@ -146,13 +146,13 @@ def test_a_full_hold_refuses_as_a_full_socket_does() -> None:
     assert bench.send(b"again") == [True]
 
 
-def test_a_refused_message_is_undelivered_now_and_lost_later() -> None:
+def test_a_refused_message_is_undelivered_now_and_counted_later() -> None:
     bench = Bench(Rule(1, "delay", "xen", "ivi", delay_ns=100))
     bench.inner.takes = False
     assert bench.send(b"at once", to=TCU) == [False]
     assert bench.send(b"later") == [True]
     bench.link.receive()
-    assert bench.lost == [b"later"]
+    assert (bench.lost, bench.link.refused) == ([], 1)
 
 
 def test_a_rule_that_stays_goes_on_counting() -> None:

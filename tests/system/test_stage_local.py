@@ -1,0 +1,159 @@
+"""An experiment on real processes: faults happen, domains come back, the record is whole, nothing is left."""
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from deploy.experiments.history.decode import Decoder
+from deploy.experiments.history.rows import BOOTED, LOST, Row
+from deploy.experiments.plan import Planned
+from deploy.experiments.stage_local import LocalStage
+from deploy.toolstack import Work
+from deploy.topology import load_shipped
+from tests.system.cluster import Cluster
+from tests.system.processes import PATIENCE_S, VARIABLE
+
+MS_NS = 1_000_000
+
+
+class Stages:
+    """Starts stages in a cluster's run directory; ``rows`` are those of all that stopped."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cluster = Cluster(folder)
+        self.rows: list[Row] = []
+        self._stages: list[LocalStage] = []
+
+    def start(self, pages: str = "carried", record: str = "frames", think_ns: int = MS_NS) -> LocalStage:
+        work = Work(run=True, think_ns=think_ns, record=True)
+        stage = LocalStage(
+            load_shipped(), work=work, pages=pages, record=record, run=self.cluster.run, sink=self.rows
+        )
+        self._stages.append(stage)
+        stage.start()
+        return stage
+
+    def stop(self) -> None:
+        try:
+            for stage in self._stages:
+                stage.stop()
+        finally:
+            self.cluster.stop()
+
+
+@pytest.fixture
+def stages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stages]:
+    made = Stages(folder)
+    monkeypatch.setenv(VARIABLE, made.cluster.mark)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def until(stage: LocalStage, condition: Callable[[], bool], what: str) -> None:
+    deadline_ns = stage.now_ns() + int(PATIENCE_S * 1000) * MS_NS
+    while not condition():
+        assert stage.failure is None, stage.failure
+        assert stage.now_ns() < deadline_ns, f"not in time: {what}"
+        stage.advance(stage.now_ns() + 10 * MS_NS)
+
+
+def answered(stage: LocalStage, node: str) -> int:
+    stage.refresh()
+    return {f"{one.domain}#{one.incarnation}": one.answered for one in stage.numbers()}.get(node, 0)
+
+
+def works(stage: LocalStage, *nodes: str) -> None:
+    """Every node gets an answer, a new one."""
+    wanted = {node: answered(stage, node) + 1 for node in nodes}
+    until(stage, lambda: all(answered(stage, node) >= wanted[node] for node in nodes), f"answers for {nodes}")
+
+
+def fault(kind: str, *where: str, **more: object) -> Planned:
+    return Planned(1, kind, where, 0, 0, **more)  # type: ignore[arg-type]
+
+
+def test_killed_guests_el3_and_xen_come_back(stages: Stages) -> None:
+    stage = stages.start()
+    works(stage, "ivi#1", "tcu#1")
+    stage.begin(fault("process.kill", "ivi"))
+    works(stage, "ivi#2", "tcu#1")
+    stage.begin(fault("el3.restart"))
+    stage.toolstack.reboot("ivi")  # a call that nobody ends leaves its channel unusable
+    works(stage, "ivi#3")
+    stage.begin(fault("xen.restart"))
+    works(stage, "ivi#4", "tcu#2", "dom0#2", "cluster#2")
+    assert stage.first_requests[0] == 0 < stage.first_requests[1]
+    stage.mark("phase", 0, (1, 2), "heal")
+    stage.stop()
+    rows = stages.rows
+    assert all(before[0] <= after[0] for before, after in pairwise(rows))
+    begins = [node for _, node, _, event, _, _ in rows if event == BOOTED]
+    lives = [f"{name}#{life}" for name in ("dom0", "cluster", "ivi", "tcu") for life in (1, 2)]
+    twice = ["xen", "firmware"] * 2
+    assert sorted(begins) == sorted(["toolstack", "run", *twice, *lives, "ivi#3", "ivi#4"])
+    assert {peer for _, _, peer, _, _, _ in rows} <= {"", "xen", "toolstack", *begins}
+    assert not stage.truncated
+
+
+def test_paused_slow_and_stalled_nodes_go_on_afterwards(stages: Stages) -> None:
+    stage = stages.start()
+    for kind, where, others in (
+        ("process.pause", "ivi", "tcu#1"),
+        ("process.slow", "tcu", "ivi#1"),
+    ):
+        broken = fault(kind, where, step=20)
+        stage.begin(broken)
+        works(stage, others)
+        stage.end(broken)
+        works(stage, "ivi#1", "tcu#1")
+    stalled = fault("el3.stall")
+    stage.begin(stalled)
+    stage.at(stage.now_ns() + 50 * MS_NS, lambda: stage.end(stalled))
+    stage.toolstack.reboot("ivi")  # which waits for EL3
+    works(stage, "ivi#2", "tcu#1")
+
+
+def test_rules_reach_nodes_that_run_and_those_to_come(stages: Stages) -> None:
+    stage = stages.start()
+    works(stage, "ivi#1", "tcu#1")
+    cut = fault("link.partition", "ivi", to="xen")
+    stage.begin(cut)
+    before = answered(stage, "ivi#1")
+    until(stage, lambda: bool(stage.applied(cut)), "a message that is lost")
+    works(stage, "tcu#1")
+    assert answered(stage, "ivi#1") <= before + 1
+    stage.end(cut)
+    late = fault("link.delay", "tcu", to="xen", delay_ns=5 * MS_NS)
+    stage.begin(late)
+    stage.begin(fault("process.kill", "tcu"))
+    works(stage, "tcu#2")
+    stage.end(late)
+    stage.stop()
+    lost = [(node, peer) for _, node, peer, event, _, _ in stages.rows if event == LOST]
+    assert set(lost) <= {("ivi#1", "xen"), ("xen", "ivi#1")}
+    assert lost
+
+
+def test_mapped_pages_are_in_the_record(stages: Stages) -> None:
+    stage = stages.start(pages="mapped")
+    works(stage, "ivi#1", "tcu#1")
+    stage.stop()
+    kinds = {(type(event).__name__, event.head != -1) for event in Decoder().events(stages.rows)
+             if type(event).__name__ in ("Forwarded", "Returned")}  # fmt: skip
+    assert ("Forwarded", True) in kinds
+    assert ("Returned", True) in kinds
+
+
+def test_a_stopped_and_slow_platform_ends(stages: Stages) -> None:
+    stage = stages.start(record="none")
+    stage.begin(fault("process.pause", "ivi"))
+    stage.begin(Planned(2, "process.slow", ("tcu", "xen"), 0, 0, step=50))
+    stage.begin(Planned(3, "el3.stall", (), 0, 0))
+    stage.stop()
+    assert not os.path.lexists(stages.cluster.run)
+    assert not stages.rows
