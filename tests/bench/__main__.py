@@ -21,6 +21,7 @@ from rich.table import Table
 from tests.bench import firmware
 from tests.bench.fleet import Fleet
 from tests.bench.linting import lint_seconds
+from tests.bench.offering import offer
 from tests.bench.startup import idle_guest_mib, ready_seconds
 
 HERE = Path(__file__).parent
@@ -35,6 +36,9 @@ LIMITS = {
     "check, slowest board, CPU s": 0.5,
     "check, 75 boards, CPU s": 20.0,
 }
+OFFERED = 17_000
+LOAD = f"one process of guests, answered calls/s of {OFFERED:,} offered"
+LEAST = {LOAD: 16_000}
 AIMS = {"1 guest": 0.50, "64 guests": 0.40}
 
 
@@ -133,8 +137,13 @@ def show(figures: list[dict[str, Any]], last: dict[str, float], facts: dict[str,
     console.print(table)
     console.print("\nlast round, calls/s: " + ", ".join(f"{key}: {value:.0f}" for key, value in last.items()))
     for key, value in facts.items():
-        verdict = "met" if value <= LIMITS[key] else "MISSED"
-        console.print(f"{key}: {value:.2f}, at most {LIMITS[key]:g}: {verdict}")
+        verdict = "met" if _met(key, value) else "MISSED"
+        bound = f"at least {LEAST[key]:g}" if key in LEAST else f"at most {LIMITS[key]:g}"
+        console.print(f"{key}: {value:.2f}, {bound}: {verdict}")
+
+
+def _met(key: str, value: float) -> bool:
+    return value >= LEAST[key] if key in LEAST else value <= LIMITS[key]
 
 
 def main() -> None:
@@ -146,6 +155,9 @@ def main() -> None:
     BUILD.mkdir(exist_ok=True)
     facts = {"four domains ready, s": ready_seconds(), "idle guest, MiB PSS": idle_guest_mib()}
     facts[RESET] = firmware.reset_ms()
+    load = offer(OFFERED, guests=16, seconds=asked.seconds * 3)
+    facts[LOAD] = load.achieved
+    sys.stderr.write(f"latency from the intended start: p50 {load.p50_us:.0f}, p99 {load.p99_us:.0f} us\n")
     boards = lint_seconds()
     facts |= boards
     if not boards:
@@ -158,7 +170,7 @@ def main() -> None:
     show(figures, last, facts)
     (BUILD / "bench.json").write_text(json.dumps(figures, indent=2) + "\n")
     missed = any(not one["void"] and not one["met"] for one in figures)
-    sys.exit(missed or any(value > LIMITS[key] for key, value in facts.items()))
+    sys.exit(missed or not all(_met(key, value) for key, value in facts.items()))
 
 
 if __name__ == "__main__":
