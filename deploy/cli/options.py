@@ -5,16 +5,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from deploy.errors import UserError
 from deploy.rundir import RunDirectory, default_path
 from deploy.topology import NEWEST, Topology, XenOptions, load, load_shipped, shipped
 from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
 from nodes.firmware.profile import PROFILES as FIRMWARES
+from nodes.xen.metering import Limit, MeterConfig
 from nodes.xen.profile import DEFAULT, PROFILES
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
+METER_MODES = {
+    "enforce": MeterConfig("enforce"),
+    "observe": MeterConfig("observe"),
+    "wait": MeterConfig("enforce", answer="wait"),
+}
+RATE_MAX = 1_000_000_000
+BURST_MAX = 1_000_000
 
 
 def which_platform(command: F) -> F:
@@ -67,6 +76,49 @@ def xen_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def meter_options(command: F) -> F:
+    """--meter, --meter-mode."""
+    for option in (
+        click.option(
+            "--meter-mode",
+            type=click.Choice(tuple(METER_MODES)),
+            default="enforce",
+            show_default=True,
+            help="What becomes of calls beyond --meter: counted only, refused, or held back.",
+        ),
+        click.option(
+            "--meter",
+            multiple=True,
+            metavar="DOMAIN=RATE[/BURST]",
+            help="Let Xen forward so many calls per second of a domain, in bursts of 16. DOMAIN may be "
+            "'guests' for all but dom0. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def metering(rows: tuple[str, ...], mode: str) -> MeterConfig:
+    """What --meter and --meter-mode mean; UserError for what is no limit."""
+    limits = dict(_limit(row) for row in rows)
+    return msgspec.structs.replace(METER_MODES[mode], limits=limits) if limits else MeterConfig()
+
+
+def _limit(row: str) -> tuple[str, Limit]:
+    domain, _, amount = row.rpartition("=")
+    rate, slash, burst = amount.partition("/")
+    try:
+        limit = Limit(float(rate), int(burst) if slash else Limit().burst)
+    except ValueError:
+        limit = Limit()
+    if not domain or not 0 < limit.rate <= RATE_MAX or not 1 <= limit.burst <= BURST_MAX:
+        raise UserError(
+            f"--meter {row}: give DOMAIN=RATE[/BURST], such as ivi=2000/16: calls per second, at most "
+            f"{RATE_MAX}, and at once, at most {BURST_MAX}"
+        )
+    return domain, limit
 
 
 def platform_files(command: F) -> F:

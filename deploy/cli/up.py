@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.markup import escape
 
 from deploy import control, timing
@@ -17,6 +18,8 @@ from deploy.cli.live import event_line
 from deploy.cli.options import (
     firmware_option,
     json_option,
+    meter_options,
+    metering,
     platform_files,
     run_directory,
     topology_of,
@@ -32,6 +35,7 @@ from deploy.rundir import RunDirectory
 from deploy.summary import agent_rows
 from deploy.toolstack import ToolstackError, Work
 from deploy.topology import XenOptions, with_firmware
+from nodes.xen.config import Tuning
 from nodes.xen.profile import PROFILES
 
 START_S = 60.0
@@ -41,6 +45,7 @@ START_S = 60.0
 @platform_files
 @xen_options
 @firmware_option
+@meter_options
 @which_platform
 @click.option("--tcp", is_flag=True, help="Link the nodes over tcp with CURVE instead of ipc.")
 @click.option("--tcp-port", type=click.IntRange(1, 65535), help="The tcp port Xen listens on. Implies --tcp.")
@@ -74,6 +79,8 @@ def up(
     strict: bool,
     xen_cmdline: str,
     firmware: str | None,
+    meter: tuple[str, ...],
+    meter_mode: str,
     name: str,
     run_dir: Path | None,
     tcp: bool,
@@ -98,6 +105,7 @@ def up(
     model = timing.latency(firmware_latency)
     xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
     topology = with_firmware(topology_of(host_dt, platform_file, xl, dom0less, xen), firmware)
+    topology = msgspec.structs.replace(topology, tuning=Tuning(metering=metering(meter, meter_mode)))
     cost = timing.account(topology, model) if with_timing else None
     if detach:
         _detach(run)

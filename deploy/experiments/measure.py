@@ -89,7 +89,12 @@ MEASURES: Final = (
         "arrivals of an open loop that found the backlog full",
         lambda count, _ns: count.dropped_arrivals,
     ),
-    Measure("meter_refusals", "calls", "passed a limit of Xen's metering", lambda count, _ns: count.metered),
+    Measure(
+        "meter_refusals",
+        "calls",
+        "passed a limit of Xen's metering",
+        lambda count, _ns: count.metered.total(),
+    ),
     Measure(
         "lost",
         "calls",

@@ -61,6 +61,10 @@ class Stage(Protocol):
         """Stop breaking it; nothing for what is instant."""
         ...
 
+    def applied(self, fault: Planned) -> int | None:
+        """How often it had an effect; None if nobody counts."""
+        ...
+
     def mark(self, what: str, request: int, numbers: tuple[int, ...], text: str) -> None:
         """A row of the history about the run itself: a phase, a fault."""
         ...
@@ -75,6 +79,10 @@ class Stage(Protocol):
 
     def stats(self) -> dict[str, dict[str, Any]]:
         """Every node's counters, those of ended nodes included, by node and incarnation."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Of all that happened so far; "" where equal seeds do not give equal runs."""
         ...
 
     def stop(self) -> None:

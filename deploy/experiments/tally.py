@@ -33,7 +33,8 @@ class Count:
 
     def __init__(self) -> None:
         self.answered = self.definite = self.indefinite = self.killed = 0
-        self.dropped_arrivals = self.refused_traps = self.metered = self.resets = self.leaks = 0
+        self.dropped_arrivals = self.refused_traps = self.resets = self.leaks = 0
+        self.metered: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
         self.latency = Histogram()
@@ -222,7 +223,7 @@ class Tally:
         elif event.what in ("reset", "metered"):
             domain = self._domains_of.get(event.numbers[0])
             if domain is not None and event.what == "metered":
-                self._at(domain, event.at_ns).metered += 1
+                _tell(self._at(domain, event.at_ns).metered, event.text)
             elif domain is not None:
                 count = self._at(domain, event.at_ns)
                 count.resets += 1

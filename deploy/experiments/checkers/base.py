@@ -6,6 +6,7 @@ from typing import Any, Final
 from deploy.experiments.checkers import Context, Violation
 from deploy.experiments.checkers.calls import Calls
 from deploy.experiments.checkers.excuses import Windows
+from deploy.experiments.checkers.grants import Grants
 from deploy.experiments.checkers.roster import Roster
 from deploy.experiments.history.events import (
     Began,
@@ -34,16 +35,24 @@ class World:
         self.windows = Windows()
         self.now_ns = 0
         self._event: Event | None = None
+        self._grants: Grants | None = None
         self._on: dict[type, Callable[[Any], object]] = {
             Trapped: self.calls.trapped,
-            Forwarded: self.calls.forwarded,
-            Executed: self.calls.executed,
+            Forwarded: self._forwarded,
+            Executed: self._executed,
             Returned: self.calls.returned,
             Missed: self.calls.missing,
             Began: self._began,
             Noted: self._noted,
             Lived: self.roster.lived,
         }
+
+    @property
+    def grants(self) -> Grants:
+        """The model of permissions, kept from when it is first asked for."""
+        if self._grants is None:
+            self._grants = Grants(self)
+        return self._grants
 
     def see(self, event: Event) -> None:
         """Take the next event, once, whoever brings it first."""
@@ -55,11 +64,23 @@ class World:
         if take is not None:
             take(event)
 
+    def _forwarded(self, event: Forwarded) -> None:
+        self.calls.forwarded(event)
+        if self._grants is not None:
+            self._grants.forwarded(event)
+
+    def _executed(self, event: Executed) -> None:
+        self.calls.executed(event)
+        if self._grants is not None:
+            self._grants.executed(event)
+
     def _began(self, event: Began) -> None:
         if self.roster.began(event):
             self.calls.began(event.node)
         if event.node == "xen":
             self.calls.restarted()
+        elif event.node == "firmware" and self._grants is not None:
+            self._grants.restarted()
 
     def _noted(self, event: Noted) -> None:
         self.roster.noted(event)

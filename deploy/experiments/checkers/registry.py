@@ -8,6 +8,7 @@ from deploy.experiments.checkers.answers import Answers
 from deploy.experiments.checkers.base import Judge, World
 from deploy.experiments.checkers.bounds import Bounds
 from deploy.experiments.checkers.delivery import Delivery
+from deploy.experiments.checkers.isolation import Isolation
 from deploy.experiments.checkers.once import AtMostOnce
 from deploy.experiments.checkers.order import Order
 from deploy.experiments.checkers.progress import Progress
@@ -15,9 +16,17 @@ from deploy.experiments.checkers.tokens import Tokens
 from deploy.experiments.history.events import Event
 from deploy.experiments.result import CheckerResult
 
-CHECKERS: Final[dict[str, type[Judge]]] = {
-    one.name: one for one in (Answers, Delivery, Tokens, AtMostOnce, Bounds, Progress, Order)
-}
+EVERY: Final[tuple[type[Judge], ...]] = (
+    Answers,
+    Delivery,
+    Isolation,
+    AtMostOnce,
+    Tokens,
+    Bounds,
+    Progress,
+    Order,
+)
+CHECKERS: Final = {one.name: one for one in EVERY}
 ALL: Final = "all"
 
 

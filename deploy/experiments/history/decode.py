@@ -138,10 +138,13 @@ class Decoder:
             rows.NOTE: self._noted,
         }
 
-    def events(self, recorded: Iterable[Row]) -> Iterator[Event]:
-        """At most one event per row, with the row's number, counted from 0."""
+    def events(self, recorded: Iterable[Row], first: int = 0) -> Iterator[Event]:
+        """At most one event per row, with the row's number; ``first`` is that of the first row.
+
+        A history may come in pieces, in order.
+        """
         received = self._received
-        for number, row in enumerate(recorded):
+        for number, row in enumerate(recorded, first):
             if row[3] == rows.RECEIVED:
                 try:
                     frame = _frame(row[4])

@@ -102,7 +102,7 @@ def test_notes_tell_agents_resets_and_arrivals() -> None:
     one.see(events.Noted(0, 150, "xen", "metered", 0, (4, 1), "rate"))
     count = one.count("faults", "a")
     assert one.agents["a"] == 4
-    assert (count.resets, count.leaks, count.dropped_arrivals, count.metered) == (1, 2, 1, 1)
+    assert (count.resets, count.leaks, count.dropped_arrivals, count.metered) == (1, 2, 1, {"rate": 1})
 
 
 def test_the_slices_are_bounded_whatever_the_run_does() -> None:

@@ -57,6 +57,6 @@ def test_a_violation_shows_its_events_in_order() -> None:
 
 
 def test_a_real_run_is_silent_and_was_looked_at() -> None:
-    for result in judge(Decoder().events(recorded()), make(["all"], CONTEXT)):
+    for result in judge(Decoder().events(recorded().rows), make(["all"], CONTEXT)):
         assert result.violations == (), result.name
         assert result.facts["judged"] or result.name == "progress", result.name

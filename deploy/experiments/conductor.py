@@ -1,0 +1,162 @@
+"""One run and its verdict: what a scenario and a seed mean, led by ``leading``, judged by ``jury``.
+
+Further runs that thresholds and [what_if] ask for are made here too. It knows no engine and no screen.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from deploy.experiments import folders, problems, verdict, whatif
+from deploy.experiments.boards import boards_of, domains_of, tuned
+from deploy.experiments.checkers import Context
+from deploy.experiments.history.rows import Row
+from deploy.experiments.jury import Jury
+from deploy.experiments.leading import Lead, Progress, Watch
+from deploy.experiments.loads import plans_of
+from deploy.experiments.plan import MS_NS, Phase, Plan, draw
+from deploy.experiments.result import CheckerResult, RunResult
+from deploy.experiments.scenario import Scenario
+from deploy.experiments.stages import Setup, boot_ns, build
+from deploy.experiments.tally import Tally
+from deploy.toolstack import Work
+from deploy.topology import Topology
+from nodes.guest import load
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a scenario came from: its file and text, for messages and for the report."""
+
+    path: Path = Path("scenario")
+    text: str = ""
+
+
+NOWHERE = Source()
+
+
+def run(
+    scenario: Scenario,
+    seed: int,
+    engine: str = "",
+    *,
+    folder: Path | None = None,
+    source: Source = NOWHERE,
+    run_id: str = "",
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+    keep: Collection[int] | None = None,
+    compare: bool = True,
+) -> RunResult:
+    """One run with its verdict.
+
+    ``engine``: "sim" or "local", "" as the scenario says. ``folder``: where the history goes; without one
+    nothing is kept. ``keep``: the numbers of the planned faults to leave in, None for all. ``compare``:
+    make the further runs that thresholds (times_solo) and [what_if] ask for.
+
+    Raises UserError for what the scenario's files or its platform do not allow.
+    """
+    engine = engine or scenario.engine
+    boards = boards_of(scenario, source.path.parent)
+    names = domains_of(boards)
+    problems.check_domains(scenario, names, source.path, source.text)
+    plan = draw(scenario, names, seed)
+    if keep is not None:
+        plan = plan.only(keep)
+    began, wall = time.time(), time.perf_counter()
+    run_id = run_id or (folder.name if folder else folders.slug(scenario.title))
+    done = play(Play(scenario, seed, engine, boards, plan, source, folder, run_id), progress, watch)
+    if compare and done.lead.failure is None:
+        twin = Play(scenario, seed, "sim", boards, plan, source, None, run_id)
+        done.solo = whatif.solo(scenario, plan, lambda other: _tally(twin, scenario, other))
+        done.what_if = whatif.rows(scenario, lambda limited: _tally(twin, limited, plan))
+    done.kept = None if keep is None else tuple(sorted(keep))
+    done.started_at, done.wall_s = began, time.perf_counter() - wall
+    return verdict.result(done)
+
+
+class Play(msgspec.Struct, frozen=True):
+    """What is to be played: ``plan`` counts from the end of the boot."""
+
+    scenario: Scenario
+    seed: int
+    engine: str
+    boards: tuple[Topology, ...]
+    plan: Plan
+    source: Source
+    folder: Path | None
+    run_id: str
+
+
+def _tally(what: Play, scenario: Scenario, plan: Plan) -> Tally:
+    """The same platform on the twin, with another plan or other limits; nothing is judged."""
+    quiet = msgspec.structs.replace(scenario, checkers=())
+    return play(msgspec.structs.replace(what, scenario=quiet, plan=plan)).tally
+
+
+def play(what: Play, progress: Progress | None = None, watch: Watch | None = None) -> verdict.Done:
+    """Lead one run and have its history judged."""
+    scenario = what.scenario
+    begin_ns = boot_ns(what.engine, scenario.timing, len(what.plan.loads))
+    plan = shifted(what.plan, begin_ns)
+    tally = Tally(plan.phases, plan.loads)
+    kinds = frozenset(fault.kind for fault in plan.faults)
+    patience_ns = int(scenario.timing.patience_ms * MS_NS)
+    boards = tuned(what.boards, scenario, what.seed)
+    juries = [  # one for each board: Xen and EL3 of one know nothing of the others'
+        Jury(scenario.checkers, Context(board, kinds, patience_ns=patience_ns), tally) for board in boards
+    ]
+
+    def rows(board: int, some: list[Row]) -> None:
+        juries[board].rows(some)
+
+    plans: dict[str, load.Plan] = {}
+    work = Work(timeout_ns=patience_ns, plans=plans, record=scenario.record != "none")
+    setup = Setup(scenario, what.seed, boards, plan, work, what.folder, what.run_id, rows)
+    played = build(what.engine, setup)
+    plans.update(plans_of(what.plan, what.source.path.parent, played.origin_ns + begin_ns))
+    lead = Lead(played.stage, plan, progress, watch)
+    lead.run()
+    truncated = played.finish()
+    tally.finish()
+    return verdict.Done(
+        scenario,
+        what.seed,
+        what.engine,
+        what.source.path,
+        what.source.text,
+        lead,
+        tally,
+        juries,
+        joined([jury.finish() for jury in juries]),
+        lead.stats,
+        played.stage.fingerprint(),
+        truncated,
+    )
+
+
+def joined(boards: Sequence[tuple[CheckerResult, ...]]) -> tuple[CheckerResult, ...]:
+    """The results of several boards' checkers as one of each."""
+    first, *others = boards
+    found = []
+    for at, one in enumerate(first):
+        same = [one, *(board[at] for board in others)]
+        violations = tuple(violation for each in same for violation in each.violations)
+        facts = one.facts if not others else {f"board {at}": each.facts for at, each in enumerate(same)}
+        found.append(CheckerResult(one.name, one.claim, violations, facts))
+    return tuple(found)
+
+
+def shifted(plan: Plan, by_ns: int) -> Plan:
+    """The plan on the run's clock: everybody is there before it begins."""
+    boot = Phase("boot", 0, by_ns)
+    phases = [
+        msgspec.structs.replace(one, begin_ns=one.begin_ns + by_ns, end_ns=one.end_ns + by_ns)
+        for one in plan.phases
+    ]
+    faults = [
+        msgspec.structs.replace(one, begin_ns=one.begin_ns + by_ns, end_ns=one.end_ns + by_ns)
+        for one in plan.faults
+    ]
+    return msgspec.structs.replace(plan, phases=(boot, *phases), faults=tuple(faults))

@@ -1,0 +1,94 @@
+"""Leads a history, in one pass, past everybody who has to see it: the tally, the checkers, the diagram.
+
+Rows come in pieces, from memory or from files; no event is kept but the few around the first violation.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from deploy.experiments.checkers import Checker, Context, Violation, registry
+from deploy.experiments.diagram import AFTER, AROUND, draw
+from deploy.experiments.history.decode import Decoder
+from deploy.experiments.history.events import Event
+from deploy.experiments.history.rows import Row
+from deploy.experiments.result import CheckerResult, Message
+from deploy.experiments.tally import Tally
+
+VIOLATIONS_MAX: Final = 1_000  # of one checker that are kept; the rest is counted
+
+
+class Jury:
+    """One board's judges. ``first``: the first violation that any of them found."""
+
+    def __init__(self, names: Sequence[str], context: Context, tally: Tally) -> None:
+        self.first: Violation | None = None
+        self._tally = tally
+        self._checkers: list[Checker] = list(registry.make(names, context))
+        self._found: dict[str, list[Violation]] = {one.name: [] for one in self._checkers}
+        self._uncounted = dict.fromkeys(self._found, 0)
+        self._see = [(one.see, one.name) for one in self._checkers]
+        self._recent: deque[Event] = deque(maxlen=AROUND)
+        self._after = 0
+        self._around: tuple[Event, ...] = ()
+        self._decoder = Decoder()
+        self._number = 0
+
+    def rows(self, rows: Sequence[Row]) -> None:
+        """The next piece of the history."""
+        self.events(self._decoder.events(rows, self._number))
+        self._number += len(rows)
+
+    def events(self, found: Iterable[Event]) -> None:
+        """The next events."""
+        count, recent, judges = self._tally.see, self._recent.append, self._see
+        for event in found:
+            count(event)
+            recent(event)
+            for see, name in judges:
+                wrong = see(event)
+                if wrong:
+                    self._keep(name, wrong)
+            if self._after:
+                self._after -= 1
+                if not self._after:
+                    self._around = tuple(self._recent)
+
+    def _keep(self, name: str, wrong: Iterable[Violation]) -> None:
+        for one in wrong:
+            if self.first is None:
+                self.first, self._after = one, AFTER
+            if len(self._found[name]) < VIOLATIONS_MAX:
+                self._found[name].append(one)
+            else:
+                self._uncounted[name] += 1
+
+    def finish(self) -> tuple[CheckerResult, ...]:
+        """Nothing more comes: what each found."""
+        for one in self._checkers:
+            self._keep(one.name, one.finish())
+        return tuple(self._result(one) for one in self._checkers)
+
+    def _result(self, one: Checker) -> CheckerResult:
+        facts = dict(one.facts())
+        if self._uncounted[one.name]:
+            facts["not kept"] = self._uncounted[one.name]
+        return CheckerResult(one.name, one.claim, tuple(self._found[one.name]), facts)
+
+    def diagram(self) -> tuple[Message, ...]:
+        """The messages around the first violation, none if there is none."""
+        if self.first is None:
+            return ()
+        return draw(self._around or tuple(self._recent), self.first)
+
+
+def pieces(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Rows in lists of at most ``size``."""
+    piece: list[Row] = []
+    for row in rows:
+        piece.append(row)
+        if len(piece) >= size:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
