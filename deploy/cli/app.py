@@ -16,6 +16,7 @@ from deploy.toolstack import ToolstackError
 
 COMMANDS = {
     "demo": "deploy.cli.demo",
+    "run": "deploy.cli.run",
     "check": "deploy.cli.check",
     "explain": "deploy.cli.explain",
     "dt": "deploy.cli.dt",

@@ -13,6 +13,7 @@ from deploy.experiments import folders, problems, verdict, whatif
 from deploy.experiments.boards import boards_of, domains_of, tuned
 from deploy.experiments.checkers import Context
 from deploy.experiments.history.rows import Row
+from deploy.experiments.history.semantic import Semantic
 from deploy.experiments.jury import Jury
 from deploy.experiments.leading import Lead, Progress, Watch
 from deploy.experiments.loads import plans_of
@@ -72,6 +73,7 @@ def run(
         done.solo = whatif.solo(scenario, plan, lambda other: _tally(twin, scenario, other))
         done.what_if = whatif.rows(scenario, lambda limited: _tally(twin, limited, plan))
     done.kept = None if keep is None else tuple(sorted(keep))
+    done.run_id = run_id
     done.started_at, done.wall_s = began, time.perf_counter() - wall
     return verdict.result(done)
 
@@ -104,8 +106,17 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
     kinds = frozenset(fault.kind for fault in plan.faults)
     patience_ns = int(scenario.timing.patience_ms * MS_NS)
     boards = tuned(what.boards, scenario, what.seed)
+    told = None
+    if what.folder is not None and scenario.record != "none":
+        told = Semantic(what.folder, what.run_id, boards[0])
     juries = [  # one for each board: Xen and EL3 of one know nothing of the others'
-        Jury(scenario.checkers, Context(board, kinds, patience_ns=patience_ns), tally) for board in boards
+        Jury(
+            scenario.checkers,
+            Context(board, kinds, patience_ns=patience_ns),
+            tally,
+            told.see if told is not None and number == 0 else None,
+        )
+        for number, board in enumerate(boards)
     ]
 
     def rows(board: int, some: list[Row]) -> None:
@@ -119,6 +130,8 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
     lead = Lead(played.stage, plan, progress, watch)
     lead.run()
     truncated = played.finish()
+    if told is not None:
+        told.close()
     tally.finish()
     return verdict.Done(
         scenario,

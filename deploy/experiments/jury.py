@@ -4,7 +4,7 @@ Rows come in pieces, from memory or from files; no event is kept but the few aro
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from deploy.experiments.checkers import Checker, Context, Violation, registry
@@ -19,11 +19,19 @@ VIOLATIONS_MAX: Final = 1_000  # of one checker that are kept; the rest is count
 
 
 class Jury:
-    """One board's judges. ``first``: the first violation that any of them found."""
+    """One board's judges. ``first``: the first violation that any of them found; ``told`` sees every event
+    too.
+    """
 
-    def __init__(self, names: Sequence[str], context: Context, tally: Tally) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        context: Context,
+        tally: Tally,
+        told: Callable[[Event], None] | None = None,
+    ) -> None:
         self.first: Violation | None = None
-        self._tally = tally
+        self._watch = [tally.see] if told is None else [tally.see, told]
         self._checkers: list[Checker] = list(registry.make(names, context))
         self._found: dict[str, list[Violation]] = {one.name: [] for one in self._checkers}
         self._uncounted = dict.fromkeys(self._found, 0)
@@ -41,9 +49,10 @@ class Jury:
 
     def events(self, found: Iterable[Event]) -> None:
         """The next events."""
-        count, recent, judges = self._tally.see, self._recent.append, self._see
+        watch, recent, judges = self._watch, self._recent.append, self._see
         for event in found:
-            count(event)
+            for count in watch:
+                count(event)
             recent(event)
             for see, name in judges:
                 wrong = see(event)

@@ -27,6 +27,8 @@ def _prepare(parent: int) -> None:
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever the parent does when it is asked to end
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _work(function: Callable[[Any], Any], parent: int, pipe: Any) -> None:

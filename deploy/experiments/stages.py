@@ -65,7 +65,8 @@ def build(engine: str, setup: Setup) -> Played:
 
 def _simulated(setup: Setup) -> Played:
     """Rows are judged as they come, then written if there is a folder, then forgotten."""
-    writer = Writer(setup.folder, {"run": setup.run_id}) if setup.folder else None
+    whole = setup.folder is not None and setup.scenario.record == "frames"
+    writer = Writer(setup.folder, {"run": setup.run_id}) if setup.folder and whole else None
     kept: list[Row] = writer.rows if writer else []
     split = Split(setup)
 
@@ -87,10 +88,11 @@ def _simulated(setup: Setup) -> Played:
 
     def finish() -> int:
         take()
-        if writer is None or setup.folder is None:
+        if setup.folder is not None:
+            _describe(setup, setup.folder, stage)
+        if writer is None:
             return 0
         writer.close()
-        _describe(setup, setup.folder, stage)
         return writer.truncated
 
     return Played(stage, 0, finish)

@@ -1,0 +1,165 @@
+"""``trapline run``: an experiment from a scenario file, with a verdict."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from deploy.cli.options import FILE, json_option
+from deploy.cli.output import say_error, say_json
+from deploy.cli.run_live import Live, Watching
+from deploy.cli.run_screen import many, one
+from deploy.errors import UserError
+from deploy.experiments import folders, problems, session
+from deploy.experiments.pool import JobFailed, each
+from deploy.experiments.result import RunResult
+from deploy.experiments.scenario import SEED_MAX
+from deploy.experiments.stages import ENGINES
+
+REPEAT_MAX = 10_000
+JOBS_MAX = 256
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@click.command()
+@click.argument("scenario")
+@click.option("--engine", metavar="sim|local", help="Where it runs. Default: what the scenario says.")
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Default: what the scenario says.")
+@click.option(
+    "--repeat", type=click.IntRange(1, REPEAT_MAX), default=1, show_default=True, help="Run K seeds in a row."
+)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1, JOBS_MAX), default=1, show_default=True, help="So many at a time."
+)
+@click.option("--watch", is_flag=True, help="Show each domain's numbers while it runs.")
+@click.option("--out", type=FILE, metavar="DIR", help="Keep the run there; a new or empty folder.")
+@click.option("--no-report", is_flag=True, help="Make no HTML report.")
+@click.option("--faults", metavar="N,N|none", help="Only these of the planned faults, by number.")
+@json_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    scenario: str,
+    engine: str | None,
+    seed: int | None,
+    repeat: int,
+    jobs: int,
+    watch: bool,
+    out: Path | None,
+    no_report: bool,
+    faults: str | None,
+    as_json: bool,
+) -> None:
+    """Run an experiment and give a verdict.
+
+    SCENARIO is one that comes with Trapline (deploy/scenarios) or a .toml file. Exit code 0 if everything
+    held, 1 if not. The run is kept with its history and its report; see 'trapline runs'.
+
+    \b
+    trapline run noisy-neighbour
+    trapline run mine.toml --seed 7 --engine local --watch
+    trapline run mine.toml --repeat 20 -j 4
+    """
+    _check(engine)
+    kept = _numbers(faults)
+    with _signals_interrupt():
+        if repeat > 1:
+            code = _repeated(scenario, engine or "", seed, repeat, jobs, out, not no_report, kept, as_json)
+            ctx.exit(code)
+        job = session.prepare(scenario, seed, engine or "", out=out, page=not no_report, keep=kept)
+        shown = Watching() if watch else Live()
+        with session.finished_or_gone(job.folder), shown.over(job.scenario, quiet=as_json):
+            result = session.carry_out(job, shown.progress, shown.watch)
+    if as_json:
+        say_json(result)
+    else:
+        one(result, job.folder, page=job.page)
+    ctx.exit(0 if result.verdict == "pass" else 1)
+
+
+def _check(engine: str | None) -> None:
+    if engine is not None and engine not in ENGINES:
+        there = " and ".join(ENGINES)
+        raise UserError(f"--engine {engine}: there are {there}; a cluster of machines cannot be used yet")
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Within the body Ctrl-C, SIGTERM and SIGHUP end a run in order; only the first of them counts."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    if text == "none":
+        return ()
+    try:
+        return tuple(int(one) for one in text.split(","))
+    except ValueError:
+        raise UserError(f"--faults {text}: give numbers as in '3,7', or 'none'") from None
+
+
+def _repeated(
+    name: str,
+    engine: str,
+    seed: int | None,
+    repeat: int,
+    jobs: int,
+    out: Path | None,
+    page: bool,
+    kept: tuple[int, ...] | None,
+    as_json: bool,
+) -> int:
+    """Seeds in a row, several at a time; every one is kept."""
+    scenario, _, _ = problems.read(name)
+    first = scenario.seed if seed is None else seed
+    if first + repeat - 1 > SEED_MAX:
+        raise UserError(f"--seed {first} --repeat {repeat}: seeds end at {SEED_MAX}; begin lower")
+    root = folders.given_folder(out) if out else None
+    made: list[Path] = []
+
+    def todo() -> Iterator[session.Job]:
+        for number in range(first, first + repeat):
+            folder = root / f"seed-{number}" if root else None
+            job = session.prepare(name, number, engine, out=folder, page=page, keep=kept)
+            made.append(job.folder)
+            yield job
+
+    results: dict[int, tuple[RunResult, Path]] = {}
+    shown = Live()
+    with shown.over(scenario, quiet=as_json):
+        try:
+            for job, result in each(session.carry_out, todo(), jobs):
+                results[job.seed] = (result, job.folder)
+                shown.progress(f"{len(results)} of {repeat} seeds", len(results) / repeat)
+        except JobFailed as error:
+            say_error(str(error))
+            return 1
+        finally:
+            _remove_unfinished(made)
+    found = [results[key] for key in sorted(results)]
+    if as_json:
+        say_json([result for result, _ in found])
+    else:
+        many(found)
+    return 0 if all(result.verdict == "pass" for result, _ in found) else 1
+
+
+def _remove_unfinished(made: list[Path]) -> None:
+    with session.finished_or_gone(*made):
+        pass

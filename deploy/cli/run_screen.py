@@ -1,0 +1,164 @@
+"""The last screen of an experiment: the verdict first, then how to have it again, then who fared how.
+
+It fits 80 columns and, but for what failed, one screen; all of it is in the report.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deploy.cli.output import console, count, microseconds, number, table
+from deploy.experiments.result import AgentResult, Latency, RunResult
+from deploy.experiments.runs import REPORT
+from deploy.experiments.thresholds import number as shortly
+
+MEASURED = "faults"
+AGENTS_SHOWN = 16
+VIOLATIONS_SHOWN = 5
+FAULTS_SHOWN = 10
+STYLE = {"pass": "bold green", "fail": "bold red", "error": "bold yellow"}
+
+
+def one(result: RunResult, folder: Path, *, page: bool) -> None:
+    """One run."""
+    out = console()
+    head = Text(f"{result.verdict.upper()}  ", style=STYLE[result.verdict])
+    head.append(result.title, style="bold")
+    out.print(head)
+    out.print(Text(result.reason))
+    out.print(Text(f"seed {result.seed}: {result.command}", style="dim"))
+    out.print()
+    out.print(_agents(result))
+    left = len(_worth(result)) - AGENTS_SHOWN
+    if left > 0:
+        out.print(Text(f"and {left} more in the report", style="dim"))
+    out.print(Text(_account(result)))
+    _thresholds(result, out)
+    _checkers(result, out)
+    _faults(result, out)
+    _what_if(result, out)
+    out.print()
+    kept = folder / REPORT if page else folder
+    out.print(Text(f"{result.duration_ns / 1e9:.3f} s in {result.wall_s:.1f} s; kept in"), soft_wrap=True)
+    out.print(Text(str(kept)), soft_wrap=True)
+
+
+def many(results: Sequence[tuple[RunResult, Path]]) -> None:
+    """Several seeds: a row for each that did not pass, and the sum."""
+    out = console()
+    counts = Counter(result.verdict for result, _ in results)
+    verdict = "pass" if set(counts) <= {"pass"} else "fail"
+    head = Text(f"{verdict.upper()}  ", style=STYLE[verdict])
+    told = ", ".join(f"{calls} {word}" for word, calls in counts.items())
+    head.append(f"{results[0][0].title}: {len(results)} seeds, {told}", style="bold")
+    out.print(head)
+    failed = [(result, folder) for result, folder in results if result.verdict != "pass"]
+    for result, folder in failed[:VIOLATIONS_SHOWN]:
+        out.print(Text(f"seed {result.seed}: {result.reason}"))
+        out.print(Text(f"  {result.command}", style="dim"))
+        out.print(Text(f"  {folder}", style="dim"), soft_wrap=True)
+    if len(failed) > VIOLATIONS_SHOWN:
+        out.print(Text(f"and {len(failed) - VIOLATIONS_SHOWN} more: trapline runs list --verdict fail"))
+    issued = sum(result.account.get("issued", 0) for result, _ in results)
+    answered = sum(result.account.get("answered", 0) for result, _ in results)
+    out.print(Text(f"{count(issued)} calls issued, {count(answered)} answered"))
+
+
+def _worth(result: RunResult) -> list[AgentResult]:
+    """The domains with something to tell."""
+    return [row for row in result.agents if row.issued or row.resets or row.refused_traps]
+
+
+def _agents(result: RunResult) -> Table:
+    rows = []
+    for row in _worth(result)[:AGENTS_SHOWN]:
+        latency = row.latency.get(MEASURED, Latency())
+        rows.append(
+            [
+                row.domain,
+                number(row.agent),
+                count(row.issued),
+                count(row.answered),
+                count(row.statuses.get("DENIED", 0)),
+                count(row.definite + row.indefinite),
+                microseconds(latency.p50_us),
+                microseconds(latency.p99_us),
+                str(row.resets),
+            ]
+        )
+    titles = ["domain", "agent", "issued", "answered", "denied", "errors", "p50 us", "p99 us", "resets"]
+    return table(None, titles, rows, numbers=tuple(range(1, 9)))
+
+
+def _account(result: RunResult) -> str:
+    """The whole run's calls."""
+    of = result.account
+    parts = [
+        f"{count(of[key])} {key}" for key in ("answered", "definite", "indefinite", "killed") if key in of
+    ]
+    dropped = of.get("dropped_arrivals", 0)
+    more = f"; {count(dropped)} arrivals dropped" if dropped else ""
+    fairness = f"; fairness {result.fairness:.3f}" if result.fairness is not None else ""
+    return f"Whole run: {count(of.get('issued', 0))} calls issued = {' + '.join(parts)}{more}{fairness}."
+
+
+def _mark(held: bool) -> Text:
+    return Text("held" if held else "NOT", style="green" if held else "bold red")
+
+
+def _thresholds(result: RunResult, out: Console) -> None:
+    if result.thresholds:
+        out.print()
+        rows: list[list[str | Text]] = [
+            [_mark(row.held), row.text, shortly(row.value), row.bound] for row in result.thresholds
+        ]
+        out.print(table(None, ["", "threshold", "was", "bound"], rows))
+
+
+def _checkers(result: RunResult, out: Console) -> None:
+    broken = [row for row in result.checkers if row.violations]
+    fine = [row.name for row in result.checkers if not row.violations]
+    if result.checkers:
+        out.print()
+    if fine:
+        out.print(Text(f"Checkers that found nothing: {', '.join(fine)}."))
+    for row in broken:
+        out.print(Text(f"{row.name}: {row.claim}", style="bold red"))
+        for violation in row.violations[:VIOLATIONS_SHOWN]:
+            out.print(Text(f"  {violation.at_ns / 1e9:.6f} s  {violation.text}"))
+        if len(row.violations) > VIOLATIONS_SHOWN:
+            out.print(Text(f"  and {len(row.violations) - VIOLATIONS_SHOWN} more", style="dim"))
+
+
+def _faults(result: RunResult, out: Console) -> None:
+    if not result.faults:
+        return
+    out.print()
+    if len(result.faults) > FAULTS_SHOWN:
+        kinds = Counter((row.planned.kind, row.origin) for row in result.faults)
+        rows = [[kind, f"{times} times", "", origin] for (kind, origin), times in kinds.items()]
+    else:
+        rows = [
+            [
+                row.planned.kind,
+                f"{row.planned.begin_ns / 1e9:.3f} s",
+                ", ".join(row.planned.where)[:30],
+                row.origin if row.applied is None else f"{row.origin}, {count(row.applied)} times",
+            ]
+            for row in result.faults
+        ]
+    out.print(table(None, ["broken", "when", "where", "possible on"], rows))
+
+
+def _what_if(result: RunResult, out: Console) -> None:
+    asked = result.what_if_of
+    if not result.what_if or asked is None:
+        return
+    out.print()
+    rows = [[f"{shortly(row.rate)}/s", shortly(row.value), count(row.refused)] for row in result.what_if]
+    title = f"{asked.measure} of {asked.victim}"
+    out.print(table(None, [f"{asked.domain} limited to", title, "refused"], rows, numbers=(0, 1, 2)))
