@@ -57,6 +57,11 @@ class Breaker:
         for child in self._engine.children.values():
             child.order("rules", encoded)
 
+    def scribble(self, name: str, what: str = "", likelihood: float = 0.0, seed: int = 0) -> None:
+        """Have a guest's process change its mapped page under EL3's eyes; without ``what`` no longer."""
+        for child in self._children((name,)):
+            child.order("scribble", what, likelihood, seed)
+
     # ---- stopped or slow ----------------------------------------------------------------------
 
     def pause(self, number: int, names: tuple[str, ...]) -> None:

@@ -11,11 +11,12 @@ from bus import shmem
 from bus.chance import below, unit
 
 PACE_S: Final = 0.0001  # between two looks: a few in every call
+TOKEN_AT: Final = shmem.HEADER_AT + 2  # the upper half of the header: what tells two messages apart
 _OTHER_ID: Final = 0x1  # what is flipped in the message id: the next command of the same protocol
 
 
 class Scribbler:
-    """Starts at once. ``what``: "header_flip" or "rewrite_page". ``likelihood`` per look at a claimed page.
+    """Starts at once. ``what``: "header_flip" or "rewrite_page". ``likelihood`` of each message that it sees.
 
     ``written`` counts what it did.
     """
@@ -35,10 +36,16 @@ class Scribbler:
         self._thread.join()
 
     def _run(self) -> None:
-        number = 0
+        number, seen, meant = 0, -1, False
         while not self._stop.wait(PACE_S):
-            number += 1
-            if self.claimed() and unit(self._seed, number) < self._likelihood:
+            if not self.claimed():
+                seen = -1
+                continue
+            token = int.from_bytes(self._page[TOKEN_AT : TOKEN_AT + 2], "little")
+            if token != seen:
+                number, seen = number + 1, token
+                meant = unit(self._seed, number) < self._likelihood
+            if meant:
                 self._write(number)
                 self.written += 1
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 from bus.faults import Rule
 from deploy.engines.local import FIRMWARE
 from deploy.errors import UserError
-from deploy.experiments import links
+from deploy.experiments import links, requests
 from deploy.experiments.operations import BEGINS
 from deploy.experiments.plan import Planned
+from deploy.toolstack import ToolstackError
 
 if TYPE_CHECKING:
     from deploy.experiments.stage_local import LocalStage
@@ -27,6 +28,7 @@ class Faults:
         self._stage = stage
         self._breaker = stage.breaker
         self._rules: dict[int, tuple[Rule, ...]] = {}
+        self._applied: dict[int, int] = {}  # of EL3's misbehaviour that is over
 
     def begin(self, fault: Planned) -> None:
         """Raises UserError for a kind that real processes do not play."""
@@ -46,7 +48,7 @@ class Faults:
     def applied(self, fault: Planned) -> int | None:
         """How often it had an effect, as far as nodes have told; None if nobody counts."""
         if not fault.kind.startswith("link."):
-            return None
+            return self._applied.get(fault.number)
         self._stage.refresh()
         engine = self._stage.engine
         counts = Counter(engine.applied)
@@ -97,6 +99,52 @@ class Faults:
         self._breaker.restart_xen()
         self._stage.errand(self._stage.bring_back)
 
+    # ---- what cores do ------------------------------------------------------------------------
+
+    def _ask(self, name: str, request: Callable[[], None]) -> None:
+        """Through a console; a refusal is noted, as an operator would see it."""
+
+        def ask() -> None:
+            try:
+                request()
+            except ToolstackError as error:
+                self._stage.note_failure(name, str(error))
+
+        self._stage.errand(ask)
+
+    def _misbehave(self, fault: Planned) -> None:
+        self._ask(FIRMWARE, lambda: requests.misbehave(self._stage.toolstack, fault))
+
+    def _behave(self, fault: Planned) -> None:
+        def behave() -> None:
+            self._applied[fault.number] = requests.behave(self._stage.toolstack, fault)
+
+        self._ask(FIRMWARE, behave)
+
+    def _hostile(self, fault: Planned) -> None:
+        for name in fault.where:
+            self._hostility(fault, name, True)
+
+    def _peaceful(self, fault: Planned) -> None:
+        for name in fault.where:
+            self._hostility(fault, name, False)
+
+    def _hostility(self, fault: Planned, name: str, run: bool) -> None:
+        self._ask(name, lambda: requests.hostile(self._stage.toolstack, fault, name, run))
+
+    def _scribble(self, fault: Planned) -> None:
+        """The guest is told what is done to it, its process has a second thread do it."""
+        if self._stage.engine.options.carried:
+            raise UserError(f'{fault.kind}: pages must be shared for that; set pages = "mapped"')
+        self._hostile(fault)
+        for name in fault.where:
+            self._breaker.scribble(name, fault.kind.removeprefix("guest."), fault.likelihood, fault.seed)
+
+    def _no_scribbling(self, fault: Planned) -> None:
+        for name in fault.where:
+            self._breaker.scribble(name)
+        self._peaceful(fault)
+
     # ---- the toolstack ------------------------------------------------------------------------
 
     def _operate(self, fault: Planned) -> None:
@@ -115,5 +163,8 @@ KINDS: Final[dict[str, tuple[Action | None, Action | None]]] = {
     "el3.stall": (Faults._stall, Faults._resume),
     "el3.restart": (Faults._restart_el3, None),
     "xen.restart": (Faults._restart_xen, None),
+    **dict.fromkeys(requests.EL3_KINDS, (Faults._misbehave, Faults._behave)),
+    **dict.fromkeys(requests.GUEST_KINDS, (Faults._hostile, Faults._peaceful)),
+    **dict.fromkeys(requests.SCRIBBLING, (Faults._scribble, Faults._no_scribbling)),
     **dict.fromkeys(BEGINS, (Faults._operate, Faults._operate_back)),
 }

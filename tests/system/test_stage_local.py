@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.errors import UserError
 from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.rows import BOOTED, LOST, Row
 from deploy.experiments.plan import Planned
@@ -147,6 +148,38 @@ def test_mapped_pages_are_in_the_record(stages: Stages) -> None:
              if type(event).__name__ in ("Forwarded", "Returned")}  # fmt: skip
     assert ("Forwarded", True) in kinds
     assert ("Returned", True) in kinds
+
+
+def test_el3_and_guests_misbehave_and_stop(stages: Stages) -> None:
+    stage = stages.start(pages="mapped", think_ns=0)
+    works(stage, "ivi#1", "tcu#1")
+    busy = fault("el3.busy", "tcu", likelihood=0.5)
+    stage.begin(busy)
+    works(stage, "tcu#1")
+    storm = Planned(2, "guest.oversize", ("tcu",), 0, 0, rate=500.0)
+    scribble = Planned(3, "guest.header_flip", ("ivi",), 0, 0, likelihood=1.0)
+    stage.begin(storm)
+    stage.begin(scribble)
+    until(stage, lambda: scribbled(stage) > 0, "a flipped header")
+    for one in (busy, storm, scribble):
+        stage.end(one)
+    assert stage.applied(busy)
+    assert not stage.lines
+    stage.toolstack.reboot("ivi")
+    works(stage, "ivi#2", "tcu#1")
+
+
+def scribbled(stage: LocalStage) -> int:
+    """What ivi did not get an answer to, for it answers another message."""
+    stage.refresh()
+    calls = stage.engine.children["ivi"].stats["counters"]["trapline_guest_calls_total"]
+    return int(calls["ivi", "indefinite_error"])
+
+
+def test_pages_that_travel_are_nobodys_to_change(stages: Stages) -> None:
+    stage = stages.start()
+    with pytest.raises(UserError, match="mapped"):
+        stage.begin(fault("guest.rewrite_page", "ivi"))
 
 
 def test_a_stopped_and_slow_platform_ends(stages: Stages) -> None:
