@@ -96,19 +96,21 @@ class Driver:
                 if self._tap is not None:
                     self._tap(now_ns, b"", NOTE, self._encode(effect), b"")
             elif type(effect) is SendBytes:
-                self._send_bytes(effect)
+                self._send_bytes(effect, now_ns)
             else:
                 self._other(effect)
         for event in lost:
             self.feed(event, now_ns)
 
-    def _send_bytes(self, effect: SendBytes) -> None:
-        """Bytes that need be no frame; nobody hears of those that cannot be handed over."""
+    def _send_bytes(self, effect: SendBytes, now_ns: int) -> None:
+        """Bytes that need be no frame; the core does not hear of those that cannot be handed over."""
         if self.link.send(effect.peer, effect.envelope, effect.page):
             self._messages[(OTHER, "out")] += 1
             self._bytes[("out",)] += len(effect.envelope) + len(effect.page)
         else:
             self._drops[("undelivered",)] += 1
+            if self._tap is not None:
+                self._tap(now_ns, effect.peer, UNDELIVERED, effect.envelope, effect.page)
 
     def _other(self, effect: Any) -> None:
         self._log(effect.level, effect.text)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from deploy import plugins
 from deploy.experiments import folders, problems, verdict, whatif
 from deploy.experiments.boards import boards_of, domains_of, tuned
 from deploy.experiments.checkers import Context
@@ -108,15 +109,15 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
     boards = tuned(what.boards, scenario, what.seed)
     told = None
     if what.folder is not None and scenario.record != "none":
-        told = Semantic(what.folder, what.run_id, boards[0])
+        told = Semantic(what.folder, what.run_id, boards[0], plugins.load().tables)
     juries = [  # one for each board: Xen and EL3 of one know nothing of the others'
         Jury(
             scenario.checkers,
             Context(board, kinds, patience_ns=patience_ns),
             tally,
-            told.see if told is not None and number == 0 else None,
+            told.board() if told is not None else None,
         )
-        for number, board in enumerate(boards)
+        for board in boards
     ]
 
     def rows(board: int, some: list[Row]) -> None:
@@ -126,6 +127,8 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
     work = Work(timeout_ns=patience_ns, plans=plans, record=scenario.record != "none")
     setup = Setup(scenario, what.seed, boards, plan, work, what.folder, what.run_id, rows)
     played = build(what.engine, setup)
+    for jury in juries:
+        jury.begin(played.origin_ns)
     plans.update(plans_of(what.plan, what.source.path.parent, played.origin_ns + begin_ns))
     lead = Lead(played.stage, plan, progress, watch)
     lead.run()

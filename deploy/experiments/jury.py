@@ -42,6 +42,10 @@ class Jury:
         self._decoder = Decoder()
         self._number = 0
 
+    def begin(self, origin_ns: int) -> None:
+        """Before the first row: what the guests' own clock said when the run began."""
+        self._decoder = Decoder(origin_ns)
+
     def rows(self, rows: Sequence[Row]) -> None:
         """The next piece of the history."""
         self.events(self._decoder.events(rows, self._number))

@@ -25,10 +25,12 @@ from nodes.contract import Note, Undelivered
 
 NOTES: Final = frozenset({"call", "arrival_dropped", "metered", "reset"})  # what cores say of themselves
 INPUTS: Final = frozenset({BOOTED, TICKED, RECEIVED})
+FIRMWARE: Final = "firmware"
 REORDERING, DOUBLING = "link.reorder", "link.duplicate"
 SCRIBBLING: Final = frozenset({"guest.header_flip", "guest.rewrite_page"})
 STILL_UNDER_WAY_NS: Final = 1_000_000_000  # before the end, what was overtaken may still have arrived
 UNPLAYED_MAX: Final = 8  # names that are told
+_HELLO: Final = bytes([int(frames.Hello.__struct_config__.tag)])  # type: ignore[arg-type]
 _note = msgspec.msgpack.Decoder(Note).decode
 
 
@@ -183,7 +185,12 @@ class Replay:
             if name in (sender, receiver):
                 way.doubt()
         player = self._cast.boot(name)
-        if player is None and name.partition(".")[0] not in ("toolstack", "run"):
+        role, dot, board = name.partition(".")
+        if role == "xen" and name in self._nodes:  # EL3's link is opened again; its core does not hear of it
+            hello = frames.Hello(frames.PROTOCOL_VERSION, 0, 0, FIRMWARE)
+            way = self._way(FIRMWARE + dot + board, name)
+            way.send(self._now.row[0], (frames.encode(hello), b""), doubtful=True)
+        if player is None and role not in ("toolstack", "run"):
             self._unplayed[name] = None
         self._nodes.add(name)
         return player
@@ -257,6 +264,8 @@ class Replay:
         way = self._way(sender, receiver)
         found = way.arrive(content)
         self.counts["messages"] += 1
+        if content[0][1:2] == _HELLO:
+            way.doubt()  # a new link: what the one before still held is given up
         if found == "again":
             self.counts["again"] += 1
         elif found == "unknown":

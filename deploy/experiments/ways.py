@@ -33,10 +33,10 @@ class Way:
         self.open: deque[Sent] = deque()
         self._arrived: deque[Content] | None = deque(maxlen=ARRIVED_MAX) if doubled else None
 
-    def send(self, at_ns: int, content: Content) -> None:
+    def send(self, at_ns: int, content: Content, doubtful: bool = False) -> None:
         if len(self.open) >= OPEN_MAX:
             self.open.popleft()
-        self.open.append(Sent(at_ns, content))
+        self.open.append(Sent(at_ns, content, doubtful))
 
     def arrive(self, content: Content) -> Match:
         """Match a message that was received. What may have got lost before it is let go."""

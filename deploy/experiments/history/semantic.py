@@ -105,10 +105,12 @@ class Pending:
 
 
 class Narrator:
-    """``tell`` every event once, in order; it appends to ``rows``, which are the reader's to take."""
+    """``tell`` every event of a board once, in order; it appends to ``rows``, the reader's to take."""
 
-    def __init__(self, run_id: str, tables: Tables = STANDARD) -> None:
-        self.rows: list[tuple[Any, ...]] = []
+    def __init__(
+        self, run_id: str, tables: Tables = STANDARD, rows: list[tuple[Any, ...]] | None = None
+    ) -> None:
+        self.rows: list[tuple[Any, ...]] = [] if rows is None else rows
         self._run = run_id
         self._reader = Reader(tables)
         self._agents: dict[str, int] = {}
@@ -330,8 +332,10 @@ class Semantic:
     ) -> None:
         meta = {"run": run_id, "platform": topology.name}
         self._file = ColumnFile(folder / HISTORY, FILE_COLUMNS, meta, rows_max)
-        self._narrator = Narrator(run_id, tables)
-        self._rows = self._narrator.rows
+        self._rows: list[tuple[Any, ...]] = []
+        self._run = run_id
+        self._tables = tables
+        self.see = self.board()
 
     @property
     def written(self) -> int:
@@ -341,10 +345,17 @@ class Semantic:
     def truncated(self) -> int:
         return self._file.truncated
 
-    def see(self, event: Event) -> None:
-        self._narrator.tell(event)
-        if len(self._rows) >= FLUSH_ROWS:
-            self._flush()
+    def board(self) -> Callable[[Event], None]:
+        """A ``see`` for one board of several: each has requests of its own."""
+        tell = Narrator(self._run, self._tables, self._rows).tell
+        rows = self._rows
+
+        def see(event: Event) -> None:
+            tell(event)
+            if len(rows) >= FLUSH_ROWS:
+                self._flush()
+
+        return see
 
     def _flush(self) -> None:
         self._file.write(self._rows)

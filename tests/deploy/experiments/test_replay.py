@@ -13,15 +13,26 @@ from bus import frames, shmem
 from bus.faults import Rule
 from bus.scmi import clock
 from deploy.errors import UserError
+from deploy.experiments import conductor
+from deploy.experiments import recorded as what
 from deploy.experiments import replay as subject
+from deploy.experiments.history.files import read_history
 from deploy.experiments.history.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
+from deploy.experiments.history.semantic import FILE_COLUMNS
 from deploy.experiments.replay import Divergence, Replay, Replayed, replay
+from deploy.experiments.scenario import Fault, Load, Phases, PlatformChoice, Scenario
 from deploy.topology import firmware_profile
 from nodes.contract import Note
 from nodes.firmware.protocols.clock import ClockService
 from nodes.guest.core import GuestCore
 from nodes.xen.core import XenCore
 from tests.deploy.experiments.recorded_run import Run, record, recorded
+
+
+@pytest.fixture(autouse=True)
+def _honest() -> None:
+    """The run is recorded before anybody plants a bug."""
+    recorded()
 
 
 def play(run: Run, rows: Iterable[Row] | None = None) -> Replayed:
@@ -243,3 +254,35 @@ def test_the_command_in_another_interpreter(tmp_path: Path) -> None:
     assert different.returncode == 1
     assert max(map(len, different.stdout.splitlines())) <= 80
     assert "fresh core" in different.stdout
+
+
+# ---- whole experiments ------------------------------------------------------------------------
+
+BROKEN = (
+    Fault("process.kill", "guest0", at_ms=10),
+    Fault("link.lose", "guest1", to="xen", at_ms=20, for_ms=20, likelihood=0.2),
+    Fault("el3.restart", at_ms=50),
+    Fault("toolstack.dies_destroying", "guest1", at_ms=70, step=1),
+    Fault("xen.restart", at_ms=100),
+    Fault("process.pause", "firmware", at_ms=140, for_ms=20),
+)
+EXPERIMENT = Scenario(
+    title="a bit of everything",
+    platform=PlatformChoice(guests=2),
+    load=(Load("guests", kind="open", rate=2000.0, arrival="poisson"),),
+    phases=Phases(10, 200, 300, 200),
+    fault=BROKEN,
+)
+
+
+def test_an_experiment_with_faults_of_every_layer_is_equal(tmp_path: Path) -> None:
+    conductor.run(EXPERIMENT, 3, folder=tmp_path, compare=False)
+    found = replay(tmp_path)
+    assert found.divergence is None
+    assert (found.unplayed, found.truncated) == ((), 0)
+    assert found.nodes > 8
+    made = what.load(tmp_path)
+    assert len(made.first_requests) == 2
+    rows = read_history(tmp_path, FILE_COLUMNS, ("what", "domain"))
+    kinds = {kind for kind, _ in rows}
+    assert {"fault_begins", "phase", "call", "permission", "reset", "ledger", "missed"} <= kinds
