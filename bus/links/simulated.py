@@ -189,6 +189,7 @@ class SimulatedLink:
         self._timeline = network.timeline
         self._busy_ns = 0  # until then
         self._paused = False
+        self._reasons: set[int] = set()  # why it is paused
         self._queue: deque[tuple[Route, Delivery]] = deque()
         self._wakes: list[int] = []  # when this end is looked at; the earliest is the last
         self._inbox: list[Delivery] = []
@@ -298,13 +299,16 @@ class SimulatedLink:
             wakes.append(at_ns)
             self._timeline.wake(at_ns, self)
 
-    def pause(self) -> None:
-        """Nothing is done until ``resume``; what arrives waits."""
+    def pause(self, reason: int = 0) -> None:
+        """Nothing is done until ``resume`` for every reason; what arrives waits."""
+        self._reasons.add(reason)
         self._paused = True
 
-    def resume(self) -> None:
-        self._paused = False
-        self._look_again(self._timeline.now_ns)
+    def resume(self, reason: int = 0) -> None:
+        self._reasons.discard(reason)
+        if self._paused and not self._reasons:
+            self._paused = False
+            self._look_again(self._timeline.now_ns)
 
     # ---- as every link ------------------------------------------------------------------------
 

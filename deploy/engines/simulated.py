@@ -18,12 +18,14 @@ from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
 from deploy.engines.record import Record
+from deploy.engines.scribbled import ScribbledMemory
 from deploy.experiments.history.rows import LOST, RECEIVED, incarnate
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
 from nodes.contract import Core
 from nodes.firmware.core import FirmwareCore
-from nodes.guest.core import GuestConfig
+from nodes.guest.core import GuestConfig, GuestCore
+from nodes.guest.hostile import Scribble
 from nodes.xen.config import XenConfig
 from nodes.xen.core import XenCore
 
@@ -129,7 +131,8 @@ class SimulatedEngine:
         self._patience_ns = patience_ns
         self.log = log
         self.carried = carried
-        self.memory: Memory | None = None if carried else PrivateMemory()
+        self._cores: dict[int, GuestCore] = {}  # the guests that run, by the address of their pages
+        self.memory = None if carried else ScribbledMemory(self._scribble)
         self._guests = {guest.name for guest in topology.guests}
         self._suffix = f".{self.world.board}" if self.world.board else ""
         self.row_names = {
@@ -176,6 +179,10 @@ class SimulatedEngine:
             carried=self.carried,
             record=topology.tuning.record,
         )
+
+    def _scribble(self, address: int) -> Scribble | None:
+        core = self._cores.get(address)
+        return core.scribble if core is not None else None
 
     def _memory(self) -> Memory:
         return self.memory or PrivateMemory()
@@ -332,6 +339,8 @@ class SimulatedEngine:
     def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
         core = assembly.guest(config, info.mapped, self._memory())
         node = self.add(info.name, info.link, core, self.times.guest_ns)
+        if info.shmem is not None:
+            self._cores[info.shmem] = core
         self.on_guest_start(info, config, node)
         self._wait(lambda: core.welcome or not node.link.is_open)
         if not core.welcome:

@@ -4,13 +4,16 @@ It knows engines and plans; when a fault begins and ends is the conductor's deci
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from bus.faults import Rule
 from deploy.errors import UserError
-from deploy.experiments import links
+from deploy.experiments import asking, links
 from deploy.experiments.operations import BEGINS
 from deploy.experiments.plan import Planned
+from nodes.firmware import console as el3
+from nodes.guest import console
 
 if TYPE_CHECKING:
     from deploy.experiments.stage_simulated import Board, SimulatedStage
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 EL3_BOOT_NS: Final = 2_000_000  # from the end of EL3 to its Hello
 LEAST_WORK_NS: Final = 10_000  # of a node whose work takes no time, to be slowed down
 XEN_REQUESTS: Final = 1 << 40  # from one start of Xen to the next: none uses a number again
+TELLINGS: Final = 4  # of what must be heard
+TELL_NS: Final = 15_000_000  # ... from one to the next
 FIXED: Final = ("xen", "firmware")
+MAPPED: Final = ("guest.header_flip", "guest.rewrite_page")
 
 
 class Faults:
@@ -46,6 +52,8 @@ class Faults:
 
     def applied(self, fault: Planned) -> int | None:
         """How often it had an effect; None if nobody counts."""
+        if fault.kind in asking.EL3_KINDS:
+            return sum(board.engine.firmware.faults.applied(fault.number) for board in self._stage.boards)
         if not fault.kind.startswith("link."):
             return None
         counts = [one for board in self._stage.boards for one in board.engine.network.applied.items()]
@@ -79,10 +87,10 @@ class Faults:
         self._each(fault, _kill)
 
     def _pause(self, fault: Planned) -> None:
-        self._each(fault, lambda board, name: _with(board, name, lambda link: link.pause()))
+        self._each(fault, lambda board, name: _with(board, name, lambda link: link.pause(fault.number)))
 
     def _resume(self, fault: Planned) -> None:
-        self._each(fault, lambda board, name: _with(board, name, lambda link: link.resume()))
+        self._each(fault, lambda board, name: _with(board, name, lambda link: link.resume(fault.number)))
 
     def _slow(self, fault: Planned) -> None:
         def slow(link: Any) -> None:
@@ -102,11 +110,11 @@ class Faults:
 
     def _stall(self, fault: Planned) -> None:
         for board in self._stage.boards:
-            _with(board, "firmware", lambda link: link.pause())
+            _with(board, "firmware", lambda link: link.pause(fault.number))
 
     def _go_on(self, fault: Planned) -> None:
         for board in self._stage.boards:
-            _with(board, "firmware", lambda link: link.resume())
+            _with(board, "firmware", lambda link: link.resume(fault.number))
 
     def _restart_el3(self, fault: Planned) -> None:
         for board in self._stage.boards:
@@ -120,6 +128,38 @@ class Faults:
         for board in self._stage.boards:
             board.engine.restart_xen(first_request)
             board.errand(board.bring_back)
+
+    # ---- what cores do when they are told to ---------------------------------------------------
+
+    def _misbehave(self, fault: Planned) -> None:
+        for board in self._stage.boards:
+            request = asking.misbehave(fault, board.topology)
+            if request.agents or not fault.where:
+                board.tell_firmware(el3.encode_request(request))
+
+    def _behave(self, fault: Planned) -> None:
+        """Again and again: the message may be lost, and what EL3 does must end all the same."""
+        body = el3.encode_request(asking.behave(fault))
+        for board in self._stage.boards:
+            self._again(partial(board.tell_firmware, body))
+
+    def _hostile(self, fault: Planned) -> None:
+        for name in fault.where:
+            board = self._stage.board_of(name)
+            if fault.kind in MAPPED and board.engine.carried:
+                raise UserError(f'{fault.kind}: pages travel in frames here; set pages = "mapped"')
+            board.tell(name, console.encode(asking.hostile(fault, name, board.topology, True)))
+
+    def _peaceful(self, fault: Planned) -> None:
+        def stop(board: "Board", name: str) -> None:
+            body = console.encode(asking.hostile(fault, name, board.topology, False))
+            self._again(partial(board.tell, name, body))
+
+        self._each(fault, stop)
+
+    def _again(self, action: Callable[[], None]) -> None:
+        for number in range(TELLINGS):
+            self._stage.at(self._stage.now_ns() + number * TELL_NS, action)
 
     # ---- the toolstack ------------------------------------------------------------------------
 
@@ -153,5 +193,7 @@ KINDS: Final[dict[str, tuple[Action | None, Action | None]]] = {
     "el3.stall": (Faults._stall, Faults._go_on),
     "el3.restart": (Faults._restart_el3, None),
     "xen.restart": (Faults._restart_xen, None),
+    **dict.fromkeys(asking.EL3_KINDS, (Faults._misbehave, Faults._behave)),
+    **dict.fromkeys(asking.GUEST_KINDS, (Faults._hostile, Faults._peaceful)),
     **dict.fromkeys(BEGINS, (Faults._operate, Faults._operate_back)),
 }

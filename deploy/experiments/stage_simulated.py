@@ -58,6 +58,7 @@ class Board:
         self.reactions = Reactions(
             self.toolstack, lambda name, _, detail: stage.note_failure(name, detail), stage.over, restart=True
         )
+        self.domids: dict[str, int] = {}
         self._stage = stage
         engine.on_lifecycle = self._on_lifecycle
         engine.on_guest_start = self._on_guest_start
@@ -66,6 +67,15 @@ class Board:
 
     def start(self) -> None:
         self.toolstack.start()
+
+    def tell(self, name: str, body: bytes) -> None:
+        """A console request to a domain that runs, whose answer nobody waits for."""
+        if name in self.engine.nodes and name in self.domids:
+            self.engine.tell_console(self.domids[name], body)
+
+    def tell_firmware(self, body: bytes) -> None:
+        """The same to EL3."""
+        self.engine.tell_console(frames.EL3_DOMID, body)
 
     def errand(self, action: Callable[[], None]) -> None:
         """Something for the toolstack: at once, or when it is done with what it does now."""
@@ -83,6 +93,7 @@ class Board:
             timeline.at(timeline.now_ns, lambda: self.errand(lambda: self.reactions.shut_down(frame)))
 
     def _on_guest_start(self, info: DomainInfo, config: GuestConfig, node: SimNode) -> None:
+        self.domids[info.name] = info.domid
         remember(self._stage.configs, node.name, config)
         life = int(node.name.rpartition("#")[2])
         agent = NONE if info.agent_id is None else info.agent_id

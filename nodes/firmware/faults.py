@@ -112,6 +112,11 @@ class Faults:
             self._core.take, self._core.judge = self._take, self._judge
         return rule.applied
 
+    def applied(self, number: int) -> int:
+        """How often it was applied so far; 0 for one that is over, or unknown."""
+        rule = self._rules.get(number)
+        return rule.applied if rule is not None else 0
+
     # ---- the hooks ----------------------------------------------------------------------------
 
     def _message(self, agent: int, head: int, payload: bytes) -> tuple[str, str, Status, bytes]:

@@ -5,14 +5,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from bus import frames
 from deploy import generated
 from deploy.errors import UserError
+from deploy.experiments.asking import EL3_KINDS, GUEST_KINDS
 from deploy.experiments.history.rows import BOOTED, LOST, NOTE, RECEIVED, UNDELIVERED, Row
 from deploy.experiments.plan import Planned
 from deploy.experiments.scenario import Timing
+from deploy.experiments.sim_faults import MAPPED
 from deploy.experiments.stage_simulated import SimulatedStage
 from deploy.toolstack import Work
 from nodes.contract import Note
@@ -23,8 +26,11 @@ THINK = Work(True, 100_000, 50 * MS)
 GUEST = "guest0"
 
 
-def staged(guests: int = 2, timing: Timing = QUICK, work: Work = THINK, seed: int = 3) -> SimulatedStage:
-    stage = SimulatedStage(generated.topology(guests), seed=seed, timing=timing, work=work, sink=[])
+def staged(
+    guests: int = 2, timing: Timing = QUICK, work: Work = THINK, pages: str = "carried"
+) -> SimulatedStage:
+    made = generated.topology(guests)
+    stage = SimulatedStage(made, seed=3, timing=timing, work=work, pages=pages, sink=[])
     stage.start()
     stage.advance(stage.now_ns() + 50 * MS)
     return stage
@@ -59,14 +65,14 @@ def progress(stage: SimulatedStage, ms: int = 20) -> dict[str, int]:
 
 
 def everybody_works(stage: SimulatedStage) -> bool:
-    found = progress(stage, 300)
+    found = progress(stage, 150)
     guests = [name for board in stage.boards for name in board.toolstack.guests]
     return stage.failure is None and all(found.get(name) for name in guests)
 
 
 def test_a_stage_boots_and_tells_who_started() -> None:
     stage = staged()
-    notes = [frames.msgspec.msgpack.decode(row[4], type=Note) for row in rows(stage) if row[3] == NOTE]
+    notes = [msgspec.msgpack.decode(row[4], type=Note) for row in rows(stage) if row[3] == NOTE]
     assert [(note.text, note.numbers[1:3]) for note in notes if note.what == "domain"] == [
         ("dom0", (1, -1)),
         ("guest0", (1, 0)),
@@ -309,6 +315,7 @@ import sys
 from deploy import generated
 from deploy.experiments.plan import Planned
 from deploy.experiments.scenario import Timing
+from deploy.experiments.sim_faults import MAPPED
 from deploy.experiments.stage_simulated import SimulatedStage
 from deploy.toolstack import Work
 MS = 1_000_000
@@ -352,3 +359,62 @@ def test_no_row_is_of_somebody_unknown() -> None:
     stage.begin(fault("process.kill", GUEST))
     stage.advance(stage.now_ns() + 50 * MS)
     assert "nobody" not in {row[2] for row in rows(stage) if row[3] != UNDELIVERED}
+
+
+# ---- what cores do when they are told to ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind_of_fault", [one for one in EL3_KINDS if one != "el3.lost_completion"])
+def test_el3_misbehaves_to_one_agent_until_it_is_told_to_stop(kind_of_fault: str) -> None:
+    stage = staged()
+    planned = fault(kind_of_fault, GUEST, delay_ns=5 * MS)
+    stage.begin(planned)
+    if kind_of_fault == "el3.refuse_reset":
+        stage.begin(fault("process.kill", GUEST))
+    stage.advance(stage.now_ns() + 40 * MS)
+    stage.end(planned)
+    assert (stage.applied(planned) or 0) > 0
+    stage.advance(stage.now_ns() + 100 * MS)
+    assert stage.applied(planned) == 0
+    if GUEST in {one.domain for one in stage.numbers()}:
+        stage.toolstack.reboot(GUEST)
+    assert everybody_works(stage)
+    (other,) = (one for one in stage.numbers() if one.domain == "guest1")
+    assert not other.indefinite
+
+
+@pytest.mark.parametrize("kind_of_fault", GUEST_KINDS)
+def test_a_guest_is_hostile_until_it_is_told_to_stop(kind_of_fault: str) -> None:
+    stage = staged(pages="mapped" if kind_of_fault in MAPPED else "carried")
+    planned = fault(kind_of_fault, GUEST, rate=2_000.0, seed=7)
+    stage.begin(planned)
+    assert progress(stage, 40)["guest1"] > 50
+    written = lambda: sum(page.written for page in stage.boards[0].engine.memory.pages.values())  # noqa: E731
+    blows = lambda: sum(  # noqa: E731
+        stage.stats()["guest0#1"]["counters"]["trapline_guest_hostile_total"].values()
+    )
+    count = written if kind_of_fault in MAPPED else blows
+    assert count() > 20
+    stage.end(planned)
+    stage.advance(stage.now_ns() + 100 * MS)
+    before = count()
+    stage.advance(stage.now_ns() + 50 * MS)
+    assert count() == before
+    stage.toolstack.reboot(GUEST)
+    assert everybody_works(stage)
+
+
+def test_a_page_that_is_scribbled_into_needs_mapped_pages() -> None:
+    with pytest.raises(UserError, match="mapped"):
+        staged(1).begin(fault("guest.header_flip", GUEST))
+
+
+def test_two_pauses_end_with_the_second() -> None:
+    stage = staged()
+    first, second = (msgspec.structs.replace(fault("process.pause", GUEST), number=one) for one in (1, 2))
+    stage.begin(first)
+    stage.begin(second)
+    stage.end(first)
+    assert not progress(stage)[GUEST]
+    stage.end(second)
+    assert everybody_works(stage)
