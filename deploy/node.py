@@ -32,7 +32,7 @@ from deploy.experiments.history.segments import Recorder
 from deploy.exporter import announce, serve, snapshot
 from deploy.memory import MappedMemory
 from deploy.specs import GuestSpec, NodeSpec
-from nodes.contract import Core, Undelivered
+from nodes.contract import Core
 from nodes.guest.core import GuestCore
 
 INTERNAL_ERROR = 70
@@ -246,7 +246,7 @@ def _end(driver: Driver, supervisor: Supervisor, log: Log) -> None:
     halted = driver.halted
     if halted is None:
         if isinstance(driver.core, GuestCore):
-            driver.feed(Undelivered(XEN, None), time.monotonic_ns())
+            driver.give_up(XEN, time.monotonic_ns())
         code, reason = 0, "stopped"
     else:
         code, reason = halted.code, halted.reason

@@ -72,6 +72,12 @@ class Driver:
         self._bytes[("in",)] += len(envelope) + len(page)
         self._perform(self._step(Received(peer, frame, page), now_ns), now_ns)
 
+    def give_up(self, peer: bytes, now_ns: int) -> None:
+        """The peer is gone for good; a row without a message tells it."""
+        if self._tap is not None:
+            self._tap(now_ns, peer, UNDELIVERED, b"", b"")
+        self.feed(Undelivered(peer, None), now_ns)
+
     def malformed(self, reason: str) -> None:
         """Count a message that is none; the log gets the first few of them only."""
         self._drops[("malformed",)] += 1

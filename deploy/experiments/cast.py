@@ -21,6 +21,7 @@ from nodes.xen.domain import Domain
 
 FIRMWARE: Final = b"firmware"
 TOOLSTACK: Final = b"toolstack"
+XEN_NAME, FIRMWARE_NAME = "xen", "firmware"
 NOBODY: Final = "nobody"
 _REPLY: Final = bytes([int(frames.DomctlReply.__struct_config__.tag)])  # type: ignore[arg-type]
 Heard = Callable[[str, str, bytes, bytes], bool]  # sender, receiver, envelope, page: whether it could be sent
@@ -83,6 +84,7 @@ class XenPlayer(Player):
         if identity is not None:
             return self._by_link.get(identity)
         name = life.partition("#")[0]
+        name = name.removesuffix(self.board) if self.board else name  # what every board has, as "dom0.1"
         for link, domain in reversed(self._by_link.items()):
             if domain.name == name and link not in self._names:
                 self._names[link], self._identities[life] = life, link
@@ -116,15 +118,15 @@ class Cast:
         self._memories: dict[str, Memory] = {}
 
     def boot(self, name: str) -> Player | None:
+        """``name`` is that of rows: "xen", "firmware.1" on the board beside the first, "ivi#2"."""
         role, dot, number = name.partition(".")
-        board = dot + number
-        player: Player | None
-        if role == "xen":
-            player = self._xen(name, board)
-        elif role == "firmware":
-            player = self._firmware(name, board)
-        else:
+        player: Player | None = None
+        if "#" in name:
             player = self._guest(name)
+        elif role in (XEN_NAME, FIRMWARE_NAME) and (number or "0").isdecimal():
+            made = self._recorded.board(int(number or 0))
+            make = self._xen if role == XEN_NAME else self._firmware
+            player = make(name, dot + number, made) if made is not None else None
         if player is not None:
             self.players[name] = player
         return player
@@ -135,15 +137,14 @@ class Cast:
             return PrivateMemory()
         return self._memories.setdefault(board, PrivateMemory())
 
-    def _xen(self, name: str, board: str) -> Player:
+    def _xen(self, name: str, board: str, made: Recorded) -> Player:
         start = self._xen_starts.get(name, 0)
         self._xen_starts[name] = start + 1
-        config = self._recorded.xen(start)
+        config = made.xen(start)
         core = assembly.xen(config, self._memory(board), self._identities, (FIRMWARE, TOOLSTACK))
         return XenPlayer(name, board, core, self._heard, self._noted)
 
-    def _firmware(self, name: str, board: str) -> Player:
-        made = self._recorded
+    def _firmware(self, name: str, board: str, made: Recorded) -> Player:
         core = assembly.firmware(
             made.platform,
             self._memory(board),

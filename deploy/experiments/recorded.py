@@ -4,7 +4,7 @@ Descriptions go in as they were, not the files that they were read from: those m
 and keys do not go in. ``replay`` reads it; whoever leads a run writes it, before the stage stops.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,8 @@ class Recorded(msgspec.Struct, frozen=True):
     ``guests``: configurations by domain, and by "NAME#INCARNATION" where one differs (``remember``).
     ``carried``: pages travelled in frames. ``record``: as in the scenario. ``faults``: kinds that were
     planned. ``origin_ns``: what a node's own clock said when the run began, 0 on virtual time.
-    ``first_requests``: for each start of Xen its ``Tuning.first_request``.
+    ``first_requests``: for each start of Xen its ``Tuning.first_request``. ``others``: the boards beside the
+    first, of which only what a platform is made of counts.
     """
 
     run_id: str
@@ -54,7 +55,13 @@ class Recorded(msgspec.Struct, frozen=True):
     faults: tuple[str, ...] = ()
     origin_ns: int = 0
     first_requests: tuple[int, ...] = (0,)
+    others: tuple["Recorded", ...] = ()
     format: int = FORMAT
+
+    def board(self, number: int) -> "Recorded | None":
+        """What the board of that number was made of, from 0; None if it is not known."""
+        boards = (self, *self.others)
+        return boards[number] if number < len(boards) else None
 
     def guest(self, node: str) -> GuestConfig | None:
         """The configuration of "NAME#INCARNATION"; None for a domain that never started."""
@@ -76,7 +83,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 def describe(
-    topology: Topology,
+    topology: Topology | Sequence[Topology],
     guests: Mapping[str, GuestConfig],
     *,
     run_id: str,
@@ -88,27 +95,34 @@ def describe(
     origin_ns: int = 0,
     first_requests: tuple[int, ...] = (0,),
 ) -> Recorded:
-    """The record of a run on ``topology``."""
-    return Recorded(
-        run_id,
-        seed,
-        engine,
-        topology.name,
-        topology.host.root,
-        {name: tree.root for name, tree in topology.partials.items()},
-        topology.platform,
-        topology.firmware,
-        topology.profile,
-        topology.strict,
-        topology.xen_cmdline,
-        topology.tuning,
-        dict(guests),
-        carried,
-        record,
-        tuple(sorted(set(faults))),
-        origin_ns,
-        first_requests,
-    )
+    """The record of a run on ``topology``, or on several boards."""
+    first, *more = [topology] if isinstance(topology, Topology) else topology
+
+    def board(one: Topology, others: tuple[Recorded, ...]) -> Recorded:
+        return Recorded(
+            run_id=run_id,
+            seed=seed,
+            engine=engine,
+            name=one.name,
+            host=one.host.root,
+            partials={name: tree.root for name, tree in one.partials.items()},
+            platform=one.platform,
+            firmware=one.firmware,
+            profile=one.profile,
+            strict=one.strict,
+            xen_cmdline=one.xen_cmdline,
+            tuning=one.tuning,
+            guests=dict(guests),
+            carried=carried,
+            record=record,
+            faults=tuple(sorted(set(faults))),
+            origin_ns=origin_ns,
+            first_requests=first_requests,
+            others=others,
+        )
+
+    faults = tuple(faults)
+    return board(first, tuple(board(one, ()) for one in more))
 
 
 def remember(guests: dict[str, GuestConfig], node: str, config: GuestConfig) -> None:

@@ -94,11 +94,11 @@ def moments(rows: Iterable[Row]) -> Iterator[Moment]:
     """Rows in order, those that belong to one step together. A late row of a sender is a moment by itself."""
     current: Moment | None = None
     for number, row in enumerate(rows):
-        if row[3] in INPUTS or current is None or current.row[1] != row[1]:
+        if row[3] in INPUTS or current is None or current.row[1] != row[1] or _is_gone(row):
             if current is not None:
                 yield current
             current = Moment(number, row)
-        if row[3] == UNDELIVERED:
+        if row[3] == UNDELIVERED and row[4]:
             current.refused.append((row[2], _content(row)))
         elif row[3] == LOST:
             current.lost.append((row[2], _content(row)))
@@ -106,6 +106,11 @@ def moments(rows: Iterable[Row]) -> Iterator[Moment]:
             current.notes.append(row[4])
     if current is not None:
         yield current
+
+
+def _is_gone(row: Row) -> bool:
+    """A peer is gone for good: an input like others."""
+    return row[3] == UNDELIVERED and not row[4]
 
 
 def _content(row: Row) -> Content:

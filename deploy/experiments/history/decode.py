@@ -248,7 +248,7 @@ class Decoder:
     # ---- other rows ---------------------------------------------------------------------------
 
     def _missed(self, number: int, row: Row) -> Event:
-        kind, request = MALFORMED, 0
+        kind, request = MALFORMED if row[4] else "", 0
         try:
             frame = _frame(row[4])
         except frames.BadFrame:

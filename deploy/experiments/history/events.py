@@ -125,7 +125,7 @@ class Interrupted(Base, frozen=True, gc=False):
 
 
 class Missed(Base, frozen=True, gc=False):
-    """A message that reached nobody: ``how`` is "undelivered" or "lost"."""
+    """A message that reached nobody: ``how`` is "undelivered" or "lost". ``kind`` "": the peer is gone."""
 
     node: str
     peer: str

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from bus import frames, shmem
 from bus.faults import Rule
 from bus.scmi import clock
+from deploy import generated
 from deploy.errors import UserError
 from deploy.experiments import conductor
 from deploy.experiments import recorded as what
@@ -20,13 +21,14 @@ from deploy.experiments.history.files import read_history
 from deploy.experiments.history.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
 from deploy.experiments.history.semantic import FILE_COLUMNS
 from deploy.experiments.replay import Divergence, Replay, Replayed, replay
-from deploy.experiments.scenario import Fault, Load, Phases, PlatformChoice, Scenario
-from deploy.topology import firmware_profile
+from deploy.experiments.scenario import Fault, Load, Phases, PlatformChoice, Scenario, Timing
+from deploy.experiments.stage_simulated import SimulatedStage
+from deploy.topology import Topology, firmware_profile
 from nodes.contract import Note
 from nodes.firmware.protocols.clock import ClockService
 from nodes.guest.core import GuestCore
 from nodes.xen.core import XenCore
-from tests.deploy.experiments.recorded_run import Run, record, recorded
+from tests.deploy.experiments.recorded_run import WORK, Run, record, recorded
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +109,27 @@ def test_nodes_recorded_apart_are_equal_too() -> None:
         of_nodes.setdefault(row[1], []).append(row)
     merged = sorted((row for rows in of_nodes.values() for row in rows), key=lambda row: row[0])
     assert play(recorded(), merged).divergence is None
+
+
+def test_boards_side_by_side_are_played_as_far_as_they_are_described() -> None:
+    boards = [generated.topology(1, first=0), generated.topology(1, first=1, shared=2)]
+    rows: list[Row] = []
+    stage = SimulatedStage(boards, seed=1, timing=Timing(), work=WORK, sink=rows)
+    for board in stage.boards:
+        board.start()
+    stage.advance(stage.now_ns() + 10_000_000)
+    stage.stop()
+
+    def described(some: Sequence[Topology]) -> Replayed:
+        made = what.describe(some, stage.configs, run_id="b", seed=1, engine="sim")
+        return Replay(made).run(rows)
+
+    both, first, swapped = described(boards), described(boards[:1]), described(boards[::-1])
+    assert (both.divergence, both.unplayed) == (None, ())
+    assert first.divergence is None
+    assert first.unplayed == ("xen.1", "firmware.1", "dom0.1#1", "guest1#1")
+    assert first.messages < both.messages
+    assert swapped.divergence is not None
 
 
 # ---- changes are found ------------------------------------------------------------------------
