@@ -35,6 +35,7 @@ COMMANDS = {
     "diff": "deploy.cli.diff",
     "profiles": "deploy.cli.profiles",
     "interop": "deploy.cli.interop",
+    "swarm": "deploy.cli.swarm",
     "runs": "deploy.cli.runs",
 }
 

@@ -6,7 +6,8 @@ A worker dies with its parent, be that killed; Ctrl-C belongs to the parent alon
 import ctypes
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import multiprocess
@@ -31,6 +32,15 @@ def _prepare(parent: int) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def _how(error: Exception) -> str:
+    """What went wrong, and where."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})" if trace else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
 def _work(function: Callable[[Any], Any], parent: int, pipe: Any) -> None:
     _prepare(parent)
     while True:
@@ -41,7 +51,7 @@ def _work(function: Callable[[Any], Any], parent: int, pipe: Any) -> None:
         try:
             answer: tuple[bool, Any] = (True, function(job))
         except Exception as error:
-            answer = (False, f"{type(error).__name__}: {error}")
+            answer = (False, _how(error))
         pipe.send(answer)
 
 
@@ -76,7 +86,7 @@ class _Worker:
         self.process.join()
 
 
-def each(function: Callable[[T], R], jobs: Iterable[T], workers: int) -> Iterator[tuple[T, R]]:
+def each(function: Callable[[T], R], jobs: Iterable[T], workers: int) -> Generator[tuple[T, R], None, None]:
     """(job, function(job)) for every job, in the order in which they end; raises JobFailed.
 
     Closing the iterator ends the workers at once. With one worker everything happens in this process.

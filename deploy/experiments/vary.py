@@ -19,6 +19,7 @@ XEN_PATIENCE_MS: Final = 40.0  # with links that may lose frames nobody waits fo
 LINKS: Final = (("any", "xen"), ("xen", "any"), ("xen", "firmware"), ("firmware", "xen"))
 MIXES: Final = ("reads", "rates", "power", "mixed", "shared")
 LOSSY: Final = frozenset({"link.lose", "link.partition"})
+EMPTY: Final = ("", 0, (), False)
 METERED: Final = 0.25  # how likely a run is metered at all
 
 # What each kind of fault is drawn from; what is not here is not for the swarm.
@@ -186,20 +187,18 @@ def _metering(scenario: Scenario, dice: Dice) -> Metering:
 
 
 def knobs(scenario: Scenario) -> dict[str, Any]:
-    """Everything that was drawn or differs from its default, flat: ``{"load.1.kind": "open", ...}``."""
+    """Everything that was drawn, flat: ``{"load.1.kind": "open", "fault.2.at_ms": 12.5, ...}``."""
     found: dict[str, Any] = {"seed": scenario.seed, "pages": scenario.pages}
     for table in ("platform", "timing", "metering"):
-        found.update(_changed(table, getattr(scenario, table)))
+        found.update(_told(table, getattr(scenario, table)))
     for table in ("load", "fault"):
         for at, one in enumerate(getattr(scenario, table), 1):
-            found.update(_changed(f"{table}.{at}", one))
+            found.update(_told(f"{table}.{at}", one))
     return found
 
 
-def _changed(prefix: str, one: msgspec.Struct) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(one):
-        value = getattr(one, field.name)
-        if field.required or value != field.default:
-            found[f"{prefix}.{field.name}"] = value
-    return found
+def _told(prefix: str, one: msgspec.Struct) -> dict[str, Any]:
+    """The fields that say something: what is empty or nothing is left out."""
+    return {
+        f"{prefix}.{name}": value for name, value in msgspec.structs.asdict(one).items() if value not in EMPTY
+    }

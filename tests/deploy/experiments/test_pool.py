@@ -48,7 +48,7 @@ def test_workers_are_other_processes_and_end() -> None:
 
 
 def test_a_job_that_raises_is_named() -> None:
-    with pytest.raises(JobFailed, match="3: LookupError: three"):
+    with pytest.raises(JobFailed, match=r"3: LookupError: three \(test_pool.py:\d+\)"):
         list(each(fail_at_three, range(9), 2))
 
 
