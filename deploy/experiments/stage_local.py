@@ -284,6 +284,10 @@ class LocalStage:
             found[name if "#" in name else f"{name}~{number}"] = stats
         return found | {child.node: child.stats for child in self.engine.children.values()}
 
+    def fingerprint(self) -> str:
+        """Equal seeds do not give equal runs here."""
+        return ""
+
     # ---- the end ------------------------------------------------------------------------------
 
     def stop(self) -> None:
