@@ -63,7 +63,7 @@ def _applies_denied(core: Core, dice: Dice) -> None:
 def _stale_permission(core: Core, _dice: Dice) -> None:
     permissions, machine = core.permissions, core.machine
     may, restore, set_device = permissions.may, permissions.restore, permissions.set_device
-    stale: dict[int, tuple[int, frozenset[Any]]] = {}
+    stale: dict[int, tuple[int, frozenset[Any]]] = {}  # by whose it was; whoever asks is let in
 
     def remember(agent: int) -> None:
         allowed = permissions.allowed[agent]
@@ -80,8 +80,9 @@ def _stale_permission(core: Core, _dice: Dice) -> None:
         set_device(agent, device, allow)
 
     def old_may(agent: int, resource: Any, *rest: Any, **how: Any) -> bool:
-        until_ns, had = stale.get(agent, (0, frozenset()))
-        return may(agent, resource, *rest, **how) or (machine.now_ns < until_ns and resource in had)
+        return may(agent, resource, *rest, **how) or any(
+            machine.now_ns < until_ns and resource in had for until_ns, had in stale.values()
+        )
 
     permissions.may, permissions.restore, permissions.set_device = old_may, late_restore, late_set
 
@@ -254,7 +255,7 @@ def _answers_twice(core: Core, dice: Dice) -> None:
 PLANTS: Final = table(
     Plant("forgets-permission", "one refusal in twenty is forgotten", _forgets_permission),
     Plant("applies-denied-set", "answers DENIED and does it, three times in ten", _applies_denied),
-    Plant("stale-permission", "what is revoked or reset still counts for 20 ms", _stale_permission),
+    Plant("stale-permission", "what was revoked or reset is open to everybody for 20 ms", _stale_permission),
     Plant("late-grant", "who was granted something is denied its changes for 20 ms", _late_grant),
     Plant("executes-twice", "a change is made again after a later message", _executes_twice),
     Plant("lost-update", "one change in twenty is answered SUCCESS and not made", _lost_update),
