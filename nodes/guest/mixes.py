@@ -13,7 +13,7 @@ import msgspec
 
 from bus.chance import mixed
 from bus.fields import Field, Message, encode, fields_of
-from bus.scmi import base
+from bus.scmi import base, perf
 from bus.scmi.protocol import AnyCommand, Protocol
 from bus.scmi.tables import STANDARD, Tables
 from nodes.guest.binding import Binding
@@ -191,8 +191,10 @@ def _values(client: Client, command: AnyCommand, one: int) -> Asking[Values]:
         return _few(rates_of((yield from client.every_rate(one))))
     if command.name == "VOLTAGE_LEVEL_SET":
         return _few(rates_of((yield from client.every_voltage(one))))
+    told = yield from client.call(perf.PERFORMANCE_DOMAIN_ATTRIBUTES, perf.DomainAttributes(one))
+    by_index = told.value is not None and perf.DOMAIN.get(told.value.attributes, "level_indexing")
     listing = yield from client.every_level(one)
-    return _few(tuple(level.level for level in listing.items))
+    return _few(tuple(level.level_index if by_index else level.level for level in listing.items))
 
 
 def _few(values: Values) -> Values:
