@@ -138,7 +138,7 @@ class Judge:
         found: dict[str, Any] = {"judged": self.judged, "abstained": self.abstained, **self.more()}
         if self._told > TOLD_MAX:
             found["violations_not_told"] = self._told - TOLD_MAX
-        if not self.judged:
+        if not found["judged"]:
             found["note"] = SAW_NOTHING
         return found
 

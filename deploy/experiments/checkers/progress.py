@@ -133,16 +133,12 @@ class Progress(Judge):
                 self.judged += 1
             elif first_ns is None:
                 self.silent += 1
-            elif first_ns + self.context.patience_ns > end_ns or self._wedged():
+            elif first_ns + self.context.patience_ns > end_ns:
                 self.abstained += 1
             else:
                 self.judged += 1
                 text = f"{domain} tried from {first_ns} ns on and got no answer until {end_ns} ns"
                 yield self.wrong(None, f"{text}, when nothing was broken any more", domain)
-
-    def _wedged(self) -> bool:
-        """A firmware of which one bad doorbell leaves a channel busy for ever: that is its fact."""
-        return self.context.topology.firmware.wedges
 
     # ---- hypercalls ---------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from deploy.experiments.checkers.base import Judge, World
 from deploy.experiments.checkers.bounds import Bounds
 from deploy.experiments.checkers.delivery import Delivery
 from deploy.experiments.checkers.isolation import Isolation
+from deploy.experiments.checkers.linearizable import Linearizable
 from deploy.experiments.checkers.once import AtMostOnce
 from deploy.experiments.checkers.order import Order
 from deploy.experiments.checkers.progress import Progress
@@ -21,6 +22,7 @@ EVERY: Final[tuple[type[Judge], ...]] = (
     Delivery,
     Isolation,
     AtMostOnce,
+    Linearizable,
     Tokens,
     Bounds,
     Progress,

@@ -9,7 +9,6 @@ from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
 from deploy.experiments.history.events import Executed, Forwarded, Interrupted
 
-FAULTS: Final = ("el3.corrupt_page", "el3.torn_page")
 TOKEN: Final = header.HEADER.pack(token=header.TOKEN_MAX)
 ASKED_KEPT: Final = 256  # of one agent: commands whose delayed responses may still come
 
@@ -53,9 +52,8 @@ class Tokens(Judge):
         different = event.head ^ smc.head
         if not different:
             return ()
-        windows = self.world.windows
-        faults = FAULTS if different & ~TOKEN else (*FAULTS, "el3.wrong_token")
-        if windows.hit(faults, call.domain, smc.at_ns, event.at_ns):
+        planned = self.world.windows.hit(("el3.wrong_token",), call.domain, smc.at_ns, event.at_ns)
+        if planned and not different & ~TOKEN:
             self.abstained += 1
             return ()
         what = "another token" if not different & ~TOKEN else "another header"
