@@ -31,10 +31,12 @@ class Histories:
         self._lives: dict[str, int] = {}
         self._own: list[Recorder] = []
 
-    def open(self) -> None:
-        """Make the folder. Raises OSError."""
+    def open(self, toolstack: bytes) -> Tap:
+        """Make the folder; gives the toolstack's tap, whose link identity this is. Raises OSError."""
         if self.rows != "none":
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.know(toolstack, "toolstack")
+        return self.own("toolstack")
 
     def know(self, identity: bytes, node: str) -> None:
         """Who is behind a link identity."""

@@ -114,9 +114,7 @@ class LocalEngine:
 
     def _start(self) -> None:
         if self.histories is not None:
-            self.histories.open()
-            self.histories.know(self._toolstack_token, "toolstack")
-            self._tap = self.histories.own("toolstack")
+            self._tap = self.histories.open(self._toolstack_token)
         self._context = forkserver.acquire(str(self.run.tmp))
         self._start_janitor()
         if not self.options.carried:
@@ -378,19 +376,25 @@ class LocalEngine:
             self._stop_serving = lambda: None
             self._disconnect("the platform is stopped")
             self._xen = None
-            if self._janitor is not None:
-                self._watching.drop_child(self._janitor)
-                self._tell_janitor("clean")
-                self._janitor.process.join(3)
-                self._janitor.kill()
-                self._janitor.close()
-                self._janitor = None
-            if self._context is not None:
-                self._context = None
-                forkserver.release()
             try:
+                signal.signal(signal.SIGINT, previous)  # this may take long
                 self.before_removal()
             finally:
-                self.run.remove()
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                self._clear()
         finally:
             signal.signal(signal.SIGINT, previous)
+
+    def _clear(self) -> None:
+        """What is left when all nodes have ended."""
+        if self._janitor is not None:
+            self._watching.drop_child(self._janitor)
+            self._tell_janitor("clean")
+            self._janitor.process.join(3)
+            self._janitor.kill()
+            self._janitor.close()
+            self._janitor = None
+        if self._context is not None:
+            self._context = None
+            forkserver.release()
+        self.run.remove()

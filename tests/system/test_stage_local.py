@@ -1,23 +1,30 @@
 """An experiment on real processes: faults happen, domains come back, the record is whole, nothing is left."""
 
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from deploy import generated
 from deploy.errors import UserError
+from deploy.experiments.account import account, counters
 from deploy.experiments.history.decode import Decoder
+from deploy.experiments.history.events import Ended
 from deploy.experiments.history.rows import BOOTED, LOST, Row
 from deploy.experiments.plan import Planned
 from deploy.experiments.stage_local import LocalStage
 from deploy.toolstack import Work
-from deploy.topology import load_shipped
+from deploy.topology import Topology, load_shipped
+from nodes.guest import console
 from tests.system.cluster import Cluster
-from tests.system.processes import PATIENCE_S, VARIABLE
+from tests.system.processes import PATIENCE_S, VARIABLE, kill
 
 MS_NS = 1_000_000
+ROOT = Path(__file__).parents[2]
 
 
 class Stages:
@@ -28,10 +35,21 @@ class Stages:
         self.rows: list[Row] = []
         self._stages: list[LocalStage] = []
 
-    def start(self, pages: str = "carried", record: str = "frames", think_ns: int = MS_NS) -> LocalStage:
+    def start(
+        self,
+        pages: str = "carried",
+        record: str = "frames",
+        think_ns: int = MS_NS,
+        topology: Topology | None = None,
+    ) -> LocalStage:
         work = Work(run=True, think_ns=think_ns, record=True)
         stage = LocalStage(
-            load_shipped(), work=work, pages=pages, record=record, run=self.cluster.run, sink=self.rows
+            topology or load_shipped(),
+            work=work,
+            pages=pages,
+            record=record,
+            run=self.cluster.run,
+            sink=self.rows,
         )
         self._stages.append(stage)
         stage.start()
@@ -190,3 +208,62 @@ def test_a_stopped_and_slow_platform_ends(stages: Stages) -> None:
     stage.stop()
     assert not os.path.lexists(stages.cluster.run)
     assert not stages.rows
+
+
+def test_under_load_and_kill_9_every_call_is_accounted_for(stages: Stages) -> None:
+    stage = stages.start(think_ns=0, topology=generated.topology(2))
+    for life, name in ((1, "guest0"), (1, "guest1"), (2, "guest0")):
+        works(stage, f"{name}#{life}")
+        stage.begin(fault("process.kill", name))
+        works(stage, f"{name}#{life + 1}")
+    for name in ("guest0", "guest1"):
+        stage.toolstack.ask(name, console.Work(run=False))
+    until(stage, lambda: not stage.outstanding(), "the end of all calls")
+    numbers = counters(stage.stats()["xen"])
+    stage.stop()
+    events = list(Decoder(stage.origin_ns).events(stages.rows))
+    found = account(iter(events))
+    assert sorted(found) == ["guest0", "guest1"]
+    assert all(one.balanced and not one.under_way for one in found.values()), found
+    assert sum(one.ended for one in found.values()) <= 3, "at most the one call that each killed guest had"
+    assert numbers.balanced, numbers
+    assert numbers.issued == sum(one.issued for one in found.values())
+    told = [event.domain.partition("#")[0] for event in events if isinstance(event, Ended)]
+    for name, one in found.items():
+        assert abs(told.count(name) - one.answered - one.failed) <= 2, (
+            "what a killed guest had no time to note"
+        )
+
+
+SUPERVISOR = """
+import sys
+from pathlib import Path
+
+from deploy.experiments.plan import Planned
+from deploy.experiments.stage_local import LocalStage
+from deploy.toolstack import Work
+from deploy.topology import load_shipped
+
+if __name__ == "__main__":
+    stage = LocalStage(load_shipped(), work=Work(run=True, think_ns=1_000_000), run=Path(sys.argv[1]))
+    stage.start()
+    try:
+        stage.begin(Planned(1, "process.pause", ("ivi",), 0, 0))
+        stage.begin(Planned(2, "process.slow", ("tcu", "dom0", "xen"), 0, 0, step=50))
+        stage.begin(Planned(3, "el3.stall", (), 0, 0))
+        print("broken", flush=True)
+        stage.advance(stage.now_ns() + 60_000_000_000)
+    finally:
+        stage.stop()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_the_supervisor_of_broken_nodes(cluster: Cluster, number: int) -> None:
+    program = cluster.folder / "supervisor.py"
+    program.write_text(SUPERVISOR, encoding="utf-8")
+    started = cluster.begin(program, cluster.run, program=(sys.executable,), PYTHONPATH=str(ROOT))
+    assert started.stdout is not None
+    assert started.stdout.readline() == "broken\n"
+    kill(started.pid, number)
+    cluster.expect_nothing_left()
