@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bus.faults import Rule
 from deploy.engines.local import FIRMWARE
 from deploy.errors import UserError
-from deploy.experiments import links, requests
+from deploy.experiments import asking, links
 from deploy.experiments.operations import BEGINS
 from deploy.experiments.plan import Planned
 from deploy.toolstack import ToolstackError
@@ -18,6 +18,7 @@ from deploy.toolstack import ToolstackError
 if TYPE_CHECKING:
     from deploy.experiments.stage_local import LocalStage
 
+SCRIBBLING: Final = ("guest.header_flip", "guest.rewrite_page")
 FIXED: Final = ("xen", "firmware")
 
 
@@ -101,7 +102,7 @@ class Faults:
 
     # ---- what cores do ------------------------------------------------------------------------
 
-    def _ask(self, name: str, request: Callable[[], None]) -> None:
+    def _ask(self, name: str, request: Callable[[], object]) -> None:
         """Through a console; a refusal is noted, as an operator would see it."""
 
         def ask() -> None:
@@ -113,11 +114,13 @@ class Faults:
         self._stage.errand(ask)
 
     def _misbehave(self, fault: Planned) -> None:
-        self._ask(FIRMWARE, lambda: requests.misbehave(self._stage.toolstack, fault))
+        request = asking.misbehave(fault, self._stage.topology)
+        if request.agents or not fault.where:
+            self._ask(FIRMWARE, lambda: self._stage.toolstack.ask_firmware(request))
 
     def _behave(self, fault: Planned) -> None:
         def behave() -> None:
-            self._applied[fault.number] = requests.behave(self._stage.toolstack, fault)
+            self._applied[fault.number] = self._stage.toolstack.ask_firmware(asking.behave(fault)).applied
 
         self._ask(FIRMWARE, behave)
 
@@ -130,7 +133,8 @@ class Faults:
             self._hostility(fault, name, False)
 
     def _hostility(self, fault: Planned, name: str, run: bool) -> None:
-        self._ask(name, lambda: requests.hostile(self._stage.toolstack, fault, name, run))
+        request = asking.hostile(fault, name, self._stage.topology, run)
+        self._ask(name, lambda: self._stage.toolstack.ask(name, request))
 
     def _scribble(self, fault: Planned) -> None:
         """The guest is told what is done to it, its process has a second thread do it."""
@@ -163,8 +167,8 @@ KINDS: Final[dict[str, tuple[Action | None, Action | None]]] = {
     "el3.stall": (Faults._stall, Faults._resume),
     "el3.restart": (Faults._restart_el3, None),
     "xen.restart": (Faults._restart_xen, None),
-    **dict.fromkeys(requests.EL3_KINDS, (Faults._misbehave, Faults._behave)),
-    **dict.fromkeys(requests.GUEST_KINDS, (Faults._hostile, Faults._peaceful)),
-    **dict.fromkeys(requests.SCRIBBLING, (Faults._scribble, Faults._no_scribbling)),
+    **dict.fromkeys(asking.EL3_KINDS, (Faults._misbehave, Faults._behave)),
+    **dict.fromkeys(asking.GUEST_KINDS, (Faults._hostile, Faults._peaceful)),
+    **dict.fromkeys(SCRIBBLING, (Faults._scribble, Faults._no_scribbling)),
     **dict.fromkeys(BEGINS, (Faults._operate, Faults._operate_back)),
 }
