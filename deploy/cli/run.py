@@ -37,6 +37,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--watch", is_flag=True, help="Show each domain's numbers while it runs.")
 @click.option("--out", type=FILE, metavar="DIR", help="Keep the run there; a new or empty folder.")
 @click.option("--no-report", is_flag=True, help="Make no HTML report.")
+@click.option("--drawn", is_flag=True, help="What 'trapline swarm' makes of the scenario for this seed.")
 @click.option("--faults", metavar="N,N|none", help="Only these of the planned faults, by number.")
 @json_option
 @click.pass_context
@@ -50,6 +51,7 @@ def run(
     watch: bool,
     out: Path | None,
     no_report: bool,
+    drawn: bool,
     faults: str | None,
     as_json: bool,
 ) -> None:
@@ -69,7 +71,9 @@ def run(
         if repeat > 1:
             code = _repeated(scenario, engine or "", seed, repeat, jobs, out, not no_report, kept, as_json)
             ctx.exit(code)
-        job = session.prepare(scenario, seed, engine or "", out=out, page=not no_report, keep=kept)
+        job = session.prepare(
+            scenario, seed, engine or "", out=out, page=not no_report, keep=kept, drawn=drawn
+        )
         shown = Watching() if watch else Live()
         with session.finished_or_gone(job.folder), shown.over(job.scenario, quiet=as_json):
             result = session.carry_out(job, shown.progress, shown.watch)

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from deploy import plugins
-from deploy.experiments import folders, problems, verdict, whatif
+from deploy.errors import UserError
+from deploy.experiments import folders, problems, racing, verdict, whatif
 from deploy.experiments.boards import boards_of, domains_of, tuned
 from deploy.experiments.checkers import Context
 from deploy.experiments.history.rows import Row
@@ -29,10 +30,13 @@ from nodes.guest import load
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where a scenario came from: its file and text, for messages and for the report."""
+    """Where a scenario came from: its file and text, for messages and for the report; ``drawn``: the swarm's
+    dice made another one of it.
+    """
 
     path: Path = Path("scenario")
     text: str = ""
+    drawn: bool = False
 
 
 NOWHERE = Source()
@@ -59,6 +63,9 @@ def run(
 
     Raises UserError for what the scenario's files or its platform do not allow.
     """
+    run_id = run_id or (folder.name if folder else folders.slug(scenario.title))
+    if scenario.explore is not None:
+        return _raced(scenario, engine, source, folder=folder, run_id=run_id, progress=progress)
     engine = engine or scenario.engine
     boards = boards_of(scenario, source.path.parent)
     names = domains_of(boards)
@@ -67,16 +74,37 @@ def run(
     if keep is not None:
         plan = plan.only(keep)
     began, wall = time.time(), time.perf_counter()
-    run_id = run_id or (folder.name if folder else folders.slug(scenario.title))
     done = play(Play(scenario, seed, engine, boards, plan, source, folder, run_id), progress, watch)
     if compare and done.lead.failure is None:
         twin = Play(scenario, seed, "sim", boards, plan, source, None, run_id)
         done.solo = whatif.solo(scenario, plan, lambda other: _tally(twin, scenario, other))
         done.what_if = whatif.rows(scenario, lambda limited: _tally(twin, limited, plan))
+    done.drawn = source.drawn
     done.kept = None if keep is None else tuple(sorted(keep))
     done.run_id = run_id
     done.started_at, done.wall_s = began, time.perf_counter() - wall
     return verdict.result(done)
+
+
+def _raced(
+    scenario: Scenario,
+    engine: str,
+    source: Source,
+    *,
+    folder: Path | None,
+    run_id: str,
+    progress: Progress | None,
+) -> RunResult:
+    """Every order of messages, instead of one after the clock."""
+    if engine not in ("", "sim"):
+        raise UserError(f"--engine {engine}: only virtual time plays every order of messages; leave it out")
+
+    def told(race: str, done: float) -> None:
+        if progress is not None:
+            progress(race, done)
+
+    name = verdict.name_of(source.path)
+    return racing.run(scenario, name=name, text=source.text, run_id=run_id, folder=folder, told=told)
 
 
 class Play(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from deploy.experiments.leading import Progress, Watch
 from deploy.experiments.result import RunResult
 from deploy.experiments.runs import REPORT, RESULT, Runs
 from deploy.experiments.scenario import Scenario
+from deploy.experiments.vary import vary
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -39,12 +40,20 @@ def prepare(
     out: Path | None = None,
     page: bool = True,
     keep: tuple[int, ...] | None = None,
+    drawn: bool = False,
 ) -> Job:
-    """A job for the scenario of that name or file, with a folder of its own. Raises UserError."""
+    """A job for the scenario of that name or file, with a folder of its own. Raises UserError.
+
+    ``drawn``: let the swarm's dice make another scenario of it first, from the seed.
+    """
     scenario, path, text = problems.read(name)
     seed = scenario.seed if seed is None else seed
+    if drawn:
+        scenario = vary(scenario, seed)
     folder = folders.given_folder(out) if out else folders.new_folder(scenario.title, seed)
-    return Job(scenario, seed, engine or scenario.engine, Source(path, text), folder.absolute(), page, keep)
+    return Job(
+        scenario, seed, engine or scenario.engine, Source(path, text, drawn), folder.absolute(), page, keep
+    )
 
 
 def carry_out(job: Job, progress: Progress | None = None, watch: Watch | None = None) -> RunResult:

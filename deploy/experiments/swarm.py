@@ -101,5 +101,5 @@ def command(name: str, found: Found) -> str:
     line = f"trapline run {name} --drawn --seed {found.tried.seed}"
     if len(found.kept) < found.faults:
         numbers = ",".join(str(one.number) for one in found.kept) or "none"
-        line += f" --only-faults {numbers}"
+        line += f" --faults {numbers}"
     return line

@@ -52,6 +52,7 @@ class Done(msgspec.Struct):
     fingerprint: str
     truncated: int = 0
     kept: tuple[int, ...] | None = None
+    drawn: bool = False
     run_id: str = ""
     started_at: float = 0.0
     wall_s: float = 0.0
@@ -69,7 +70,7 @@ def result(done: Done) -> RunResult:
         run_id=done.run_id,
         title=scenario.title,
         question=scenario.question,
-        scenario=_name(done.path),
+        scenario=name_of(done.path),
         seed=done.seed,
         engine=done.engine,
         command=_command(done),
@@ -101,13 +102,14 @@ def result(done: Done) -> RunResult:
     )
 
 
-def _name(path: Path) -> str:
+def name_of(path: Path) -> str:
     """What to type for the scenario: its name if it comes with Trapline, else its path."""
     return path.stem if ready().get(path.stem) == path else str(path)
 
 
 def _command(done: Done) -> str:
-    said = f"trapline run {_name(done.path)} --seed {done.seed} --engine {done.engine}"
+    drawn = " --drawn" if done.drawn else ""
+    said = f"trapline run {name_of(done.path)}{drawn} --seed {done.seed} --engine {done.engine}"
     return said if done.kept is None else f"{said} --faults {','.join(map(str, done.kept)) or 'none'}"
 
 

@@ -1,9 +1,16 @@
 """The race explorer: silent on the shipped cores, and it finds bugs that need one order of messages."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from deploy.engines.simulated import SimulatedEngine
+from deploy.errors import UserError
+from deploy.experiments import conductor
 from deploy.experiments.explore import EL3, OPERATIONS, Prepare, Race, Start, _topology, race, run
+from deploy.experiments.history.files import read_rows
+from deploy.experiments.scenario import Explore, Scenario
 from nodes.xen import plants
 
 
@@ -63,3 +70,40 @@ def test_a_planted_bug_is_found(bug: str, operation: str) -> None:
     assert found.violations
     assert found.trail
     assert found.rows
+
+
+RACES = Scenario("Races", explore=Explore(operations=("destroy", "create"), el3=("slow",)))
+
+
+def test_a_scenario_with_races_has_a_verdict(tmp_path: Path) -> None:
+    told: list[str] = []
+    result = conductor.run(RACES, 1, folder=tmp_path, progress=lambda what, part: told.append(what))
+    assert result.verdict == "pass"
+    assert told == ["destroy / slow", "create / slow"]
+    assert [one.name for one in result.checkers] == told
+    assert result.account["schedules"] == sum(one.facts["orders"] for one in result.checkers)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_order_that_breaks_something_is_shown_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = SimulatedEngine.build_xen
+
+    def spoiled(engine: SimulatedEngine, *arguments: Any) -> Any:
+        core = build(engine, *arguments)
+        plants.plant(core, "keeps-lock", 1)
+        return core
+
+    monkeypatch.setattr(SimulatedEngine, "build_xen", spoiled)
+    races = Scenario("Races", explore=Explore(operations=("destroy",), el3=("fast", "reset-fails")))
+    result = conductor.run(races, 1, folder=tmp_path)
+    assert result.verdict == "fail"
+    assert "order" in result.reason
+    assert result.diagram
+    assert list(read_rows(tmp_path))
+
+
+def test_races_are_for_virtual_time_only() -> None:
+    with pytest.raises(UserError, match="--engine local"):
+        conductor.run(RACES, 1, "local")

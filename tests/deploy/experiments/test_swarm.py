@@ -74,7 +74,7 @@ def test_a_bug_that_needs_no_fault_keeps_none(monkeypatch: pytest.MonkeyPatch) -
         found = reduce(SMALL, tried)
     assert found.kept == ()
     if found.faults:
-        assert swarm.command("small", found).endswith("--only-faults none")
+        assert swarm.command("small", found).endswith("--faults none")
 
 
 def test_the_command_prints_knobs_and_says_that_all_held() -> None:
