@@ -256,7 +256,7 @@ class Replay:
     def _way(self, sender: str, receiver: str) -> Way:
         way = self._ways.get((sender, receiver))
         if way is None:
-            way = self._ways[sender, receiver] = Way(self._doubled)
+            way = self._ways[sender, receiver] = Way(self._ordered, self._doubled)
         return way
 
     # ---- what was recorded --------------------------------------------------------------------

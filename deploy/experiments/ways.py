@@ -27,10 +27,11 @@ class Sent(msgspec.Struct):
 
 
 class Way:
-    """One direction between two nodes. ``doubled``: messages may arrive twice."""
+    """One direction between two nodes. ``ordered``: none is overtaken; ``doubled``: some may come twice."""
 
-    def __init__(self, doubled: bool = False) -> None:
+    def __init__(self, ordered: bool = True, doubled: bool = False) -> None:
         self.open: deque[Sent] = deque()
+        self._ordered = ordered
         self._arrived: deque[Content] | None = deque(maxlen=ARRIVED_MAX) if doubled else None
 
     def send(self, at_ns: int, content: Content, doubtful: bool = False) -> None:
@@ -39,7 +40,7 @@ class Way:
         self.open.append(Sent(at_ns, content, doubtful))
 
     def arrive(self, content: Content) -> Match:
-        """Match a message that was received. What may have got lost before it is let go."""
+        """Match a message that was received."""
         if self.open and self.open[0].content == content:
             self.open.popleft()
             found: Match = "expected"
@@ -53,12 +54,14 @@ class Way:
         for at, sent in enumerate(self.open):
             if sent.content != content:
                 continue
+            passed = [self.open[before] for before in range(at)]
             del self.open[at]
-            passed = [self.open.popleft() for _ in range(at)]
             certain = [one for one in passed if not one.doubtful]
-            for one in reversed(certain):
+            for one in certain:
                 one.passed = True
-                self.open.appendleft(one)
+            if self._ordered and not certain:  # they will not come any more
+                for _ in passed:
+                    self.open.popleft()
             return "overtook" if certain else "expected"
         return "again" if self._arrived is not None and content in self._arrived else "unknown"
 

@@ -12,9 +12,9 @@ import pytest
 from bus import frames, shmem
 from bus.faults import Rule
 from bus.scmi import clock
-from deploy import generated
+from deploy import assembly, generated
 from deploy.errors import UserError
-from deploy.experiments import conductor
+from deploy.experiments import conductor, ways
 from deploy.experiments import recorded as what
 from deploy.experiments import replay as subject
 from deploy.experiments.history.files import read_history
@@ -23,10 +23,14 @@ from deploy.experiments.history.semantic import FILE_COLUMNS
 from deploy.experiments.replay import Divergence, Replay, Replayed, replay
 from deploy.experiments.scenario import Fault, Load, Phases, PlatformChoice, Scenario, Timing
 from deploy.experiments.stage_simulated import SimulatedStage
+from deploy.experiments.ways import Way
 from deploy.topology import Topology, firmware_profile
 from nodes.contract import Note
+from nodes.firmware import plants as el3_plants
+from nodes.firmware.core import FirmwareCore
 from nodes.firmware.protocols.clock import ClockService
 from nodes.guest.core import GuestCore
+from nodes.xen import plants as xen_plants
 from nodes.xen.core import XenCore
 from tests.deploy.experiments.recorded_run import WORK, Run, record, recorded
 
@@ -309,3 +313,72 @@ def test_an_experiment_with_faults_of_every_layer_is_equal(tmp_path: Path) -> No
     rows = read_history(tmp_path, FILE_COLUMNS, ("what", "domain"))
     kinds = {kind for kind, _ in rows}
     assert {"fault_begins", "phase", "call", "permission", "reset", "ledger", "missed"} <= kinds
+
+
+# ---- planted bugs, and what stays open on a way -------------------------------------------------
+
+EL3S = ("forgets-permission", "late-grant", "lost-update", "reset-leaves-vote", "mixes-agents", "drops-smc")
+XENS = ("return-to-another", "answers-twice", "drops-return", "forgets-reset", "wrong-device", "skips-grant")
+
+
+@pytest.mark.parametrize("bug", EL3S)
+def test_a_bug_planted_in_el3_is_a_divergence(monkeypatch: pytest.MonkeyPatch, bug: str) -> None:
+    honest = assembly.firmware
+
+    def planted(*given: Any, **more: Any) -> FirmwareCore:
+        core = honest(*given, **more)
+        el3_plants.plant(core, bug, 1)
+        return core
+
+    monkeypatch.setattr(assembly, "firmware", planted)
+    assert differs(play(recorded())).node == "firmware"
+
+
+@pytest.mark.parametrize("bug", XENS)
+def test_a_bug_planted_in_xen_is_a_divergence(monkeypatch: pytest.MonkeyPatch, bug: str) -> None:
+    honest = assembly.xen
+
+    def planted(*given: Any, **more: Any) -> XenCore:
+        core = honest(*given, **more)
+        xen_plants.plant(core, bug, 1)
+        return core
+
+    monkeypatch.setattr(assembly, "xen", planted)
+    assert differs(play(recorded())).node == "xen"
+
+
+def way(*sent: bytes, ordered: bool = True, doubled: bool = False) -> Way:
+    made = Way(ordered, doubled)
+    for at, envelope in enumerate(sent):
+        made.send(at, (envelope, b""))
+    return made
+
+
+def arrive(made: Way, *envelopes: bytes) -> list[str]:
+    return [made.arrive((envelope, b"")) for envelope in envelopes]
+
+
+def test_messages_are_matched_in_order_doubled_and_overtaken() -> None:
+    assert arrive(way(b"a", b"b"), b"a", b"b", b"a") == ["expected", "expected", "unknown"]
+    assert arrive(way(b"a", b"b"), b"b") == ["overtook"]
+    twice = way(b"a", b"b", ordered=False, doubled=True)
+    assert arrive(twice, b"b", b"a", b"b", b"c") == ["overtook", "expected", "again", "unknown"]
+    assert twice.left_behind() is None
+
+
+def test_what_is_doubtful_may_come_late_only_where_things_are_overtaken() -> None:
+    for ordered, late in ((True, "unknown"), (False, "expected")):
+        made = way(b"a", ordered=ordered)
+        made.doubt()
+        made.send(1, (b"b", b""))
+        assert arrive(made, b"b", b"a") == ["expected", late]
+        assert made.left_behind() is None
+
+
+def test_a_way_holds_so_much_and_takes_back_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "OPEN_MAX", 2)
+    made = way(b"a", b"b", b"c")
+    assert [sent.content[0] for sent in made.open] == [b"b", b"c"]
+    assert made.withdraw((b"c", b""))
+    assert not made.withdraw((b"a", b""))
+    assert arrive(made, b"b") == ["expected"]
