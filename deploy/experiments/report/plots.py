@@ -19,7 +19,8 @@ POINTS_MAX: Final = 240  # of one line; more slices are put together
 SHOWN_MAX: Final = 8  # lines at first sight; the legend brings the others
 MARKED_MAX: Final = 12  # faults whose number stands in the plots
 INSTANTS_MAX: Final = 60  # lines for what has no duration
-SYMBOLS_UP_TO: Final = 80  # points of a line that still get symbols
+SYMBOLS_MAX: Final = 40  # of one line
+DECADES_FROM: Final = 20  # times the lowest is the highest: an axis of decades shows both
 PLOT_PX, LANE_PX = 300, 34
 
 
@@ -82,18 +83,20 @@ def _latency(value: float, one: Slice) -> float | None:
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """What a plot shows of a slice. ``of``: the value, None where there is none."""
+    """What a plot shows of a slice. ``of``: the value, None where there is none. ``latency``: it may span
+    decades.
+    """
 
     name: str
     title: str
     unit: str
     of: Callable[[Slice], float | None]
-    logarithmic: bool = False
+    latency: bool = False
 
 
 MEASURES: Final = (
-    Measure("p99", "Latency, p99", "µs", lambda one: _latency(one.p99_us, one), logarithmic=True),
-    Measure("p50", "Latency, p50", "µs", lambda one: _latency(one.p50_us, one), logarithmic=True),
+    Measure("p99", "Latency, p99", "µs", lambda one: _latency(one.p99_us, one), latency=True),
+    Measure("p50", "Latency, p50", "µs", lambda one: _latency(one.p50_us, one), latency=True),
     Measure("rate", "Answered calls", "per second", lambda one: _per_second(one.answered, one)),
     Measure("denied", "Denied calls", "per second", lambda one: _per_second(one.denied, one)),
     Measure("errors", "Calls that ended with an error", "per second", lambda o: _per_second(o.errors, o)),
@@ -113,8 +116,9 @@ def _lines(result: RunResult, measure: Measure) -> Plot | None:
     if not values:
         return None
     (low, *_), (high, whose, at) = min(values), max(values)
-    figure.update_yaxes(**(_decades(low, high) if measure.logarithmic else {"rangemode": "tozero"}))
-    amount = micros(high) if measure.logarithmic else count(high)
+    wide = measure.latency and high > DECADES_FROM * low
+    figure.update_yaxes(**(_decades(low, high) if wide else {"range": [0, high * 1.08]}))
+    amount = micros(high) if measure.latency else count(high)
     says = (
         f"{measure.title} of {len(places)} agents over time. The highest is {amount} {measure.unit}, "
         f"of {whose} at {moment(at)}."
@@ -128,9 +132,9 @@ def _line(some: Sequence[Slice], place: int, measure: Measure) -> go.Scatter:
         x=[_seconds((one.begin_ns + one.end_ns) // 2) for one in some],
         y=[measure.of(one) for one in some],
         name=_literal(drawn.name),
-        mode="lines+markers" if len(some) <= SYMBOLS_UP_TO else "lines",
+        mode="lines+markers",
         line={"dash": drawn.dash, "width": 1.8},
-        marker={"symbol": drawn.symbol, "size": 5},
+        marker={"symbol": drawn.symbol, "size": 5, "maxdisplayed": SYMBOLS_MAX},
         meta={"agent": place},
         hovertemplate=f"%{{y:,.6~g}} {measure.unit}",
         showlegend=False,

@@ -11,6 +11,7 @@ from deploy.experiments.report.text import NONE, count, day, listed, micros, mom
 from deploy.experiments.result import AgentResult, CheckerResult, Latency, RunResult
 
 ROWS_MAX: Final = 500  # of one table; report.json has them all
+CRASH_NOTES: Final = 3  # the last ones say why a run did not end
 MEASURED: Final = "faults"  # the phase that counts
 ORIGINS: Final = {"architecture": "the architecture can do this", "bus": "only our bus can"}
 WORDS: Final = {"pass": "Passed", "fail": "Failed", "error": "Error"}
@@ -50,7 +51,7 @@ def headline(result: RunResult) -> list[tuple[str, str]]:
     issued, answered = sum(one.issued for one in agents), sum(one.answered for one in agents)
     worst = max(((_measured(one).p99_us, one.domain) for one in agents), default=(0.0, ""))
     violations = sum(len(one.violations) for one in result.checkers)
-    made = [("calls issued", count(issued)), ("answered", count(answered))]
+    made = [("calls measured", count(issued)), ("answered", count(answered))]
     if worst[0]:
         made.append((f"worst p99, of {worst[1]}", f"{micros(worst[0])} µs"))
     if result.fairness is not None:
@@ -83,7 +84,7 @@ def warnings(result: RunResult) -> list[str]:
             f"{count(result.truncated_rows)} rows of the history did not fit its bound: that something is "
             "missing there proves nothing."
         )
-    return made + list(result.notes)
+    return made + list(result.notes[-CRASH_NOTES:] if result.verdict == "error" else ())
 
 
 def phases(result: RunResult) -> Table:
@@ -252,7 +253,7 @@ def checkers(result: RunResult) -> Table:
 
 def _checked(one: CheckerResult) -> str | Cell:
     numbers = [each for each in one.facts.values() if isinstance(each, int | float)]
-    if not any(numbers):
+    if not one.facts.get("judged", any(numbers)):
         return Cell("it saw nothing, which proves nothing", "bad")
     return listed(one.facts)
 

@@ -33,11 +33,12 @@ const unpackLibrary = async () => {
   if (!window.Plotly) throw new Error("plotly did not load");
 };
 
-const paintedTrace = (trace, looks, dark) => {
+const paintedTrace = (trace, looks, dark, narrow) => {
   const meta = trace.meta || {};
   if (meta.agent !== undefined) {
-    const colour = dark ? looks[meta.agent].dark : looks[meta.agent].light;
-    return { ...trace, line: { ...trace.line, color: colour }, marker: { ...trace.marker, color: colour } };
+    const color = dark ? looks[meta.agent].dark : looks[meta.agent].light;
+    const size = narrow ? 3 : trace.marker.size;
+    return { ...trace, line: { ...trace.line, color }, marker: { ...trace.marker, color, size } };
   }
   const marker = { ...trace.marker };
   if (trace.type === "bar") {
@@ -75,7 +76,7 @@ const paintedMarks = (layout, range, width) => {
   const [pixels, seconds] = [width - layout.margin.l - layout.margin.r, range[1] - range[0]];
   const shifted = marks.map((one) => ({ ...one, x: one.xref === "paper" ? one.x : one.x - range[0] }));
   const spread = [
-    ...shifted.filter((one) => !one.name),
+    ...shifted.filter((one) => !one.name).map((one) => ({ ...one, bgcolor: css("--paper"), opacity: 0.85 })),
     ...spreadMarks(shifted, "phase", pixels, seconds, 1),
     ...spreadMarks(shifted, "fault", pixels, seconds, -1),
   ];
@@ -117,7 +118,7 @@ class Plots {
       const range = this.range || layout.xaxis.range;
       const made = paintedLayout(layout, range, width || place.clientWidth, narrow);
       if (width) Object.assign(made, { width, autosize: false });
-      const traces = data.map((trace) => paintedTrace(trace, this.looks, dark));
+      const traces = data.map((trace) => paintedTrace(trace, this.looks, dark, narrow));
       Plotly.react(place, traces, made, { displayModeBar: false, doubleClick: false, doubleClickDelay: 500 });
     }
   }
