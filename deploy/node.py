@@ -36,7 +36,7 @@ from nodes.contract import Core
 from nodes.guest.core import GuestCore
 
 INTERNAL_ERROR = 70
-TICK_NS = 1_000_000
+TICK_NS = 20_000
 IDLE_NS = 500_000_000  # the longest wait: a signal may reach another thread, or just miss the wait
 
 
