@@ -9,9 +9,12 @@ _GOLDEN = 0x9E37_79B9_7F4A_7C15
 
 
 def mixed(seed: int, *numbers: int) -> int:
-    """64 well-mixed bits of a seed and any numbers (the finaliser of splitmix64 over each in turn)."""
-    state = seed & _MASK
-    for number in numbers:
+    """64 well-mixed bits of a seed and any numbers (the finaliser of splitmix64 over each in turn).
+
+    The seed is mixed before the first number meets it: seeds that differ in few bits share no draws.
+    """
+    state = 0
+    for number in (seed & _MASK, *numbers):
         state = (state ^ number) + _GOLDEN & _MASK
         state = (state ^ state >> 30) * 0xBF58_476D_1CE4_E5B9 & _MASK
         state = (state ^ state >> 27) * 0x94D0_49BB_1331_11EB & _MASK

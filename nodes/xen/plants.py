@@ -109,17 +109,12 @@ def _no_bound(core: Core, _dice: Dice) -> None:
 # ---- resets and grants ------------------------------------------------------------------------
 
 
-def _forgets_reset(core: Core, dice: Dice) -> None:
-    sci = core.hypervisor.sci
-    relinquish = sci.relinquish
+def _forgets_reset(core: Core, _dice: Dice) -> None:
+    def forgetful(_channel: Channel) -> Task[Relinquished]:
+        yield from ()
+        return Relinquished.RESET
 
-    def forgetful(channel: Channel) -> Task[Relinquished]:
-        if dice.rarely(0.5):
-            return Relinquished.RESET
-        done: Relinquished = yield from relinquish(channel)
-        return done
-
-    sci.relinquish = forgetful
+    core.hypervisor.sci.relinquish = forgetful
 
 
 def _releases_early(core: Core, _dice: Dice) -> None:
@@ -196,7 +191,7 @@ PLANTS: Final = table(
     Plant("drops-return", "one Return in a hundred is not sent", _drops_return),
     Plant("dead-incarnation", "one Return in fifty goes to the domain's last incarnation", _dead_incarnation),
     Plant("no-bound", "any number of traps may wait for a channel", _no_bound),
-    Plant("forgets-reset", "every other agent is given back without its reset", _forgets_reset),
+    Plant("forgets-reset", "an agent is given back without its reset", _forgets_reset),
     Plant("releases-early", "an agent is free before its reset is even sent", _releases_early),
     Plant("keeps-lock", "a call that ends with an error never frees its channel", _keeps_lock),
     Plant("wrong-device", "three grants in ten are for a device granted before", _wrong_device),
