@@ -161,7 +161,7 @@ def _probe(topology: Topology, model: Latency) -> dict[int, Cost]:
             before = costs.get(smc_id, Cost())
             costs[smc_id] = Cost(before.calls + 1, before.ns + engine.now_ns - since_ns)
 
-    engine.on_message = observe
+    engine.observe(observe)
     with suppress(ToolstackError):  # a panic that follows does not change what the probe cost
         Toolstack(engine, topology, Work()).list()
     return costs

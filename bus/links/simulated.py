@@ -63,8 +63,13 @@ class Timeline:
                     return route, woken
             elif route is None:
                 return None, delivery
-            elif route.end.accepts(route, delivery, now_ns):
-                return route.end, delivery
+            else:
+                end = route.end
+                if end.idle:
+                    route.waiting -= 1
+                    return end, delivery
+                if end.accepts(route, delivery, now_ns):
+                    return end, delivery
         return None
 
 
@@ -118,7 +123,7 @@ class Network:
 
         A newer end with the same identity stays open.
         """
-        end.is_open = False
+        end.shut()
         if self._ends.get(end.identity) is end:
             del self._ends[end.identity]
             for other in self._ends.values():
@@ -172,7 +177,7 @@ class Network:
 
 
 class SimulatedLink:
-    """One node's end of the network. ``work_ns``: how long the node works on one thing.
+    """One node's end of the network.
 
     ``due_ns`` is when the node wants to be woken (NEVER: it does not); the engine says so with ``wants``.
     """
@@ -180,8 +185,9 @@ class SimulatedLink:
     def __init__(self, network: Network, identity: bytes, name: str) -> None:
         self.identity = identity
         self.name = name
-        self.work_ns = 0
+        self.idle = True  # what arrives is worked on at once, and takes no time
         self.due_ns = NEVER
+        self._work_ns = 0
         self.is_open = True
         self.routes: dict[bytes, Route] = {}
         self.owner: Any = None  # the engine's, for whom this end receives
@@ -193,6 +199,19 @@ class SimulatedLink:
         self._queue: deque[tuple[Route, Delivery]] = deque()
         self._wakes: list[int] = []  # when this end is looked at; the earliest is the last
         self._inbox: list[Delivery] = []
+
+    @property
+    def work_ns(self) -> int:
+        """How long the node works on one thing."""
+        return self._work_ns
+
+    @work_ns.setter
+    def work_ns(self, work_ns: int) -> None:
+        self._work_ns = work_ns
+        self._judge()
+
+    def _judge(self) -> None:
+        self.idle = self.is_open and not (self._work_ns or self._paused or self._queue or self._busy_ns)
 
     # ---- out ----------------------------------------------------------------------------------
 
@@ -255,8 +274,8 @@ class SimulatedLink:
             self._look_at(max(self._busy_ns, now_ns))
             return False
         route.waiting -= 1
-        if self.work_ns:
-            self._busy_ns = now_ns + self.work_ns
+        if self._work_ns:
+            self._busy_ns = now_ns + self._work_ns
         return True
 
     def awake(self, now_ns: int) -> Delivery | None:
@@ -272,8 +291,11 @@ class SimulatedLink:
             elif self._queue:
                 route, found = self._queue.popleft()
                 route.waiting -= 1
-            if found is not None and self.work_ns:
-                self._busy_ns = now_ns + self.work_ns
+            if not self._work_ns:
+                self._busy_ns = 0
+                self._judge()
+            if found is not None and self._work_ns:
+                self._busy_ns = now_ns + self._work_ns
         self._look_again(now_ns)
         return found
 
@@ -303,11 +325,13 @@ class SimulatedLink:
         """Nothing is done until ``resume`` for every reason; what arrives waits."""
         self._reasons.add(reason)
         self._paused = True
+        self._judge()
 
     def resume(self, reason: int = 0) -> None:
         self._reasons.discard(reason)
         if self._paused and not self._reasons:
             self._paused = False
+            self._judge()
             self._look_again(self._timeline.now_ns)
 
     # ---- as every link ------------------------------------------------------------------------
@@ -324,6 +348,11 @@ class SimulatedLink:
 
     def close(self) -> None:
         self._network.close(self)
+
+    def shut(self) -> None:
+        """What arrives is lost."""
+        self.is_open = False
+        self._judge()
 
 
 __all__ = ["NEVER", "TICK", "XEN", "Network", "SimulatedLink", "Timeline"]

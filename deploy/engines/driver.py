@@ -20,6 +20,7 @@ Tap = Callable[
 KINDS = {kind: kind.__name__.lower() for kind in frames.FRAME_TYPES}
 _IN: dict[Any, tuple[str, str]] = {kind: (name, "in") for kind, name in KINDS.items()}
 _OUT: dict[Any, tuple[str, str]] = {kind: (name, "out") for kind, name in KINDS.items()}
+_BYTES_IN, _BYTES_OUT = ("in",), ("out",)
 
 
 class Driver:
@@ -69,8 +70,10 @@ class Driver:
             self.malformed(str(error))
             return
         self._messages[_IN[type(frame)]] += 1
-        self._bytes[("in",)] += len(envelope) + len(page)
-        self._perform(self._step(Received(peer, frame, page), now_ns), now_ns)
+        self._bytes[_BYTES_IN] += len(envelope) + len(page)
+        effects = self._step(Received(peer, frame, page), now_ns)
+        if effects:
+            self._perform(effects, now_ns)
 
     def give_up(self, peer: bytes, now_ns: int) -> None:
         """The peer is gone for good; a row without a message tells it."""
@@ -85,15 +88,16 @@ class Driver:
             self._log("warning", f"dropped a malformed message: {reason}")
 
     def _perform(self, effects: Sequence[Effect], now_ns: int) -> None:
-        lost: list[Undelivered] = []
+        lost: tuple[Undelivered, ...] = ()
         for effect in effects:
             if type(effect) is Send:
-                envelope = self._encode(effect.frame)
-                if self.link.send(effect.peer, envelope, effect.page):
-                    self._messages[_OUT[type(effect.frame)]] += 1
-                    self._bytes[("out",)] += len(envelope) + len(effect.page)
+                frame, page = effect.frame, effect.page
+                envelope = self._encode(frame)
+                if self.link.send(effect.peer, envelope, page):
+                    self._messages[_OUT[type(frame)]] += 1
+                    self._bytes[_BYTES_OUT] += len(envelope) + len(page)
                 else:
-                    lost.append(Undelivered(effect.peer, effect.frame))
+                    lost = (*lost, Undelivered(effect.peer, frame))
                     if self._tap is not None:
                         self._tap(now_ns, effect.peer, UNDELIVERED, envelope, effect.page)
             elif isinstance(effect, Halt):

@@ -13,7 +13,7 @@ import msgspec
 
 from bus import frames
 from bus.links import Delivery
-from bus.links.simulated import HOP_NS, JITTER_NS, TICK, XEN, Network, SimulatedLink, Timeline
+from bus.links.simulated import HOP_NS, JITTER_NS, NEVER, TICK, XEN, Network, SimulatedLink, Timeline
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
@@ -65,6 +65,7 @@ class SimNode:
         self.core = core
         self._engine = engine
         self._record = engine.record
+        self._rows = engine.record.rows
         self._names = engine.row_names
         self._deadline_ns = core.deadline_ns
         log = engine.log
@@ -86,12 +87,16 @@ class SimNode:
             self.driver.tick(now_ns)
         else:
             peer, envelope, page = delivery
-            rows = self._record.rows
+            rows = self._rows
             rows.append((now_ns, self.name, self._names.get(peer, NOBODY), RECEIVED, envelope, page))
             if len(rows) >= self._record.limit:
                 self._record.settle()
             self._take(peer, envelope, page, now_ns)
-        self.link.wants(self._deadline_ns())
+        deadline_ns = self._deadline_ns()
+        if deadline_ns is None:
+            self.link.due_ns = NEVER
+        else:
+            self.link.wants(deadline_ns)
         if self.driver.halted is not None:
             self._engine.halted(self)
 
@@ -100,9 +105,8 @@ class SimulatedEngine:
     """Boots on construction. ``log`` takes (node, level, text). Raises ToolstackError if Xen panics.
 
     ``times``: how long things take. ``carried``: pages travel in frames, else all nodes share one memory.
-    ``world``: that of another board, to be on its timeline. ``on_message`` is told of each message that
-    arrives: the receiver's identity and the envelope. ``on_guest_start``, ``on_guest_halt`` (it ended by
-    itself) and ``on_end`` (any node) tell of nodes that come and go.
+    ``world``: that of another board, to be on its timeline. ``on_guest_start``, ``on_guest_halt`` (it ended
+    by itself) and ``on_end`` (any node) tell of nodes that come and go.
     """
 
     def __init__(
@@ -122,7 +126,6 @@ class SimulatedEngine:
         self.timeline, self.record = self.world.timeline, self.world.record
         self.network = Network(seed, self.times.hop_ns, self.times.jitter_ns, self.timeline)
         self.network.on_lost = self._lost
-        self.on_message: Callable[[bytes, bytes], None] | None = None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
         self.on_guest_start: Callable[[frames.DomainInfo, GuestConfig, SimNode], None] = lambda *_: None
         self.on_guest_halt: Callable[[str], None] = lambda name: None
@@ -146,7 +149,6 @@ class SimulatedEngine:
         self._request = 0
         self._toolstack = self.network.open(TOOLSTACK)
         self._toolstack.owner = self._to_toolstack
-        self._halt: str | None = None
         self.xen = self.build_xen()
         self.firmware = self.build_firmware()
         self.add("xen", XEN, self.xen, self.times.xen_ns)
@@ -230,11 +232,7 @@ class SimulatedEngine:
         if end is None:
             what()
             return True
-        if self.on_message is not None and what is not TICK:
-            self.on_message(end.identity, what[1])
         end.owner(what, self.timeline.now_ns)
-        if self._halt is not None:
-            raise ToolstackError(self._halt)
         return True
 
     def run(self, duration_ns: int) -> None:
@@ -243,9 +241,15 @@ class SimulatedEngine:
 
     def run_until(self, until_ns: int) -> None:
         """Let things happen until then, on every board of this world."""
-        while self._once(until_ns):
-            pass
-        self.timeline.now_ns = max(self.timeline.now_ns, until_ns)
+        timeline = self.timeline
+        take = timeline.take
+        while (found := take(until_ns)) is not None:
+            end, what = found
+            if end is None:
+                what()
+            else:
+                end.owner(what, timeline.now_ns)
+        timeline.now_ns = max(timeline.now_ns, until_ns)
 
     @property
     def messages(self) -> int:
@@ -255,15 +259,28 @@ class SimulatedEngine:
     def fingerprint(self) -> str:
         return self.record.fingerprint()
 
+    def observe(self, told: Callable[[bytes, bytes], None]) -> None:
+        """Tell of each message that a node which runs now receives: its identity and the envelope."""
+
+        def watched(link: SimulatedLink, owner: Callable[[Delivery, int], None]) -> None:
+            def receive(delivery: Delivery, now_ns: int) -> None:
+                if delivery is not TICK:
+                    told(link.identity, delivery[1])
+                owner(delivery, now_ns)
+
+            link.owner = receive
+
+        for node in self.nodes.values():
+            watched(node.link, node.take)
+
     def halted(self, node: SimNode) -> None:
         """A node said that it is done."""
         halt = node.driver.halted
         if halt is None:
             return
         if node.link.identity in (XEN, FIRMWARE):
-            self._halt = halt.reason
-        else:
-            self.on_guest_halt(node.link.name)
+            raise ToolstackError(halt.reason)
+        self.on_guest_halt(node.link.name)
 
     def _lost(self, end: SimulatedLink, peer: bytes, envelope: bytes, page: bytes) -> None:
         names = self.row_names

@@ -4,6 +4,7 @@ What a fault does to nodes is in ``sim_faults.py``; this leads boards, time and 
 is a crashed domain: its domain is destroyed, and it comes back after a while.
 """
 
+import gc
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -36,6 +37,7 @@ REVIVE_NS: Final = 20_000_000  # between tries to bring a domain back
 TURN_NS: Final = 500_000  # how often a toolstack looks whether another one is done
 REVIVALS_MAX: Final = 64  # tries, for one end of a guest
 PATIENCE_NS: Final = 10_000_000_000  # of the toolstack
+GARBAGE: Final = (100_000, 50, 100)  # rows are many and never in a cycle: looking for one costs a tenth
 NONE: Final = -1  # no agent, no doorbell
 
 
@@ -241,11 +243,16 @@ class SimulatedStage:
 
     def advance(self, until_ns: int) -> None:
         """Let things happen until then."""
-        if self._failure is None:
-            try:
-                self.boards[0].engine.run_until(until_ns)
-            except ToolstackError as error:
-                self._failure = str(error)
+        if self._failure is not None:
+            return
+        before = gc.get_threshold()
+        gc.set_threshold(*GARBAGE)
+        try:
+            self.boards[0].engine.run_until(until_ns)
+        except ToolstackError as error:
+            self._failure = str(error)
+        finally:
+            gc.set_threshold(*before)
 
     def at(self, at_ns: int, action: Callable[[], None]) -> None:
         """Let ``action`` happen then, also while a toolstack waits."""
