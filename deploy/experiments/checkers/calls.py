@@ -58,6 +58,7 @@ class Step:
 class Calls:
     """``step``: what the newest event of a call means. ``lost_smcs``: SMCs that never came to EL3.
 
+    ``unread``: SMCs came without their pages, so that nobody knows what is said (mapped mode).
     ``forgotten``: calls given up because too many were open: their end proves nothing.
     """
 
@@ -66,6 +67,8 @@ class Calls:
         self.lost_smcs = 0
         self.forgotten = 0
         self.followed = 0
+        self.unread = False
+        self._read = False
         self._traps: dict[tuple[str, int], Call] = {}
         self._rung: dict[tuple[int, int], Call] = {}
         self._smcs: dict[int, Call] = {}
@@ -89,6 +92,8 @@ class Calls:
 
     def forwarded(self, event: Forwarded) -> None:
         """EL3 is asked."""
+        self._read = self._read or event.head >= 0
+        self.unread = not self._read
         known = self._smcs.get(event.request)
         if known is not None:
             self.step = Step(known, known.smc)

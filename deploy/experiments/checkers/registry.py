@@ -5,6 +5,7 @@ from typing import Final
 
 from deploy.experiments.checkers import Checker, Context, Violation
 from deploy.experiments.checkers.answers import Answers
+from deploy.experiments.checkers.assignment import Assignment
 from deploy.experiments.checkers.base import Judge, World
 from deploy.experiments.checkers.bounds import Bounds
 from deploy.experiments.checkers.delivery import Delivery
@@ -13,6 +14,7 @@ from deploy.experiments.checkers.linearizable import Linearizable
 from deploy.experiments.checkers.once import AtMostOnce
 from deploy.experiments.checkers.order import Order
 from deploy.experiments.checkers.progress import Progress
+from deploy.experiments.checkers.reset import Reset
 from deploy.experiments.checkers.tokens import Tokens
 from deploy.experiments.history.events import Event
 from deploy.experiments.result import CheckerResult
@@ -21,8 +23,10 @@ EVERY: Final[tuple[type[Judge], ...]] = (
     Answers,
     Delivery,
     Isolation,
+    Assignment,
     AtMostOnce,
     Linearizable,
+    Reset,
     Tokens,
     Bounds,
     Progress,

@@ -19,6 +19,12 @@ def split(domain: str) -> tuple[str, int]:
     return (name, int(number)) if mark and number.isdigit() else (domain, 0)
 
 
+def agent_in(detail: str) -> int | None:
+    """The agent that the detail of a life-cycle event names: "agent 3", "agent 3 reset and free"."""
+    words = detail.split(" ", 2)
+    return int(words[1]) if len(words) > 1 and words[0] == "agent" and words[1].isdigit() else None
+
+
 class Roster:
     """``restarts``: how often Xen, and EL3, have started so far, by node."""
 
@@ -70,8 +76,7 @@ class Roster:
     def lived(self, event: Lived) -> None:
         """What the toolstack heard of a domain."""
         if event.event == "created":
-            word, _, number = event.detail.partition(" ")
-            self._claimed[event.name] = int(number) if word == "agent" and number.isdigit() else None
+            self._claimed[event.name] = agent_in(event.detail)
             self._by_domid.pop(event.domid, None)
         elif event.event in ENDING:
             self._ending.add(self.domain_of(event))

@@ -191,8 +191,8 @@ class Told:
     def interrupt(self, node: str, intid: int, head: int, payload: bytes, *, end: bool = False) -> None:
         self.add(Interrupted, node, intid, end, head, payload)
 
-    def asked(self, request: int, op: str, domid: int = -1) -> None:
-        self.add(Asked, request, op, domid, "")
+    def asked(self, request: int, op: str, domid: int = -1, text: str = "") -> None:
+        self.add(Asked, request, op, domid, text)
 
     def replied(self, request: int, rc: int = 0) -> None:
         self.add(Replied, request, rc, 0, "")
