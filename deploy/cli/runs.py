@@ -53,26 +53,18 @@ def list_(scenario: str, verdict: str | None, limit: int, as_json: bool) -> None
     if not found:
         out.print(f"no such run in {kept.root}", soft_wrap=True)
     else:
-        rows: list[list[str | Text]] = [
-            [
-                one.run_id,
-                Text(one.verdict, style=STYLES[one.verdict]),
-                one.engine,
-                str(one.seed),
-                *_numbers(one),
-            ]
-            for one in found
-        ]
-        columns = ["run", "verdict", "engine", "seed", "calls", "p99 us", "wall s"]
-        made = table(None, columns, rows, numbers=(3, 4, 5, 6))
-        made.columns[0].no_wrap = True  # an id is copied whole
+        rows = [_listed(one) for one in found]
+        made = table(None, ["run", "verdict", "seed", "calls", "p99 us"], rows, numbers=(2, 3, 4))
+        for column in made.columns[1:]:
+            column.no_wrap = True  # the ids take what is left, whole if they can
         out.print(made)
     for folder in kept.unfinished():
         out.print(f"without a result, under way or cut off: {folder.name}", style="dim", soft_wrap=True)
 
 
-def _numbers(run: Run) -> list[str]:
-    return [count(run.issued), f"{run.p99_us:.0f}" if run.p99_us else "-", f"{run.wall_s:.1f}"]
+def _listed(run: Run) -> list[str | Text]:
+    verdict = Text(run.verdict, style=STYLES[run.verdict])
+    return [run.run_id, verdict, str(run.seed), count(run.issued), f"{run.p99_us:.0f}" if run.p99_us else "-"]
 
 
 def _as_data(run: Run) -> dict[str, Any]:
@@ -183,7 +175,8 @@ def _compare(out: Console, both: tuple[Run, Run], seen: Comparison, everything: 
     out.print()
     if seen.setup:
         rows = [[row.what, _said(row.first), _said(row.second)] for row in seen.setup]
-        out.print(table("asked differently", ["", "A", "B"], rows))
+        out.print("asked differently", style="bold")
+        out.print(table(None, ["", "A", "B"], rows))
     else:
         out.print(
             "scenario, seed, engine and version are the same" + (", but for its text" if seen.text else "")

@@ -47,6 +47,12 @@ def test_the_list_has_the_newest_first_and_filters(root: Path) -> None:
     assert [one["run_id"] for one in json.loads(run("runs", "list", "--json", "--limit", "1").stdout)] == [B]
 
 
+def test_a_long_id_is_listed_whole(root: Path) -> None:
+    long = "a-few-guests-at-work-one-crash-s6-20261123-182918"
+    keep(root, passing(long))
+    assert f"{long}  pass" in run("runs", "list", "--scenario", "noisy", "--verdict", "pass").stdout
+
+
 def test_what_has_no_result_is_told(root: Path) -> None:
     (root / "20261123-180000-soak-1").mkdir()
     assert "cut off: 20261123-180000-soak-1" in run("runs", "list").stdout
