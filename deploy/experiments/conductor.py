@@ -135,13 +135,14 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
     kinds = frozenset(fault.kind for fault in plan.faults)
     patience_ns = int(scenario.timing.patience_ms * MS_NS)
     boards = tuned(what.boards, scenario, what.seed)
+    whole = what.engine == "sim" or scenario.record == "frames"  # else processes keep notes only
     told = None
     if what.folder is not None and scenario.record != "none":
         told = Semantic(what.folder, what.run_id, boards[0], plugins.load().tables)
     juries = [  # one for each board: Xen and EL3 of one know nothing of the others'
         Jury(
             scenario.checkers,
-            Context(board, kinds, patience_ns=patience_ns),
+            Context(board, kinds, whole, patience_ns),
             tally,
             told.board() if told is not None else None,
         )

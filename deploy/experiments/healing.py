@@ -4,13 +4,12 @@ The table of faults says what each needs; a domain that makes no progress is reb
 have cost it a frame, else its silence is a finding.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from deploy.experiments.faults import BY_NAME
 from deploy.experiments.plan import Plan
 from deploy.experiments.stage import Stage
-from deploy.toolstack import ToolstackError
+from deploy.toolstack import Toolstack, ToolstackError
 
 STUCK: Final = frozenset(
     {
@@ -67,9 +66,7 @@ class Healer:
             name = row.domain
             if self._seen.get(name) != (row.incarnation, row.answered) or name not in self._silenced:
                 continue
-            if name in self._stage.toolstack.guests and self._should_have_called(
-                name, now_ns - self._seen_ns
-            ):
+            if name in self._guests() and self._should_have_called(name, now_ns - self._seen_ns):
                 self._reboot(name, "it made no progress")
         for name in self._missing():
             self._reboot(name, "it was gone")
@@ -87,11 +84,17 @@ class Healer:
             return rate * since_ns / 1e9 >= CALLS_MIN
         return load.kind != "replay" and _number(load.think_us) * 1e3 * CALLS_MIN < since_ns
 
-    def _guests(self) -> Iterable[str]:
-        return [name for name in self._plan.loads if name in self._stage.toolstack.guests]
+    def _guests(self) -> list[str]:
+        known = {name for toolstack in self._stage.toolstacks() for name in toolstack.guests}
+        return [name for name in self._plan.loads if name in known]
 
     def _missing(self) -> list[str]:
-        there = {info.name for info in self._stage.toolstack.list() if info.state == "running"}
+        there: set[str] = set()
+        for toolstack in self._stage.toolstacks():
+            try:
+                there |= {info.name for info in toolstack.list() if info.state == "running"}
+            except ToolstackError:
+                there |= set(toolstack.guests)  # nobody answers: to reboot would not help
         return [name for name in self._guests() if name not in there]
 
     def _remember(self) -> None:
@@ -100,16 +103,19 @@ class Healer:
 
     def _reboot(self, name: str, why: str) -> None:
         """xl destroy, if there is such a domain, and xl create; a refusal is noted, never the run's end."""
-        toolstack = self._stage.toolstack
-        text = f"reboot {name}: {why}"
-        try:
-            if any(info.name == name for info in toolstack.list()):
-                toolstack.destroy(name)
-            toolstack.create(toolstack.guests[name])
-        except ToolstackError as error:
-            text = f"{text}; {error}"
-        self._stage.mark("heal", 0, (), text)
-        self.done.append(text)
+
+        def reboot(toolstack: Toolstack) -> None:
+            text = f"reboot {name}: {why}"
+            try:
+                if any(info.name == name for info in toolstack.list()):
+                    toolstack.destroy(name)
+                toolstack.create(toolstack.guests[name])
+            except ToolstackError as error:
+                text = f"{text}; {error}"
+            self._stage.mark("heal", 0, (), text)
+            self.done.append(text)
+
+        self._stage.operate(name, reboot)
 
 
 def _number(value: object) -> float:

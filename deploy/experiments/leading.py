@@ -26,7 +26,8 @@ Watch = Callable[[int, Sequence[Numbers]], None]  # (now_ns, what each domain di
 class Lead:
     """``failure``: why the platform is over before its time, or None; ``crash``: where a core broke.
 
-    ``phases``: as they were. ``stats``: every node's counters at the end.
+    ``phases``: as they were. ``stats``: every node's counters at the end; ``living``: the domains that ran
+    then, with their incarnations.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Lead:
         self.duration_ns = 0
         self.outstanding = 0
         self.stats: dict[str, dict[str, Any]] = {}
+        self.living: frozenset[str] = frozenset()
         self.healer = Healer(stage, plan)
         self._progress = progress
         self._watch = watch
@@ -60,6 +62,7 @@ class Lead:
             self.crash = tuple(traceback.format_exception(error)[-8:])
         finally:
             self.duration_ns = self.stage.now_ns()
+            self.living = frozenset(f"{one.domain}#{one.incarnation}" for one in self.stage.numbers())
             self.stats = self.stage.stats()
             self.stage.stop()
 

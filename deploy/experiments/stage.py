@@ -1,6 +1,6 @@
 """Where an experiment takes place: the same things asked of virtual time and of real processes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -51,6 +51,16 @@ class Stage(Protocol):
         """Let ``action`` happen then, also while a toolstack's request waits for its answer: EL3's stall
         must end while xl waits for EL3. Actions may ask the toolstack themselves.
         """
+        ...
+
+    def operate(self, name: str, action: Callable[[Toolstack], None]) -> None:
+        """Let the toolstack that has the domain do something: at once, or when it is done with what it does
+        now.
+        """
+        ...
+
+    def toolstacks(self) -> Sequence[Toolstack]:
+        """One for each board."""
         ...
 
     def begin(self, fault: Planned) -> None:

@@ -8,7 +8,7 @@ domain is destroyed, and it comes back after a while.
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -153,6 +153,14 @@ class LocalStage:
     def at(self, at_ns: int, action: Callable[[], None]) -> None:
         """Let ``action`` happen then, also while a toolstack waits."""
         self.engine.agenda.add((self.origin_ns + at_ns) / 1e9, action)
+
+    def operate(self, name: str, action: Callable[[Toolstack], None]) -> None:
+        """Let the toolstack do something."""
+        self.errand(lambda: action(self.toolstack))
+
+    def toolstacks(self) -> Sequence[Toolstack]:
+        """There is one board."""
+        return [self.toolstack]
 
     def begin(self, fault: Planned) -> None:
         """Break it; raises UserError for a fault that real processes cannot play."""

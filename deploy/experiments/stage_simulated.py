@@ -258,6 +258,15 @@ class SimulatedStage:
         """Let ``action`` happen then, also while a toolstack waits."""
         self._timeline.at(at_ns, action)
 
+    def operate(self, name: str, action: Callable[[Toolstack], None]) -> None:
+        """Let the toolstack of the domain's board do something."""
+        board = self.board_of(name)
+        board.errand(lambda: action(board.toolstack))
+
+    def toolstacks(self) -> Sequence[Toolstack]:
+        """One for each board."""
+        return [board.toolstack for board in self.boards]
+
     def begin(self, fault: Planned) -> None:
         """Break it; raises UserError for a fault that virtual time cannot play."""
         self._faults.begin(fault)

@@ -16,6 +16,7 @@ from deploy.experiments.history.rows import Row
 from deploy.experiments.plan import US_NS, Plan
 from deploy.experiments.scenario import Scenario, Timing
 from deploy.experiments.stage import Stage
+from deploy.experiments.stage_local import LocalStage
 from deploy.experiments.stage_simulated import SimulatedStage
 from deploy.toolstack import Work
 from deploy.topology import Topology
@@ -23,6 +24,10 @@ from deploy.topology import Topology
 Rows = Callable[[int, list[Row]], None]  # (number of the board, the next rows of its history)
 BOOT_HOPS: Final = 60  # that creating one domain takes, in round numbers: hypercalls, resets, a start
 BOOT_NS: Final = 2_000_000
+LOCAL_BOOT_NS: Final = 500_000_000  # of real processes: Xen, EL3
+LOCAL_DOMAIN_NS: Final = 80_000_000
+SIM, LOCAL = "sim", "local"
+ROWS_FOLDER: Final = "rows"  # in a run's folder, while real processes run
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -50,7 +55,9 @@ class Played(msgspec.Struct):
 
 
 def boot_ns(engine: str, timing: Timing, domains: int) -> int:
-    """How much time the boot is given before the plan begins; waiting costs nothing on virtual time."""
+    """How much time the boot is given before the plan begins. Waiting costs nothing on virtual time."""
+    if engine != SIM:
+        return LOCAL_BOOT_NS + LOCAL_DOMAIN_NS * domains
     us = timing.hop_us + timing.jitter_us + timing.xen_us + timing.guest_us + timing.el3_us
     return BOOT_NS + int(us * US_NS) * BOOT_HOPS * domains
 
@@ -60,60 +67,83 @@ def build(engine: str, setup: Setup) -> Played:
     make = ENGINES.get(engine)
     if make is None:
         raise UserError(f"there is no engine {engine!r} for scenarios; there are {', '.join(ENGINES)}")
-    return make(setup)
+    return make(setup, Keeper(setup))
 
 
-def _simulated(setup: Setup) -> Played:
-    """Rows are judged as they come, then written if there is a folder, then forgotten."""
-    whole = setup.folder is not None and setup.scenario.record == "frames"
-    writer = Writer(setup.folder, {"run": setup.run_id}) if setup.folder and whole else None
-    kept: list[Row] = writer.rows if writer else []
-    split = Split(setup)
-
-    def take() -> None:
-        split.rows(kept)
-        if writer is not None:
-            writer.flush()
-        kept.clear()
-
+def _simulated(setup: Setup, keeper: "Keeper") -> Played:
     stage = SimulatedStage(
         setup.boards,
         seed=setup.seed,
         timing=setup.scenario.timing,
         work=setup.work,
         pages=setup.scenario.pages,
-        sink=kept,
-        on_full=take,
+        sink=keeper.kept,
+        on_full=keeper.take,
     )
-
-    def finish() -> int:
-        take()
-        if setup.folder is not None:
-            _describe(setup, setup.folder, stage)
-        if writer is None:
-            return 0
-        writer.close()
-        return writer.truncated
-
-    return Played(stage, 0, finish)
+    return Played(stage, 0, lambda: keeper.finish(stage, SIM, 0))
 
 
-def _describe(setup: Setup, folder: Path, stage: SimulatedStage) -> None:
-    """What replay needs: of the first board, for that is what it replays."""
-    recorded.save(
-        folder,
-        recorded.describe(
+def _local(setup: Setup, keeper: "Keeper") -> Played:
+    if len(setup.boards) > 1:
+        raise UserError(
+            "platform.boards: several boards are for the simulated engine; leave it out, or take sim"
+        )
+    stage = LocalStage(
+        setup.boards[0],
+        work=setup.work,
+        pages=setup.scenario.pages,
+        record=setup.scenario.record,
+        kept_in=setup.folder / ROWS_FOLDER if setup.folder else None,
+        sink=keeper.kept,
+        on_full=keeper.take,
+    )
+    return Played(stage, stage.origin_ns, lambda: keeper.finish(stage, LOCAL, stage.truncated))
+
+
+class Keeper:
+    """Takes rows: they are judged, then written if there is a folder for them, then forgotten."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._split = Split(setup)
+        self._writer: Writer | None = None
+        if setup.folder is not None and setup.scenario.record == "frames":
+            self._writer = Writer(setup.folder, {"run": setup.run_id})
+        self.kept: list[Row] = self._writer.rows if self._writer else []
+
+    def take(self) -> None:
+        """The list is full."""
+        self._split.rows(self.kept)
+        if self._writer is not None:
+            self._writer.flush()
+        self.kept.clear()
+
+    def finish(self, stage: "SimulatedStage | LocalStage", engine: str, truncated: int) -> int:
+        """The stage has stopped; gives how many rows had no room."""
+        self.take()
+        if self._setup.folder is not None:
+            self._describe(self._setup.folder, stage, engine)
+        if self._writer is not None:
+            self._writer.close()
+            truncated += self._writer.truncated
+        return truncated
+
+    def _describe(self, folder: Path, stage: "SimulatedStage | LocalStage", engine: str) -> None:
+        """What replay needs: of the first board, for that is what it replays."""
+        setup = self._setup
+        made = recorded.describe(
             setup.boards[0],
             stage.configs,
             run_id=setup.run_id,
             seed=setup.seed,
-            engine="sim",
+            engine=engine,
             carried=setup.scenario.pages == "carried",
             record=setup.scenario.record,
             faults=(fault.kind for fault in setup.plan.faults),
+            origin_ns=stage.origin_ns if isinstance(stage, LocalStage) else 0,
             first_requests=tuple(stage.first_requests),
-        ),
-    )
+        )
+        recorded.save(folder, made)
 
 
 class Split:
@@ -156,4 +186,4 @@ class Split:
 
 
 FIXED: Final = ("xen", "firmware", "toolstack")
-ENGINES: Final[Mapping[str, Callable[[Setup], Played]]] = {"sim": _simulated}
+ENGINES: Final[Mapping[str, Callable[[Setup, Keeper], Played]]] = {SIM: _simulated, LOCAL: _local}

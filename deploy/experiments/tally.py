@@ -18,6 +18,8 @@ SLICES: Final = 120  # of one domain, for the plots
 SLICES_MAX: Final = 24_000  # of all domains together
 SLICES_MIN: Final = 12
 ALL: Final = "all"
+LIVES_MAX: Final = 65_536
+ANSWERED, DEFINITE, INDEFINITE = range(3)
 KINDS_MAX: Final = 64  # of statuses or codes that are told apart; the rest is "other"
 NOT_SUPPORTED: Final = 0xFFFF_FFFF  # -1 in w0: the doorbell is not the domain's
 STATUS_NAMES: Final = {status.value: status.name for status in Status}
@@ -69,13 +71,18 @@ class Piece:
 
 
 class Tally:
-    """``agents``: domain to agent id, as far as the run told. ``last_ns``: when the last event was."""
+    """``agents``: domain to agent id, as far as the run told. ``last_ns``: when the last event was.
+
+    ``lives``: calls that ended, by incarnation: answered, with a definite error, with an indefinite one; at
+    most LIVES_MAX incarnations.
+    """
 
     def __init__(self, phases: Sequence[Phase], loads: Mapping[str, Load]) -> None:
         self.phases = tuple(phases)
         self.loads = loads
         self.agents: dict[str, int | None] = dict.fromkeys(loads)
         self.events = 0
+        self.lives: dict[str, list[int]] = {}
         self.last_ns = 0
         self._counts: dict[tuple[str, str], Count] = {}
         self._pieces: dict[tuple[str, int], Piece] = {}
@@ -174,6 +181,9 @@ class Tally:
     def _ended(self, event: events.Ended) -> None:
         self._under_way.get(event.domain, {}).pop(event.request, None)
         count = self._at(event.domain, event.intended_ns)
+        self._life(event.domain)[
+            ANSWERED if not event.code else DEFINITE if event.definite else INDEFINITE
+        ] += 1
         piece = self._piece(event.domain, event.at_ns)
         if event.code:
             if event.definite:
@@ -191,6 +201,14 @@ class Tally:
         piece.answered += 1
         piece.denied += status == "DENIED"
         piece.latency.add(took_ns)
+
+    def _life(self, incarnation: str) -> list[int]:
+        life = self.lives.get(incarnation)
+        if life is None:
+            life = [0, 0, 0]
+            if len(self.lives) < LIVES_MAX:
+                self.lives[incarnation] = life
+        return life
 
     def _trapped(self, event: events.Trapped) -> None:
         self._under_way.setdefault(event.domain, {})[event.request] = event.at_ns

@@ -26,14 +26,15 @@ from deploy.experiments.result import (
     WhatIfRow,
 )
 from deploy.experiments.scenario import Scenario, Threshold, ready
-from deploy.experiments.tally import ALL, Count, Tally
+from deploy.experiments.tally import ALL, LIVES_MAX, Count, Tally
 from deploy.experiments.thresholds import number
 from deploy.experiments.vary import knobs
 
 MEASURED: Final = "faults"
 ISOLATION: Final = "isolation"
 NOTES_MAX: Final = 60
-ENDINGS: Final = {"answered": "answered", "definite_error": "definite", "indefinite_error": "indefinite"}
+ENDINGS: Final = ("answered", "definite_error", "indefinite_error")  # in the order of ``Tally.lives``
+CALLS: Final = "trapline_guest_calls_total"
 
 
 class Done(msgspec.Struct):
@@ -173,23 +174,25 @@ def _lost(done: Done) -> int | None:
     """Calls that guests counted and the history does not know, or the other way round; None: nobody knows."""
     if done.scenario.record == "none" or done.truncated:
         return None
-    counted = _counted(done.stats)
+    tally, living = done.tally, done.lead.living
+    if len(tally.lives) >= LIVES_MAX:
+        return None
     lost = 0
-    for name in done.tally.domains():
-        count = done.tally.count(ALL, name)
-        for field in ENDINGS.values():
-            lost += abs(counted.get((name, field), 0) - getattr(count, field))
+    for node, stats in done.stats.items():
+        if "#" in node:
+            counted = _counted(stats)
+            known = tally.lives.get(node, [0, 0, 0])
+            # A process that was killed told its numbers some time before: the history may know of more.
+            known_less = [max(0, a - b) for a, b in zip(counted, known, strict=True)]
+            differs = [abs(a - b) for a, b in zip(counted, known, strict=True)]
+            lost += sum(differs if node in living else known_less)
     return lost
 
 
-def _counted(stats: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], int]:
-    """What the domains themselves counted, by domain and ending; of all their incarnations."""
-    found: dict[tuple[str, str], int] = {}
-    for node in stats.values():
-        for (name, ending), calls in node.get("counters", {}).get("trapline_guest_calls_total", {}).items():
-            key = (name, ENDINGS[ending])
-            found[key] = found.get(key, 0) + calls
-    return found
+def _counted(stats: Mapping[str, Any]) -> list[int]:
+    """What a domain itself counted, by ending."""
+    calls = stats.get("counters", {}).get(CALLS, {})
+    return [sum(number for key, number in calls.items() if key[1] == ending) for ending in ENDINGS]
 
 
 def _account(done: Done, lost: int | None) -> dict[str, int]:
