@@ -20,6 +20,7 @@ from deploy.experiments.scenario import FILE_BYTES_MAX, RATE_MAX, Fault, Load, N
 from deploy.experiments.vary import MIXES
 from deploy.files import read_text
 from deploy.topology import firmware_profile, shipped, with_line
+from nodes.guest.mixes import Part, problem_of
 from nodes.xen.profile import PROFILES
 
 FILE: Final = "the scenario"
@@ -198,9 +199,12 @@ def _mix(load: Load) -> Iterator[Complaint]:
     if not load.mix or not any(share.weight for share in load.mix):
         yield "mix", "no share has a weight; give one at least"
     for share in load.mix:
-        yield from (("mix", said) for said in _message(share.message))
-        for field in _unknown_fields(share.message, share.fields):
-            yield "mix", f"{share.message} has no field {field}"
+        wrong = [*_message(share.message)]
+        wrong += [
+            f"{share.message} has no field {field}" for field in _unknown_fields(share.message, share.fields)
+        ]
+        more = problem_of(Part(share.message, share.weight, share.fields))  # values that no field takes
+        yield from (("mix", said) for said in wrong or [more] if said)
 
 
 def _message(name: str) -> Iterator[str]:

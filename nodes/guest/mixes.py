@@ -7,6 +7,7 @@ asked for first, as Linux does. A menu is all that may be sent, made once; a cal
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from itertools import accumulate, product
+from struct import error, pack
 from typing import Any
 
 import msgspec
@@ -110,22 +111,34 @@ def problem_of(part: Part, tables: Tables = STANDARD) -> str:
     known = found(part.message, tables)
     if known is None:
         return f"there is no message {part.message!r}; write protocol.MESSAGE, as in clock.CLOCK_RATE_GET"
-    if not part.weight > 0:
-        return f"{part.message}: weight is {part.weight:g}; give more than 0, or leave the message out"
+    if not part.weight >= 0:
+        return f"{part.message}: weight is {part.weight:g}; give more, or leave the message out"
     rows = {row.name: row for row in _rows(known[1])}
     for name, value in part.fields.items():
         if name not in rows:
             return f"{part.message} has no field {name!r}; it has {', '.join(rows) or 'none'}"
-        if rows[name].count or rows[name].is_text or not 0 <= value < 1 << 32:
-            return f"{part.message}.{name}: {value} cannot be given; a number from 0 to 0xffffffff can"
+        if not _fits(rows[name], value):
+            return (
+                f"{part.message}.{name}: {value} cannot be given; give a number that fits {rows[name].kind}"
+            )
     return ""
+
+
+def _fits(row: Field, value: int) -> bool:
+    if row.count or row.is_text:
+        return False
+    try:
+        pack("<" + row.code, value)
+    except error:
+        return False
+    return True
 
 
 class Menu:
     """All that may be sent, by part; ``draw`` takes the same for the same number."""
 
     def __init__(self, courses: list[tuple[float, tuple[Ask, ...]]], seed: int) -> None:
-        kept = [(weight, asks) for weight, asks in courses if asks] or [(1.0, (NOTHING_ELSE,))]
+        kept = [(weight, asks) for weight, asks in courses if asks and weight > 0] or [(1.0, (NOTHING_ELSE,))]
         whole = sum(weight for weight, _ in kept)
         self.courses = tuple(asks for _, asks in kept)
         # 32 bits of a draw say which part, the others which of its asks

@@ -277,7 +277,8 @@ def test_a_mix_has_its_weights_and_its_seed() -> None:
 
 def test_a_part_may_name_what_belongs_to_others() -> None:
     part = Part("clock.CLOCK_RATE_SET", fields={"clock_id": 9, "rate": 77})
-    assert sent((part,), 5)[-1] == (0x14, 5, struct.pack("<IIQ", 0, 9, 77))
+    never = Part("power.POWER_STATE_GET", 0)
+    assert sent((never, part), 5)[-1] == (0x14, 5, struct.pack("<IIQ", 0, 9, 77))
 
 
 def test_a_domain_that_has_nothing_of_a_mix_asks_base() -> None:
@@ -306,7 +307,7 @@ def test_every_named_mix_is_of_known_messages(name: str) -> None:
         (Plan(mix=()), "mix: it is empty"),
         (Plan(mix=(Part("clock.NOTHING"),)), "mix: there is no message 'clock.NOTHING'"),
         (Plan(mix=(Part("CLOCK_RATE_GET"),)), "mix: there is no message"),
-        (Plan(mix=(Part("clock.CLOCK_RATE_GET", 0),)), "mix: clock.CLOCK_RATE_GET: weight is 0"),
+        (Plan(mix=(Part("clock.CLOCK_RATE_GET", -1),)), "mix: clock.CLOCK_RATE_GET: weight is -1"),
         (Plan(mix=(Part("clock.CLOCK_RATE_GET", 1, {"rate": 1}),)), "has no field 'rate'; it has clock_id"),
         (Plan(mix=(Part("clock.CLOCK_RATE_GET", 1, {"clock_id": -1}),)), "-1 cannot be given"),
     ],
