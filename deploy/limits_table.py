@@ -17,6 +17,8 @@ NAMES: Final = (
     "CLOCK_ASYNC",
     "DELAYED_PENDING",
     "P2A_QUEUE",
+    "MISBEHAVIOURS",
+    "NOTE_CHARACTERS_MAX",
 )
 _LINE = re.compile(r"^(?P<name>[A-Z_0-9]+) = [^#]+#(?P<what>.*)$", re.MULTILINE)
 
