@@ -51,6 +51,7 @@ class Bounds(Judge):
         }
         self._pages: dict[int, Interrupted] = {}
         self._grace: set[int] = set()
+        self._late: set[int] = set()
 
     def on(self) -> Mapping[type, Handler]:
         return {
@@ -102,6 +103,9 @@ class Bounds(Judge):
             return
         if other.answer is not None or other.result is not None or other.missed:
             return  # over, or Xen gave it up
+        if event.function in self._late:
+            self._late.discard(event.function)  # of a Xen that is gone, and came after its end
+            return
         patience_ns = self.context.topology.tuning.patience_ns
         if self.world.calls.lost_smcs or (patience_ns and event.at_ns - other.smc.at_ns >= patience_ns):
             self.abstained += 1
@@ -127,6 +131,8 @@ class Bounds(Judge):
         return ()
 
     def _began(self, event: Began) -> Iterable[Violation]:
+        if self.world.roster.restarts["xen"] > 1 and event.node == "xen":
+            self._late.update(self.world.roster.agent_of_function)
         if event.node in ("xen", "firmware"):
             self._in_flight.clear()
             self._pages.clear()

@@ -1,6 +1,7 @@
 """``bounds``: each bound, kept and passed by one."""
 
 from bus.scmi import header
+from deploy.experiments.history.events import Began
 from nodes.limits import CHANNEL_WAITERS
 from tests.deploy.experiments.checkers.histories import SMC_IDS, Told, asked, found, results, word
 
@@ -52,6 +53,16 @@ def test_a_call_that_was_given_up_is_not_in_flight() -> None:
     told.failed(first, "el3-lost")
     told.executed(told.smc(told.trap("ivi#1")))
     assert found(told, NAME) == ()
+
+
+def test_an_smc_of_a_xen_that_is_gone() -> None:
+    told = Told()
+    told.add(Began, "xen")
+    told.own(asked("base", "BASE_DISCOVER_VENDOR"), SMC_IDS["ivi"])
+    told.own(asked("base", "BASE_DISCOVER_AGENT"), SMC_IDS["ivi"])
+    assert found(told, NAME) == ()
+    told.own(asked("base", "BASE_DISCOVER_AGENT"), SMC_IDS["ivi"])
+    assert len(found(told, NAME)) == 1
 
 
 def waiting(number: int) -> Told:
