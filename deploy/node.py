@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -145,6 +146,26 @@ class Supervisor:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Nowhere:
+    """A link while there is nobody at its other end: what is sent is gone, nothing comes."""
+
+    def __init__(self) -> None:
+        self._timeout_ns = IDLE_NS
+
+    def send(self, peer: bytes, envelope: bytes, page: bytes) -> bool:
+        return True
+
+    def receive(self) -> Delivery | None:
+        time.sleep(self._timeout_ns / 1e9)
+        return None
+
+    def set_timeout_ns(self, timeout_ns: int | None) -> None:
+        self._timeout_ns = IDLE_NS if timeout_ns is None else timeout_ns
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
 class Obedience:
     """What a supervisor may say to a node: a method per word. Runs in the thread that watches the pipe."""
 
@@ -174,15 +195,25 @@ class Obedience:
             self._built.link.obey(msgspec.msgpack.decode(encoded, type=tuple[Rule, ...]))
 
     def _relink(self, endpoint: str) -> None:
-        """Xen was started again: what was meant for the one before is given up, and EL3 says who it is."""
+        """Xen is started again at ``endpoint``: EL3 says who it is. Or, without one, Xen has just ended: what
+        it had sent is still done, for on a board EL3 has it already; the answers are nobody's.
+        """
+        self._loop.order(partial(self._connect, endpoint) if endpoint else self._finish)
+
+    def _connect(self, endpoint: str) -> None:
         spec, link = self._spec, self._built.link
+        if isinstance(link, FaultyLink):
+            link.exchange(DealerLink(endpoint, spec.token, spec.server_key))
+            link.send(XEN, frames.encode(frames.Hello(frames.PROTOCOL_VERSION, 0, 0, spec.name)), b"")
 
-        def relink() -> None:
-            if isinstance(link, FaultyLink):
-                link.exchange(DealerLink(endpoint, spec.token, spec.server_key))
-                link.send(XEN, frames.encode(frames.Hello(frames.PROTOCOL_VERSION, 0, 0, spec.name)), b"")
-
-        self._loop.order(relink)
+    def _finish(self) -> None:
+        socket, link = self._built.socket, self._built.link
+        if isinstance(link, FaultyLink) and isinstance(socket, DealerLink):
+            socket.resume()
+            link.set_timeout_ns(TICK_NS)
+            while (delivery := link.receive()) is not None:
+                self._built.driver.deliver(delivery, time.monotonic_ns())
+            link.exchange(Nowhere())
 
     def _scribble(self, what: str, likelihood: float, seed: int) -> None:
         """Have a second thread write into the guest's shared page; an empty word ends it."""

@@ -113,6 +113,11 @@ class DealerLink:
         except zmq.Again:
             return None
 
+    def resume(self) -> None:
+        """After a ``receive`` that a signal's handler broke off: what is left of its message is dropped."""
+        if self.socket.getsockopt(zmq.RCVMORE):
+            self._recv()
+
     def set_timeout_ns(self, timeout_ns: int | None) -> None:
         """A short one is kept to some microseconds; it may end early, never with a message left unseen."""
         fine = timeout_ns is not None and timeout_ns < FINE_NS

@@ -117,23 +117,38 @@ class Breaker:
             engine.end(self._children((FIRMWARE,)), hard=True)
         engine.failure = engine.failure or "EL3 was started again, and Xen does not hear it"
 
-    def _heard(self, child: Child) -> bool:
-        """Whether Xen has welcomed EL3. One that is stopped meanwhile gets the benefit of the doubt."""
+    def _heard(self, child: Child, before: int = 0) -> bool:
+        """Whether Xen has welcomed EL3 once more than before; taken for granted while somebody is stopped."""
 
         def welcomed() -> bool:
             child.ask_stats()
-            counters = child.stats.get("counters", {})
-            return bool(counters.get("trapline_bus_messages_total", {}).get(WELCOME))
+            return _welcomes(child) > before
 
         return self.wait(welcomed, HEARD_S) or bool(self._paused or self._slow)
 
     def restart_xen(self) -> None:
-        """kill -9 of Xen; every domain's process ends with it. EL3 goes on, and the new one hears of it.
+        """kill -9 of Xen; every domain's process ends with it. EL3 finishes what it was given, and goes on
+        with the new Xen, which has Dom0 and the boot domains, and nobody plays them yet.
 
-        Xen then has Dom0 and the boot domains, which nobody plays yet.
+        With mapped pages a call that was under way then may leave its channel unusable, as on a board.
         """
         engine = self._engine
-        others = tuple(name for name in engine.children if name not in (FIRMWARE, XEN_NODE))
-        engine.end(self._children((XEN_NODE, *others)), hard=True)
+        domains = tuple(name for name in engine.children if name not in (FIRMWARE, XEN_NODE))
+        engine.end(self._children((*domains, XEN_NODE)), hard=True)
+        firmware = self._children((FIRMWARE,))
+        before = [_welcomes(child) for child in firmware]
+        for child in firmware:
+            child.order("relink", "")
         self.first_requests.append(len(self.first_requests) * FIRST_REQUESTS)
         engine.start_xen(self.first_requests[-1])
+        for child, welcomes in zip(firmware, before, strict=True):
+            for _ in range(TRIES):
+                if engine.failure or self._heard(child, welcomes):
+                    break
+                child.order("relink", engine.endpoint)
+
+
+def _welcomes(child: Child) -> int:
+    """How often Xen has welcomed it, as it told last."""
+    counters = child.stats.get("counters", {})
+    return int(counters.get("trapline_bus_messages_total", {}).get(WELCOME, 0))
