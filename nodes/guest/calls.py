@@ -3,11 +3,14 @@
 ``definite`` is the honest part: an error says whether the call surely did not happen.
 """
 
+from typing import Final
+
 import msgspec
 
 from bus import frames
 
 HOSTILE = -1  # who asked for a call that was made in bad faith
+EL3_LOST: Final = "el3-lost"
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +63,11 @@ class Flight(msgspec.Struct, frozen=True, gc=False):
     console: int
     started_ns: int
     intended_ns: int
+
+
+def platform_lost(frame: frames.Frame) -> bool:
+    """Whether this frame says that EL3 is gone, whatever became of the call."""
+    return isinstance(frame, frames.Error) and frame.code == EL3_LOST
 
 
 def surely_not_done(frame: frames.Frame) -> bool:

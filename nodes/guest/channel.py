@@ -82,6 +82,14 @@ class Channel:
         if self._page is not None:
             self._page[shmem.STATUS_AT : shmem.STATUS_AT + 4] = FREE_WORD
 
+    def platform_lost(self) -> None:
+        """EL3 is gone, and will look at no page it had: its next start of day sets FREE in every one.
+
+        A page that both map it frees itself; one that travels has only this end.
+        """
+        if self._carried:
+            self.free()
+
     # ---- back ---------------------------------------------------------------------------------
 
     def judge(self, flight: Flight, x0: int, came: bytes, elapsed_ns: int) -> Outcome:

@@ -15,7 +15,7 @@ from bus.scmi import header
 from nodes.contract import Boot, Effect, Event, Halt, Received, Send, Tick
 from nodes.guest import answers, console
 from nodes.guest.accounts import Accounts
-from nodes.guest.calls import HOSTILE, Ask, Flight, Outcome, refused, surely_not_done
+from nodes.guest.calls import HOSTILE, Ask, Flight, Outcome, platform_lost, refused, surely_not_done
 from nodes.guest.channel import IDLE_REGISTERS, Channel
 from nodes.guest.config import GuestConfig
 from nodes.guest.hostile import Hostility, Scribble
@@ -216,8 +216,8 @@ class GuestCore:
         if isinstance(frame, frames.Interrupt):
             return self._interrupted(event, now_ns)
         if flight is not None and frame.request == flight.request:
-            if flight.ask is not None and surely_not_done(frame):
-                self._channel.free()
+            if flight.ask is not None:
+                self._freed_by(frame)
             outcome = refused(frame, now_ns - flight.started_ns)
             if outcome is not None:
                 return self._finish(flight, outcome, now_ns, ())
@@ -226,6 +226,13 @@ class GuestCore:
         if self._hostility is not None and self._hostility.back(event, now_ns):
             return (*self._hostility.loose(now_ns), *self._go_on(now_ns))
         return self._stray(frame)
+
+    def _freed_by(self, frame: frames.Frame) -> None:
+        """The end of a call that EL3 never saw, or will never answer, gives the channel back."""
+        if surely_not_done(frame):
+            self._channel.free()
+        elif platform_lost(frame):
+            self._channel.platform_lost()
 
     def _interrupted(self, event: Received, now_ns: int) -> Sequence[Effect]:
         """Take what the line announces and end the interrupt, be it one that nobody waits for."""
@@ -252,6 +259,8 @@ class GuestCore:
             self._late.discard(frame.request)
             if isinstance(frame, frames.Return) or surely_not_done(frame):
                 self._channel.late()
+            elif platform_lost(frame):
+                self._channel.platform_lost()
         self._drops[("late",)] += 1
         return ()
 

@@ -163,18 +163,30 @@ def test_without_scmi_there_is_no_call() -> None:
 # ---- what the bus says ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("definite", "free_again"), [(True, True), (False, False)])
-def test_an_error_of_the_bus(definite: bool, free_again: bool) -> None:
-    """If the call surely did not happen the channel is free again; else EL3 may still write to it."""
+@pytest.mark.parametrize(
+    ("code", "definite", "free_again"),
+    [("el3-lost", True, True), ("el3-timeout", False, False), ("el3-lost", False, True)],
+)
+def test_an_error_of_the_bus(code: str, definite: bool, free_again: bool) -> None:
+    """The channel is free again if the call surely did not happen, or if EL3 is gone with all it had in hand;
+    else EL3 may still write to it.
+    """
     bench = Bench()
     number, trap = bench.call()
-    bench.give(frames.Error(1, trap.frame.request, 0, "el3-lost", definite, "gone"))
+    bench.give(frames.Error(1, trap.frame.request, 0, code, definite, "gone"))
     answer = bench.answer(number)
-    assert (answer.code, answer.definite, answer.detail) == ("el3-lost", definite, "gone")
+    assert (answer.code, answer.definite, answer.detail) == (code, definite, "gone")
     again = bench.ask(console.Call(0x10, 0, b""))
     assert bool(bench.traps) is free_again
     if not free_again:
         assert bench.answer(again).code == "channel-busy"
+
+
+def test_a_mapped_page_is_el3s_to_free_when_it_starts_again() -> None:
+    bench = Bench(carried=False)
+    _, trap = bench.call()
+    bench.give(frames.Error(1, trap.frame.request, 0, "el3-lost", False, ""))
+    assert bench.answer(bench.ask(console.Call(0x10, 0, b""))).code == "channel-busy"
 
 
 def test_an_undefined_instruction() -> None:
@@ -224,14 +236,18 @@ def test_a_call_takes_as_long_as_the_guest_waits() -> None:
     assert bench.call(), "the late answer freed the channel"
 
 
-def test_a_late_refusal_frees_the_channel_a_late_loss_does_not() -> None:
-    for definite in (True, False):
+def test_a_late_refusal_frees_the_channel_a_late_doubt_does_not() -> None:
+    for code, definite, free in (
+        ("el3-lost", True, True),
+        ("el3-lost", False, True),
+        ("el3-timeout", False, False),
+    ):
         bench = Bench()
         _, trap = bench.call()
         bench.late()
-        bench.give(frames.Error(1, trap.frame.request, 0, "el3-lost", definite, ""))
+        bench.give(frames.Error(1, trap.frame.request, 0, code, definite, ""))
         bench.ask(console.Call(0x10, 0, b""))
-        assert bool(bench.traps) is definite
+        assert bool(bench.traps) is free
 
 
 def test_a_late_raw_trap_does_not_free_a_channel_in_use() -> None:
