@@ -10,6 +10,7 @@ from bus import frames
 from bus.frames import DomainInfo, DomctlReply
 from deploy.experiments.plan import Planned
 from deploy.toolstack import Engine, Toolstack, ToolstackError
+from deploy.topology import Guest
 from nodes.guest.core import GuestConfig
 
 Note = Callable[[str, str], None]  # (domain, what became of it)
@@ -80,6 +81,7 @@ class Operations:
 
     def reboot(self, name: str, step: int = 0) -> None:
         """xl reboot; of a domain that is not there, or half: xl destroy and xl create."""
+        self._config(name)
         self.destroy(name)
         self.recreate(name)
 
@@ -91,16 +93,23 @@ class Operations:
     def recreate(self, name: str, step: int = 0) -> None:
         """xl create, if there is no such domain."""
         if not self._exists(name):
-            self._toolstack.create(self._toolstack.guests[name])
+            self._toolstack.create(self._config(name))
 
     def die_creating(self, name: str, step: int) -> None:
         """xl create by a toolstack that ends in the middle; what it began stays."""
+        config = self._config(name)
         self.destroy(name)
-        self._dying(step).create(self._toolstack.guests[name])
+        self._dying(step).create(config)
 
     def die_destroying(self, name: str, step: int) -> None:
         """xl destroy by a toolstack that ends in the middle."""
         self._dying(step).destroy(name)
+
+    def _config(self, name: str) -> Guest:
+        guest = self._toolstack.guests.get(name)
+        if guest is None:
+            raise ToolstackError(f"{name} was not created from an xl.cfg, so it cannot be created again")
+        return guest
 
     def _dying(self, steps: int) -> Toolstack:
         return self._toolstack.with_engine(DyingEngine(self._engine, steps))
