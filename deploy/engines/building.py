@@ -14,12 +14,11 @@ from bus.links.faulty import FaultyLink
 from bus.links.zeromq import DealerLink, RouterLink
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
-from deploy.engines import taps
 from deploy.engines.driver import Driver, Tap
 from deploy.experiments.history.rows import LOST
 from deploy.experiments.history.segments import Recorder
 from deploy.memory import MappedMemory
-from deploy.specs import FirmwareSpec, GuestSpec, NodeSpec, XenSpec, tokens
+from deploy.specs import FirmwareSpec, NodeSpec, XenSpec, tokens
 from nodes.contract import Core
 from nodes.devicetree import Tree
 from nodes.xen.config import XenConfig
@@ -74,26 +73,9 @@ class Builder:
         if isinstance(role, XenSpec):
             return self._xen(role)
         if isinstance(role, FirmwareSpec):
-            return self._peer(self._firmware(role))
-        return self._peer(self._guest(role))
-
-    def _firmware(self, role: FirmwareSpec) -> Core:
-        carried = self._spec.carried
-        if self._tap is not None and not carried:
-            self._tap = taps.with_pages(self._tap, taps.firmware_pages(role.platform, self._memory))
-        return assembly.firmware(
-            role.platform, self._memory, role.profile, carried=carried, record=role.record
-        )
-
-    def _guest(self, role: GuestSpec) -> Core:
-        binding = role.config.binding
-        if self._tap is not None and not self._spec.carried and binding is not None:
-            page = assembly.guest_page(binding.shmem, role.mapped, self._memory)
-            p2a = None
-            if binding.p2a is not None:
-                p2a = assembly.guest_page(binding.p2a.shmem, role.mapped, self._memory)
-            self._tap = taps.with_pages(self._tap, taps.guest_pages(binding, page, p2a))
-        return assembly.guest(role.config, role.mapped, self._memory)
+            options = {"carried": self._spec.carried, "record": role.record}
+            return self._peer(assembly.firmware(role.platform, self._memory, role.profile, **options))
+        return self._peer(assembly.guest(role.config, role.mapped, self._memory))
 
     def _peer(self, core: Core) -> Built:
         spec = self._spec

@@ -158,16 +158,6 @@ def test_rules_reach_nodes_that_run_and_those_to_come(stages: Stages) -> None:
     assert lost
 
 
-def test_mapped_pages_are_in_the_record(stages: Stages) -> None:
-    stage = stages.start(pages="mapped")
-    works(stage, "ivi#1", "tcu#1")
-    stage.stop()
-    kinds = {(type(event).__name__, event.head != -1) for event in Decoder().events(stages.rows)
-             if type(event).__name__ in ("Forwarded", "Returned")}  # fmt: skip
-    assert ("Forwarded", True) in kinds
-    assert ("Returned", True) in kinds
-
-
 def test_el3_and_guests_misbehave_and_stop(stages: Stages) -> None:
     stage = stages.start(pages="mapped", think_ns=0)
     works(stage, "ivi#1", "tcu#1")
