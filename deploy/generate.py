@@ -38,6 +38,8 @@ PAGES: Mapping[str, Sections] = {
         "keys": experiments.keys,
         "faults": experiments.fault_table,
         "measures": experiments.measure_table,
+        "mixes": experiments.mix_table,
+        "checkers": experiments.checker_table,
     },
     "deploy/experiments/HISTORY.md": {
         "frames": history.frames,

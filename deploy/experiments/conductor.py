@@ -76,8 +76,9 @@ def run(
     began, wall = time.time(), time.perf_counter()
     done = play(Play(scenario, seed, engine, boards, plan, source, folder, run_id), progress, watch)
     if compare and done.lead.failure is None:
-        twin = Play(scenario, seed, "sim", boards, plan, source, None, run_id)
-        done.solo = whatif.solo(scenario, plan, lambda other: _tally(twin, scenario, other))
+        same = Play(scenario, seed, engine, boards, plan, source, None, run_id)
+        twin = msgspec.structs.replace(same, engine="sim")
+        done.solo = whatif.solo(scenario, plan, lambda other: _tally(same, scenario, other))
         done.what_if = whatif.rows(scenario, lambda limited: _tally(twin, limited, plan))
     done.drawn = source.drawn
     done.kept = None if keep is None else tuple(sorted(keep))

@@ -8,7 +8,7 @@ from typing import Final
 
 from deploy.experiments.faults import BY_NAME
 from deploy.experiments.plan import Plan
-from deploy.experiments.stage import Stage
+from deploy.experiments.stage import Numbers, Stage
 from deploy.toolstack import Toolstack, ToolstackError
 
 STUCK: Final = frozenset(
@@ -64,7 +64,7 @@ class Healer:
     def look(self) -> None:
         """Reboot whoever made no progress since the last look and may have lost a frame."""
         now_ns = self._stage.now_ns()
-        for row in self._stage.numbers():
+        for row in self._numbers():
             name = row.domain
             if self._seen.get(name) != (row.incarnation, row.answered) or name not in self._silenced:
                 continue
@@ -99,8 +99,12 @@ class Healer:
                 there |= set(toolstack.guests)  # nobody answers: to reboot would not help
         return [name for name in self._guests() if name not in there]
 
+    def _numbers(self) -> list[Numbers]:
+        self._stage.outstanding()  # asks real processes, whose numbers are some time old otherwise
+        return self._stage.numbers()
+
     def _remember(self) -> None:
-        self._seen = {row.domain: (row.incarnation, row.answered) for row in self._stage.numbers()}
+        self._seen = {row.domain: (row.incarnation, row.answered) for row in self._numbers()}
         self._seen_ns = self._stage.now_ns()
 
     def _reboot(self, name: str, why: str) -> None:

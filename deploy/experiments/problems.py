@@ -15,12 +15,12 @@ from deploy import platform_mistakes
 from deploy.engines.driver import KINDS as FRAMES
 from deploy.errors import UserError
 from deploy.experiments import faults, measure
+from deploy.experiments.checkers.registry import CHECKERS
 from deploy.experiments.lines import line_of
 from deploy.experiments.scenario import FILE_BYTES_MAX, RATE_MAX, Fault, Load, Names, Scenario, ready
-from deploy.experiments.vary import MIXES
 from deploy.files import read_text
 from deploy.topology import firmware_profile, shipped, with_line
-from nodes.guest.mixes import Part, problem_of
+from nodes.guest.mixes import MIXES, Part, problem_of
 from nodes.xen.profile import PROFILES
 
 FILE: Final = "the scenario"
@@ -315,6 +315,7 @@ def _metering(scenario: Scenario) -> Iterator[Complaint]:
 
 def _tools(scenario: Scenario) -> Iterator[Complaint]:
     choices: list[tuple[str, Sequence[str], Collection[str]]] = [
+        ("checkers", scenario.checkers, ("all", *CHECKERS)),
         ("swarm.faults", scenario.swarm.faults, faults.BY_NAME),
         ("swarm.loads", scenario.swarm.loads, ("linux", "closed", "open", "idle")),
         ("swarm.xen", scenario.swarm.xen, PROFILES),

@@ -9,9 +9,11 @@ from typing import Final, get_type_hints
 import msgspec
 
 from deploy.experiments import faults, measure
+from deploy.experiments.checkers.registry import CHECKERS
 from deploy.experiments.problems import taken
 from deploy.experiments.scenario import Scenario, Share
 from nodes.firmware.key_types import bare, default_of, described, tables
+from nodes.guest.mixes import MIXES
 
 Table = type[msgspec.Struct]
 ORIGINS: Final = {"architecture": "the architecture", "bus": "only our bus"}
@@ -78,6 +80,23 @@ HEALS: Final = {
     "reboot": "the domains it hit are rebooted",
     "reboot-all": "every guest is rebooted",
 }
+
+
+def mix_table() -> str:
+    """The named mixes: what of the calls each message is."""
+    lines = ["| mix | messages |", "| --- | --- |"]
+    for name, parts in MIXES.items():
+        whole = sum(part.weight for part in parts)
+        told = ", ".join(f"{part.message} {part.weight / whole:.0%}" for part in parts)
+        lines.append(f"| `{name}` | {told} |")
+    return "\n".join([*lines, ""])
+
+
+def checker_table() -> str:
+    """What each checker claims."""
+    lines = ["| checker | what holds if it finds nothing |", "| --- | --- |"]
+    lines += [f"| `{name}` | {one.claim} |" for name, one in CHECKERS.items()]
+    return "\n".join([*lines, ""])
 
 
 def measure_table() -> str:

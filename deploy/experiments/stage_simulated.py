@@ -287,7 +287,8 @@ class SimulatedStage:
     def board_of(self, name: str) -> Board:
         """Where a domain lives; nodes of boards beside the first have names of their own ("xen.1")."""
         for board in self.boards:
-            if name in board.engine.nodes or name in board.toolstack.guests:
+            known = (board.engine.nodes, board.toolstack.guests, board.topology.bindings)
+            if any(name in there for there in known):
                 return board
         raise UserError(f"there is no node {name!r}")
 

@@ -1,4 +1,4 @@
-"""The further runs of a verdict, on the twin: what a domain has alone, what a limit would have changed.
+"""The further runs of a verdict: what a domain has alone, and what a limit would have changed.
 
 It decides which runs to make and reads their tallies; ``conductor`` makes them.
 """
