@@ -12,13 +12,23 @@ import msgspec
 from bus.chance import below, mixed, unit
 from deploy.experiments.faults import BY_NAME, KINDS
 from deploy.experiments.plan import amount
-from deploy.experiments.scenario import Fault, Load, Metering, PlatformChoice, Scenario
+from deploy.experiments.scenario import Fault, Load, Metering, PlatformChoice, Scenario, Share
 
 T = TypeVar("T")
 XEN_PATIENCE_MS: Final = 40.0  # with links that may lose frames nobody waits for ever
 LINKS: Final = (("any", "xen"), ("xen", "any"), ("xen", "firmware"), ("firmware", "xen"))
 MIXES: Final = ("reads", "rates", "power", "mixed", "shared")
 LOSSY: Final = frozenset({"link.lose", "link.partition"})
+PRYING: Final = 6  # kinds of requests of one who tries what is not his
+ON, OFF = 0, 1 << 30
+ANYBODYS: Final[tuple[tuple[str, str, Mapping[str, tuple[int, ...]]], ...]] = (
+    ("clock.CLOCK_RATE_GET", "clock_id", {}),
+    ("clock.CLOCK_RATE_SET", "clock_id", {"flags": (0,), "rate": (100, 200, 300, 1_000, 3_000)}),
+    ("clock.CLOCK_CONFIG_SET", "clock_id", {"attributes": (0, 1), "extended_config_val": (0,)}),
+    ("power.POWER_STATE_GET", "domain_id", {}),
+    ("power.POWER_STATE_SET", "domain_id", {"flags": (0,), "power_state": (ON, OFF)}),
+    ("reset.RESET", "domain_id", {"flags": (1,), "reset_state": (0,)}),
+)
 EMPTY: Final = ("", 0, (), False)
 METERED: Final = 0.25  # how likely a run is metered at all
 
@@ -136,7 +146,20 @@ def _loads(scenario: Scenario, platform: PlatformChoice, dice: Dice) -> tuple[Lo
     found = [_load("guests", dice.one(kinds), max(1, platform.guests), dice)]
     if dice.chance(0.4):
         found.append(_load("any", dice.one(kinds), max(1, platform.guests), dice))
+    if platform.guests and dice.chance(0.4):
+        found.append(_prying(platform, dice))
     return tuple(found)
+
+
+def _prying(platform: PlatformChoice, dice: Dice) -> Load:
+    """Somebody asks for what may be his, may be shared, and may be somebody else's."""
+    ids = range(platform.guests + platform.shared)
+    shares = []
+    for _ in range(PRYING):
+        message, field, values = dice.one(ANYBODYS)
+        fields = {name: dice.one(choices) for name, choices in values.items()}
+        shares.append(Share(message, fields={field: dice.one(ids), **fields}))
+    return Load("any", kind="closed", think_us=dice.between(50, 2_000), mix=tuple(shares))
 
 
 def _load(domains: str, kind: Any, guests: int, dice: Dice) -> Load:

@@ -6,7 +6,7 @@ import pytest
 from deploy.experiments.faults import BY_NAME
 from deploy.experiments.plan import draw
 from deploy.experiments.scenario import Fault, Metering, Phases, PlatformChoice, Scenario, Swarm
-from deploy.experiments.vary import LOSSY, VARIED, knobs, vary
+from deploy.experiments.vary import ANYBODYS, LOSSY, VARIED, knobs, vary
 
 BASE = Scenario("swarm", phases=Phases(20, 150, 100, 300))
 SEEDS = range(600)
@@ -75,7 +75,17 @@ def test_faults_that_need_mapped_pages_have_them() -> None:
 def test_no_amount_is_left_to_draw() -> None:
     for one in varied()[:100]:
         for row in (*one.fault, *one.load):
-            assert not [value for value in msgspec.structs.astuple(row) if isinstance(value, tuple) and value]
+            ranges = [value for key, value in msgspec.structs.asdict(row).items() if key != "mix"]
+            assert not [value for value in ranges if isinstance(value, tuple) and value]
+
+
+def test_somebody_tries_what_is_not_his() -> None:
+    """Without that a swarm would say little of isolation."""
+    prying = [
+        share for one in varied() for load in one.load if isinstance(load.mix, tuple) for share in load.mix
+    ]
+    assert {share.message for share in prying} == {row[0] for row in ANYBODYS}
+    assert max(share.fields.get("clock_id", 0) for share in prying) > 4
 
 
 def test_every_template_takes_the_keys_it_draws_from() -> None:
