@@ -26,7 +26,7 @@ Handler = Callable[[Any], Iterable[Violation]]
 
 
 class World:
-    """The history so far, joined once for all checkers. ``see`` may be called by each of them."""
+    """The history so far, joined once for all checkers; ``event`` is the newest. Each may call ``see``."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -34,7 +34,7 @@ class World:
         self.roster = Roster(context.topology)
         self.windows = Windows()
         self.now_ns = 0
-        self._event: Event | None = None
+        self.event: Event | None = None
         self._grants: Grants | None = None
         self._on: dict[type, Callable[[Any], object]] = {
             Trapped: self.calls.trapped,
@@ -56,9 +56,9 @@ class World:
 
     def see(self, event: Event) -> None:
         """Take the next event, once, whoever brings it first."""
-        if event is self._event:
+        if event is self.event:
             return
-        self._event = event
+        self.event = event
         self.now_ns = event.at_ns
         take = self._on.get(type(event))
         if take is not None:
@@ -116,7 +116,8 @@ class Judge:
 
     def see(self, event: Event) -> Iterable[Violation]:
         """The next event; what is certainly wrong now."""
-        self.world.see(event)
+        if self.world.event is not event:
+            self.world.see(event)
         handler = self._on.get(type(event))
         if handler is None:
             return ()
