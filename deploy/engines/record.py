@@ -11,7 +11,7 @@ from typing import Any, Final
 from deploy.experiments.history.rows import RECEIVED, Row
 
 BATCH_ROWS: Final = 512  # hashed at a time
-ROWS_MAX: Final = 65_536  # in memory before ``on_full`` must take them
+ROWS_MAX: Final = 16_384  # in memory before ``on_full`` must take them: few enough for a cache
 NAMES_MAX: Final = 65_536  # that have a number
 
 
