@@ -7,6 +7,7 @@ from bus.scmi import header
 from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.grants import SET_DEVICE
 from deploy.experiments.checkers.roster import agent_in
 from deploy.experiments.history.events import Asked, Began, Executed, Lived, Replied
@@ -100,7 +101,7 @@ class Assignment(Judge):
             return ()
         words = [int.from_bytes(smc.payload[at : at + 4], "little") for at in (0, 4, 8)]
         for one in self._open.values():
-            if event.status != Status.SUCCESS:
+            if said(event) != Status.SUCCESS:
                 one.refused = True
             elif words[0] == one.agent and words[2] & 1:
                 one.granted.add(words[1])

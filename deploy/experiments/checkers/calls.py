@@ -8,12 +8,18 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from bus.shmem import ERROR
 from deploy.experiments.history.events import Executed, Forwarded, Missed, Returned, Trapped
 
 KEPT: Final = 4096  # calls that are over
 OPEN_MAX: Final = 1 << 16  # calls that are not
 FUNCTION: Final = 0xFFFF_FFFF
 ANSWERS: Final = ("return", "undef", "error")
+
+
+def said(event: Executed | Returned) -> int | None:
+    """The SCMI status of an answer; None for an area that says ERROR: what is in it may be the question."""
+    return None if event.channel_status & ERROR else event.status
 
 
 class Call:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from bus.scmi import base, header, system
 from bus.scmi.status import Status
+from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.rules import KEY, NAMED, Held, Named, Rules
 from deploy.experiments.history.events import Executed, Forwarded
 
@@ -148,7 +149,7 @@ class Grants:
         request = event.request
         ask = self._asks.pop(request, None)
         if ask is not None:
-            ask.status = event.status
+            ask.status = said(event)
             if self._unreliable(ask.smc, event):
                 ask.may = None
             elif ask.behind is not None:
@@ -158,12 +159,12 @@ class Grants:
         change = self._changes.pop(request, None)
         if change is not None:
             if not self._unreliable(change.smc, event):
-                change.outcome = event.status == Status.SUCCESS
+                change.outcome = said(event) == Status.SUCCESS
             self._settle(change)
             self.changed = change
         elif request in self._system:
             self._system.discard(request)
-            self._lost = self._lost or event.status == Status.SUCCESS
+            self._lost = self._lost or said(event) == Status.SUCCESS
 
     def _unreliable(self, smc: Forwarded, event: Executed) -> bool:
         """Whether a planned fault may have changed what EL3 said."""

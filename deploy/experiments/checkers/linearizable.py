@@ -8,6 +8,7 @@ from bus.scmi.protocol import NEGOTIATE_PROTOCOL_VERSION
 from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.grants import RESET, UNRELIABLE
 from deploy.experiments.checkers.registers import KEY, SEEN, Key, Registers
 from deploy.experiments.checkers.search import Fate, Kind, Op, Search
@@ -149,7 +150,7 @@ class Linearizable(Judge):
         if self.world.windows.hit(UNRELIABLE, event.domain, trap.at_ns, event.at_ns):
             self.abstained += 1
             return Fate.OPEN
-        if event.status != Status.SUCCESS:
+        if said(event) != Status.SUCCESS:
             return Fate.VOID
         enough = READ_BYTES.get(waiting.op.what, 8) if waiting.op.what else 0
         return Fate.DONE if len(event.payload) >= enough else Fate.VOID
@@ -207,7 +208,7 @@ class Linearizable(Judge):
         found: list[Violation] = []
         for key, op in self._resets.pop(event.request, ()):
             search = self._searches[key]
-            if event.status == Status.SUCCESS:
+            if said(event) == Status.SUCCESS:
                 search.give_up(op.agent, but=op)  # nobody is there any more to be told
                 search.settle(op, Fate.DONE)
             else:

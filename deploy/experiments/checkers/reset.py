@@ -6,6 +6,7 @@ from typing import Any, Final
 from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.grants import RESET, UNRELIABLE
 from deploy.experiments.checkers.registers import KEY, SEEN, Key, Operation, Registers, State
 from deploy.experiments.checkers.roster import agent_in
@@ -143,10 +144,10 @@ class Reset(Judge):
         return found
 
     def _wished(self, event: Executed, wishes: Wishes, agent: int, operation: Operation) -> None:
-        if event.status == Status.SUCCESS and operation.later:
+        if said(event) == Status.SUCCESS and operation.later:
             return  # done at a time that nobody tells: the resource stays open
         wishes.open.discard(event.request)
-        if event.status == Status.SUCCESS:
+        if said(event) == Status.SUCCESS:
             model = self._registers.model(operation.key)
             assert model is not None
             wishes.state = model.wish(wishes.state, agent, operation.value)
@@ -154,9 +155,9 @@ class Reset(Judge):
 
     def _reset(self, event: Executed, smc: Forwarded) -> None:
         agent = int.from_bytes(smc.payload[:4], "little")
-        if not smc.cause and event.status in (Status.SUCCESS, Status.NOT_SUPPORTED):
+        if not smc.cause and said(event) in (Status.SUCCESS, Status.NOT_SUPPORTED):
             self._fresh[agent] = True
-        if event.status != Status.SUCCESS:
+        if said(event) != Status.SUCCESS:
             return
         self.resets += 1
         for wishes in self._wishes.values():
@@ -167,7 +168,7 @@ class Reset(Judge):
 
     def _read(self, event: Executed, wishes: Wishes, agent: int, operation: Operation) -> Iterable[Violation]:
         """A reading that only a wish from before a reset explains."""
-        if event.status != Status.SUCCESS or wishes.open or len(event.payload) < 8:
+        if said(event) != Status.SUCCESS or wishes.open or len(event.payload) < 8:
             return ()
         model = self._registers.model(operation.key)
         assert model is not None

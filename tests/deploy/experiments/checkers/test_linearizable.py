@@ -10,7 +10,16 @@ from deploy.experiments.checkers.search import PENDING_MAX, QUEUE_MAX, Fate, Kin
 from deploy.experiments.history.events import Began, Trapped
 from deploy.topology import Topology
 from nodes.firmware.profile import chosen
-from tests.deploy.experiments.checkers.histories import Told, asked, automotive, found, results, word
+from tests.deploy.experiments.checkers.histories import (
+    ERROR,
+    FREE,
+    Told,
+    asked,
+    automotive,
+    found,
+    results,
+    word,
+)
 
 NAME = "linearizable"
 CLOCK = 5  # i2c0: 13_333_333, 33_333_333 (at boot), 66_666_666
@@ -264,6 +273,16 @@ def test_an_answer_that_a_planned_fault_may_have_changed() -> None:
     reads(story, "tcu#1", HIGH)
     story.end(1)
     assert explained(story, faults=["el3.corrupt_page"])
+
+
+def test_an_error_area_is_no_answer() -> None:
+    story = Told()
+    for message in (wish(HIGH), read()):  # a firmware may leave the page as it found it, ERROR set
+        trap = story.trap("ivi#1", *message)
+        echo = message[1][:4].ljust(16, b"\0")
+        story.returned(trap, story.executed(story.smc(trap), echo, channel_status=ERROR | FREE))
+    reads(story, "tcu#1", BOOT)
+    assert explained(story)
 
 
 def test_missing_rows_prove_nothing() -> None:
