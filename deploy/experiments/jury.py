@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from deploy.experiments.checkers import Checker, Context, Violation, registry
+from deploy.experiments.checkers.base import Judge
 from deploy.experiments.diagram import AFTER, AROUND, draw
 from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.events import Event
@@ -15,6 +16,7 @@ from deploy.experiments.history.rows import Row
 from deploy.experiments.result import CheckerResult, Message
 from deploy.experiments.tally import Tally
 
+See = Callable[[Event], Iterable[Violation]]
 VIOLATIONS_MAX: Final = 1_000  # of one checker that are kept; the rest is counted
 
 
@@ -35,7 +37,7 @@ class Jury:
         self._checkers: list[Checker] = list(registry.make(names, context))
         self._found: dict[str, list[Violation]] = {one.name: [] for one in self._checkers}
         self._uncounted = dict.fromkeys(self._found, 0)
-        self._see = [(one.see, one.name) for one in self._checkers]
+        self._see: dict[type, list[tuple[See, str]]] = {}
         self._recent: deque[Event] = deque(maxlen=AROUND)
         self._after = 0
         self._around: tuple[Event, ...] = ()
@@ -53,12 +55,13 @@ class Jury:
 
     def events(self, found: Iterable[Event]) -> None:
         """The next events."""
-        watch, recent, judges = self._watch, self._recent.append, self._see
+        watch, recent, judges = self._watch, self._recent.append, self._see.get
         for event in found:
             for count in watch:
                 count(event)
             recent(event)
-            for see, name in judges:
+            concerned = judges(type(event))
+            for see, name in self._concerned(type(event)) if concerned is None else concerned:
                 wrong = see(event)
                 if wrong:
                     self._keep(name, wrong)
@@ -66,6 +69,16 @@ class Jury:
                 self._after -= 1
                 if not self._after:
                     self._around = tuple(self._recent)
+
+    def _concerned(self, kind: type) -> list[tuple[See, str]]:
+        """Who wants to see events of this kind; the first always does: through it their world sees all."""
+        found: list[tuple[See, str]] = [
+            (one.see, one.name)
+            for at, one in enumerate(self._checkers)
+            if at == 0 or type(one).see is not Judge.see or (isinstance(one, Judge) and one.cares(kind))
+        ]
+        self._see[kind] = found
+        return found
 
     def _keep(self, name: str, wrong: Iterable[Violation]) -> None:
         for one in wrong:
@@ -89,10 +102,11 @@ class Jury:
         return CheckerResult(one.name, one.claim, tuple(self._found[one.name]), facts)
 
     def diagram(self) -> tuple[Message, ...]:
-        """The messages around the first violation, none if there is none."""
-        if self.first is None:
+        """The messages around the first violation; none if there is none, or it was found long afterwards."""
+        around = self._around or tuple(self._recent)
+        if self.first is None or not around or self.first.at_ns < around[0].at_ns:
             return ()
-        return draw(self._around or tuple(self._recent), self.first)
+        return draw(around, self.first)
 
 
 def pieces(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:

@@ -114,6 +114,10 @@ class Judge:
         """The handler of each kind of event that matters here."""
         raise NotImplementedError
 
+    def cares(self, kind: type) -> bool:
+        """Whether events of this kind matter here; who skips the others lets the world see them."""
+        return kind in self._on
+
     def see(self, event: Event) -> Iterable[Violation]:
         """The next event; what is certainly wrong now."""
         if self.world.event is not event:
