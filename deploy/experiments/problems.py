@@ -316,6 +316,7 @@ def _metering(scenario: Scenario) -> Iterator[Complaint]:
 def _tools(scenario: Scenario) -> Iterator[Complaint]:
     choices: list[tuple[str, Sequence[str], Collection[str]]] = [
         ("checkers", scenario.checkers, ("all", *CHECKERS)),
+        ("known", scenario.known, CHECKERS),
         ("swarm.faults", scenario.swarm.faults, faults.BY_NAME),
         ("swarm.loads", scenario.swarm.loads, ("linux", "closed", "open", "idle")),
         ("swarm.xen", scenario.swarm.xen, PROFILES),

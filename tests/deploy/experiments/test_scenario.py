@@ -127,6 +127,8 @@ SPOILED = [
     ("seed = 3", 'metering = { mode = "enforce" }', "one.toml:2: metering.mode", "limit"),
     ("seed = 3", 'explore = { operations = ["detroy"] }', "one.toml:2: explore.operations", "'destroy'"),
     ("seed = 3", 'swarm = { faults = ["el3.bussy"] }', "one.toml:2: swarm.faults", "'el3.busy'"),
+    ("seed = 3", 'checkers = ["token"]', "one.toml:2: checkers", "did you mean 'tokens'"),
+    ("seed = 3", 'known = ["progres"]', "one.toml:2: known", "did you mean 'progress'"),
     ('title = "A try"', "", "title: it is missing", "string"),
     ("seed = 3", "seed =", "one.toml:2", "TOML"),
 ]
