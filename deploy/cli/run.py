@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 import click
 
@@ -69,8 +70,8 @@ def run(
     kept = _numbers(faults)
     with _signals_interrupt():
         if repeat > 1:
-            code = _repeated(scenario, engine or "", seed, repeat, jobs, out, not no_report, kept, as_json)
-            ctx.exit(code)
+            words = Words(engine or "", out, not no_report, kept, drawn)
+            ctx.exit(_repeated(scenario, words, seed, repeat, jobs, as_json))
         job = session.prepare(
             scenario, seed, engine or "", out=out, page=not no_report, keep=kept, drawn=drawn
         )
@@ -118,29 +119,29 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
         raise UserError(f"--faults {text}: give numbers as in '3,7', or 'none'") from None
 
 
-def _repeated(
-    name: str,
-    engine: str,
-    seed: int | None,
-    repeat: int,
-    jobs: int,
-    out: Path | None,
-    page: bool,
-    kept: tuple[int, ...] | None,
-    as_json: bool,
-) -> int:
+class Words(NamedTuple):
+    """What the command line says of each of several runs."""
+
+    engine: str
+    out: Path | None
+    page: bool
+    keep: tuple[int, ...] | None
+    drawn: bool
+
+
+def _repeated(name: str, words: Words, seed: int | None, repeat: int, jobs: int, as_json: bool) -> int:
     """Seeds in a row, several at a time; every one is kept."""
     scenario, _, _ = problems.read(name)
     first = scenario.seed if seed is None else seed
     if first + repeat - 1 > SEED_MAX:
         raise UserError(f"--seed {first} --repeat {repeat}: seeds end at {SEED_MAX}; begin lower")
-    root = folders.given_folder(out) if out else None
+    root = folders.given_folder(words.out) if words.out else None
     made: list[Path] = []
 
     def todo() -> Iterator[session.Job]:
         for number in range(first, first + repeat):
             folder = root / f"seed-{number}" if root else None
-            job = session.prepare(name, number, engine, out=folder, page=page, keep=kept)
+            job = session.prepare(name, number, **words._replace(out=folder)._asdict())
             made.append(job.folder)
             yield job
 
