@@ -11,7 +11,7 @@ from deploy.topology import Topology
 from nodes.firmware.misbehaving import ACTIONS, Behave, Misbehave
 from nodes.guest import console
 from nodes.guest.blows import Kind
-from nodes.limits import FOREIGN_DOORBELLS
+from nodes.limits import FOREIGN_DOORBELLS, STORM_TRAPS
 from nodes.xen import binding
 
 EL3_KINDS: Final = tuple(f"el3.{action}" for action in ACTIONS)
@@ -64,4 +64,5 @@ def hostile(fault: Planned, name: str, topology: Topology, run: bool) -> console
         fault.likelihood,
         fault.seed,
         tuple(foreign)[:FOREIGN_DOORBELLS],
+        STORM_TRAPS,
     )

@@ -67,7 +67,7 @@ VARIED: Final[Mapping[str, Fault]] = {
         Fault("guest.rewrite_page", for_ms=(5, 60), likelihood=(0.01, 0.5)),
         Fault("guest.foreign_flood", for_ms=(5, 60), rate=(50, 3_000)),
         Fault("guest.junk_frames", for_ms=(5, 60), rate=(50, 3_000)),
-        Fault("guest.trap_storm", for_ms=(5, 40), rate=(500, 5_000)),
+        Fault("guest.trap_storm", for_ms=(2, 20), rate=(500, 100_000)),
     )
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ from nodes.guest.hostile import Hostility, Scribble
 from nodes.guest.load import Plan, make
 from nodes.guest.receiving import Receiver
 from nodes.guest.sources import Source
-from nodes.limits import CONSOLE_CALLS
+from nodes.limits import CONSOLE_CALLS, HELLO_AGAIN_NS
 from nodes.metrics import Meters
 from nodes.story import Story
 
@@ -60,6 +60,7 @@ class GuestCore:
         self._hostility: Hostility | None = None
         self._hold_ns = 0
         self.welcome = False
+        self._hello_ns: int | None = None  # when to say it again
         self._accounts = Accounts((config.name, config.agent), config.record, self.meters, self.story)
         self._drops = self.meters.counter("trapline_bus_dropped_total")
         self._received_lines = self.meters.counter("trapline_guest_received_total")
@@ -76,11 +77,13 @@ class GuestCore:
         return int(self._flight is not None) + waiting
 
     def deadline_ns(self) -> int | None:
-        """The end of the guest's patience with a call, or the time of its next one."""
+        """The end of the guest's patience with a call, or the time of its next one, or of its next Hello."""
+        if not self.welcome:
+            return self._hello_ns
         due_ns = None
         if self._flight is not None:
             due_ns = self._flight.started_ns + self.config.timeout_ns
-        elif self._source is not None and self._source.due_ns is not None and self.welcome:
+        elif self._source is not None and self._source.due_ns is not None:
             due_ns = max(self._source.due_ns, self._hold_ns)
         receiver = self._receiver
         hostile = self._hostility
@@ -200,7 +203,7 @@ class GuestCore:
         if isinstance(event, Tick):
             return self._tick(now_ns)
         if isinstance(event, Boot):
-            return (Send(self._peer, frames.Hello(VERSION, 0, 0, "guest")),)
+            return (self._hello(now_ns),)
         return self._xen_lost(now_ns)
 
     def _received(self, event: Received, now_ns: int) -> Sequence[Effect]:
@@ -264,7 +267,14 @@ class GuestCore:
         self._drops[("late",)] += 1
         return ()
 
+    def _hello(self, now_ns: int) -> Send:
+        """Said until Xen welcomes the link: a link with faults may lose it."""
+        self._hello_ns = now_ns + HELLO_AGAIN_NS
+        return Send(self._peer, frames.Hello(VERSION, 0, 0, "guest"))
+
     def _tick(self, now_ns: int) -> Sequence[Effect]:
+        if not self.welcome:
+            return (self._hello(now_ns),)
         effects: list[Effect] = []
         flight = self._flight
         if flight is not None and now_ns >= flight.started_ns + self.config.timeout_ns:

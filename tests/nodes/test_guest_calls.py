@@ -6,7 +6,7 @@ from bus import frames, shmem
 from bus.scmi import header
 from nodes.contract import Tick, Undelivered
 from nodes.guest import console
-from nodes.limits import CONSOLE_CALLS
+from nodes.limits import CONSOLE_CALLS, HELLO_AGAIN_NS
 from tests.nodes.guest import BINDING, FID, PAGE, Bench, reply
 
 OK = b"\0\0\0\0"
@@ -16,7 +16,7 @@ SMC64, HVC64 = 0x17, 0x16
 def test_hello_then_nothing_until_welcome() -> None:
     bench = Bench(welcome=False, work=True)
     assert (bench.hellos, bench.traps) == (1, [])
-    assert bench.core.deadline_ns() is None
+    assert bench.core.deadline_ns() == bench.now_ns + HELLO_AGAIN_NS
     bench.give(frames.Welcome(1, 0, 0, 3, "domu"))
     assert len(bench.traps) == 1
 
@@ -354,4 +354,17 @@ def test_poweroff_is_a_psci_call_and_ends_the_work(reboot: bool, function: int) 
     bench.give(frames.Error(1, trap.frame.request, 0, "shutdown", False, "the domain ended itself"))
     assert bench.answer(number).code == "shutdown"
     assert bench.traps == []
+    assert bench.core.deadline_ns() is None
+
+
+# ---- the first word ---------------------------------------------------------------------------
+
+
+def test_hello_is_said_until_xen_welcomes_the_link() -> None:
+    bench = Bench(welcome=False)
+    assert bench.core.deadline_ns() == bench.now_ns + HELLO_AGAIN_NS
+    for told in (2, 3):
+        bench.feed(Tick(), HELLO_AGAIN_NS)
+        assert bench.hellos == told
+    bench.give(frames.Welcome(1, 0, 0, 3, "domu"))
     assert bench.core.deadline_ns() is None
