@@ -26,7 +26,7 @@ import pytest
 MARKS = (
     "platform(name='automotive', *, guests=0, shared=1, host_dt=(), platform=None, xl=(), firmware=None, "
     "xen='v11', engine='sim', seed=1, pages='carried', work=False): what `testbed` boots",
-    "scenario(name_or_file, *, seed=None, engine=None): what `scenario_run` runs",
+    "scenario(name_or_file, *, seed=None, engine=None, seconds=None): what `scenario_run` runs",
     "slo(measure, *, domain='', phase='faults', at_most=None, at_least=None, times_solo=False): "
     "an objective that `scenario_run` is held to, beside those of its file",
 )

@@ -38,6 +38,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--watch", is_flag=True, help="Show each domain's numbers while it runs.")
 @click.option("--out", type=FILE, metavar="DIR", help="Keep the run there; a new or empty folder.")
 @click.option("--no-report", is_flag=True, help="Make no HTML report.")
+@click.option("--seconds", type=float, help="Length of the faults phase. Default: what the scenario says.")
 @click.option("--drawn", is_flag=True, help="What 'trapline swarm' makes of the scenario for this seed.")
 @click.option("--faults", metavar="N,N|none", help="Only these of the planned faults, by number.")
 @json_option
@@ -52,6 +53,7 @@ def run(
     watch: bool,
     out: Path | None,
     no_report: bool,
+    seconds: float | None,
     drawn: bool,
     faults: str | None,
     as_json: bool,
@@ -73,7 +75,14 @@ def run(
             words = Words(engine or "", out, not no_report, kept, drawn)
             ctx.exit(_repeated(scenario, words, seed, repeat, jobs, as_json))
         job = session.prepare(
-            scenario, seed, engine or "", out=out, page=not no_report, keep=kept, drawn=drawn
+            scenario,
+            seed,
+            engine or "",
+            out=out,
+            page=not no_report,
+            keep=kept,
+            drawn=drawn,
+            seconds=seconds,
         )
         shown = Watching() if watch else Live()
         with session.finished_or_gone(job.folder), shown.over(job.scenario, quiet=as_json):

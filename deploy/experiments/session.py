@@ -41,12 +41,16 @@ def prepare(
     page: bool = True,
     keep: tuple[int, ...] | None = None,
     drawn: bool = False,
+    seconds: float | None = None,
 ) -> Job:
     """A job for the scenario of that name or file, with a folder of its own. Raises UserError.
 
-    ``drawn``: let the swarm's dice make another scenario of it first, from the seed.
+    ``drawn``: let the swarm's dice make another scenario of it first, from the seed. ``seconds``: how long
+    the faults phase is, instead of what the scenario says.
     """
     scenario, path, text = problems.read(name)
+    scenario = lasting(scenario, seconds)
+    problems.check(scenario, path)
     seed = scenario.seed if seed is None else seed
     if drawn:
         scenario = vary(scenario, seed)
@@ -54,6 +58,14 @@ def prepare(
     return Job(
         scenario, seed, engine or scenario.engine, Source(path, text, drawn), folder.absolute(), page, keep
     )
+
+
+def lasting(scenario: Scenario, seconds: float | None) -> Scenario:
+    """The scenario with a faults phase of that length; None: as it is."""
+    if seconds is None:
+        return scenario
+    phases = msgspec.structs.replace(scenario.phases, faults_ms=seconds * 1000)
+    return msgspec.structs.replace(scenario, phases=phases)
 
 
 def carry_out(job: Job, progress: Progress | None = None, watch: Watch | None = None) -> RunResult:

@@ -15,6 +15,7 @@ from deploy.experiments.boards import boards_of
 from deploy.experiments.result import RunResult
 from deploy.experiments.runs import REPORT
 from deploy.experiments.scenario import PlatformChoice, Scenario, Threshold
+from deploy.experiments.session import lasting
 from deploy.experiments.testbed import Testbed
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -38,6 +39,7 @@ def run_scenario(
     described, path, text = problems.read(name)
     wanted = tuple(_convert("slo", one, Threshold) for one in objectives)
     described = msgspec.structs.replace(described, threshold=(*described.threshold, *wanted))
+    described = lasting(described, words.get("seconds"))
     problems.check(described, path)
     seed = words.get("seed", described.seed)
     folder = folders.new_folder(described.title, seed, root)

@@ -1,0 +1,64 @@
+"""The swarm against planted bugs: the first seed that finds each. ``python -m tests.stress.planted [SEEDS]``
+tells all of them.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pytest
+
+from deploy.engines.simulated import SimulatedEngine
+from deploy.errors import UserError
+from deploy.experiments import problems
+from deploy.experiments.swarm import try_seed
+from nodes.firmware import plants as el3
+from nodes.xen import plants as xen
+
+SEEDS: Final = 500
+BUGS: Final = [("firmware", name) for name in el3.PLANTS] + [("xen", name) for name in xen.PLANTS]
+PLANT: Final[dict[str, Callable[[Any, str, int], None]]] = {"firmware": el3.plant, "xen": xen.plant}
+
+
+@contextmanager
+def planted(node: str, name: str, seed: int) -> Iterator[None]:
+    """Every such node that is built meanwhile has the bug."""
+    method = f"build_{node}"
+    build: Callable[..., Any] = getattr(SimulatedEngine, method)
+
+    def spoiled(engine: SimulatedEngine, *arguments: Any) -> Any:
+        core = build(engine, *arguments)
+        PLANT[node](core, name, seed)
+        return core
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SimulatedEngine, method, spoiled)
+        yield
+
+
+def first_seed_that_finds(node: str, name: str, seeds: int = SEEDS) -> tuple[int, str] | None:
+    """The first seed that does not pass, and why; None if all of them do."""
+    scenario, _, _ = problems.read("swarm")
+    for seed in range(1, seeds + 1):
+        with planted(node, name, seed):
+            try:
+                result = try_seed(scenario, seed)
+            except UserError as error:  # the platform does not even boot
+                return seed, str(error)
+        if result.verdict != "pass":
+            return seed, result.reason
+    return None
+
+
+def main() -> None:
+    """A line for each bug: the seed, and who noticed."""
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else SEEDS
+    for node, name in BUGS:
+        found = first_seed_that_finds(node, name, seeds)
+        told = f"not found in {seeds}" if found is None else f"seed {found[0]}: {found[1]}"
+        print(f"{node:9} {name:20} {told}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
