@@ -13,8 +13,8 @@ import bus
 from bus import reference
 from bus.scmi import PROTOCOLS
 from deploy import limits_table
-from deploy.experiments import reference as experiments
 from deploy.experiments.checkers import page as checkers
+from deploy.experiments.describing import reference as experiments
 from deploy.experiments.history import reference as history
 from deploy.interop import grid as interop
 from deploy.lint import rules

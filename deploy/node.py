@@ -29,9 +29,9 @@ from deploy import assembly
 from deploy.engines.building import Builder, Built, Log
 from deploy.engines.driver import Driver
 from deploy.engines.scribbler import Scribbler
-from deploy.experiments.history.segments import Recorder
 from deploy.exporter import announce, serve, snapshot
 from deploy.memory import MappedMemory
+from deploy.recording.segments import Recorder
 from deploy.specs import GuestSpec, NodeSpec
 from nodes.contract import Core
 from nodes.guest.core import GuestCore

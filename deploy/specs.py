@@ -8,7 +8,7 @@ import msgspec
 
 from bus.faults import Rule
 from bus.links.zeromq import TOKEN_BYTES
-from deploy.experiments.history.segments import Recording
+from deploy.recording.segments import Recording
 from nodes.devicetree import Node
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE

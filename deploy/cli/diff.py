@@ -9,7 +9,7 @@ from rich.text import Text
 from deploy.cli.options import json_option
 from deploy.cli.output import console, count, microseconds, say_json, table
 from deploy.cli.replay import run_folder
-from deploy.experiments.diff import QUANTILES, Difference, Fact, Quantiles, compare
+from deploy.experiments.replaying.diff import QUANTILES, Difference, Fact, Quantiles, compare
 
 
 @click.command()

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from deploy.cli.options import json_option
 from deploy.cli.output import console, count, say_json, table
-from deploy.experiments.replay import Divergence, Replayed
-from deploy.experiments.replay import replay as replayed
-from deploy.experiments.runs import Runs
+from deploy.experiments.keeping.runs import Runs
+from deploy.experiments.replaying.replay import Divergence, Replayed
+from deploy.experiments.replaying.replay import replay as replayed
 
 
 def run_folder(run: str) -> Path:

@@ -14,11 +14,12 @@ from deploy.cli.output import say_error, say_json
 from deploy.cli.run_live import Live, Watching
 from deploy.cli.run_screen import many, one
 from deploy.errors import UserError
-from deploy.experiments import folders, problems, session
+from deploy.experiments.describing import problems
+from deploy.experiments.describing.scenario import SEED_MAX
+from deploy.experiments.keeping import folders, session
 from deploy.experiments.pool import JobFailed, each
 from deploy.experiments.result import RunResult
-from deploy.experiments.scenario import SEED_MAX
-from deploy.experiments.stages import ENGINES
+from deploy.experiments.stages.building import ENGINES
 
 REPEAT_MAX = 10_000
 JOBS_MAX = 256

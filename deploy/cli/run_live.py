@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.cli.output import console, count, microseconds, number, table
-from deploy.experiments.scenario import Scenario
-from deploy.experiments.stage import Numbers
+from deploy.experiments.describing.scenario import Scenario
+from deploy.experiments.stages.stage import Numbers
 from nodes.metrics import LATENCY_BUCKETS_NS
 
 REFRESH_S = 0.25

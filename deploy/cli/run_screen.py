@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.cli.output import console, count, microseconds, number, table
+from deploy.experiments.judging.thresholds import number as shortly
+from deploy.experiments.keeping.runs import REPORT
 from deploy.experiments.result import AgentResult, Latency, RunResult
-from deploy.experiments.runs import REPORT
-from deploy.experiments.thresholds import number as shortly
 
 MEASURED = "faults"
 AGENTS_SHOWN = 16

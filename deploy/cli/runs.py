@@ -11,9 +11,9 @@ from rich.text import Text
 
 from deploy.cli.options import json_option
 from deploy.cli.output import console, count, say_json, table
-from deploy.experiments.comparison import Comparison, Mark, Row, compare
+from deploy.experiments.keeping.comparison import Comparison, Mark, Row, compare
+from deploy.experiments.keeping.runs import Run, Runs
 from deploy.experiments.result import RunResult
-from deploy.experiments.runs import Run, Runs
 
 LISTED: Final = 20
 VIOLATIONS_SHOWN: Final = 5

@@ -11,13 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deploy.cli.options import json_option
 from deploy.cli.output import console, count, say_error, say_json
 from deploy.errors import UserError
-from deploy.experiments import problems
-from deploy.experiments import swarm as swarms
-from deploy.experiments.plan import Planned
+from deploy.experiments.describing import problems
+from deploy.experiments.describing.plan import Planned
+from deploy.experiments.describing.scenario import Scenario
 from deploy.experiments.pool import JobFailed
-from deploy.experiments.scenario import Scenario
-from deploy.experiments.swarm import Found, Tried
-from deploy.experiments.vary import VARIED, knobs, vary
+from deploy.experiments.searching import swarm as swarms
+from deploy.experiments.searching.swarm import Found, Tried
+from deploy.experiments.searching.vary import VARIED, knobs, vary
 
 SEEDS_MAX = 10_000_000
 DEFAULT = "swarm"

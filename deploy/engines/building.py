@@ -15,9 +15,9 @@ from bus.links.zeromq import DealerLink, RouterLink
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver, Tap
-from deploy.experiments.history.rows import LOST
-from deploy.experiments.history.segments import Recorder
 from deploy.memory import MappedMemory
+from deploy.recording.rows import LOST
+from deploy.recording.segments import Recorder
 from deploy.specs import FirmwareSpec, NodeSpec, XenSpec, tokens
 from nodes.contract import Core
 from nodes.devicetree import Tree

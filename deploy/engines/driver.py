@@ -9,14 +9,14 @@ from typing import Any
 
 from bus import frames
 from bus.links import Delivery, Link
-from deploy.experiments.history.rows import BOOTED, NOTE, RECEIVED, TICKED, UNDELIVERED
+from deploy.recording.rows import BOOTED, NOTE, RECEIVED, TICKED, UNDELIVERED
 from nodes.contract import Boot, Core, Effect, Event, Halt, Note, Received, Send, SendBytes, Tick, Undelivered
 from nodes.metrics import OTHER
 
 LogLine = Callable[[str, str], None]
 Tap = Callable[
     [int, bytes, int, bytes, bytes], None
-]  # (now_ns, peer, event, envelope, page): see history.rows
+]  # (now_ns, peer, event, envelope, page): see recording.rows
 KINDS = {kind: kind.__name__.lower() for kind in frames.FRAME_TYPES}
 _IN: dict[Any, tuple[str, str]] = {kind: (name, "in") for kind, name in KINDS.items()}
 _OUT: dict[Any, tuple[str, str]] = {kind: (name, "out") for kind, name in KINDS.items()}

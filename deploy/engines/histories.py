@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bus.links import XEN
-from deploy.experiments.history.rows import BOOTED, incarnate
-from deploy.experiments.history.segments import Recorder, Recording, Tap, digest
+from deploy.recording.rows import BOOTED, incarnate
+from deploy.recording.segments import Recorder, Recording, Tap, digest
 from nodes.limits import HISTORY_NODE_BYTES, HISTORY_RUN_BYTES
 
 PLATFORM: Final = ("xen", "firmware", "toolstack", "run")  # nodes without an incarnation in their name

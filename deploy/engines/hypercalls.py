@@ -12,7 +12,7 @@ from bus import frames
 from bus.links import XEN
 from bus.links.zeromq import DealerLink
 from deploy.engines.driver import Tap
-from deploy.experiments.history.rows import RECEIVED
+from deploy.recording.rows import RECEIVED
 from deploy.toolstack import ToolstackError
 from nodes.metrics import Meters
 

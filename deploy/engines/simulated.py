@@ -17,9 +17,9 @@ from bus.links.simulated import HOP_NS, JITTER_NS, NEVER, TICK, XEN, Network, Si
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
-from deploy.engines.record import Record
 from deploy.engines.scribbled import ScribbledMemory
-from deploy.experiments.history.rows import LOST, RECEIVED, incarnate
+from deploy.recording.record import Record
+from deploy.recording.rows import LOST, RECEIVED, incarnate
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
 from nodes.contract import Core

@@ -11,19 +11,22 @@ import msgspec
 
 from deploy import plugins
 from deploy.errors import UserError
-from deploy.experiments import folders, problems, racing, verdict, whatif
-from deploy.experiments.boards import boards_of, domains_of, tuned
 from deploy.experiments.checkers import Context
-from deploy.experiments.history.rows import Row
+from deploy.experiments.describing import problems
+from deploy.experiments.describing.boards import boards_of, domains_of, tuned
+from deploy.experiments.describing.loads import plans_of
+from deploy.experiments.describing.plan import MS_NS, Phase, Plan, draw
+from deploy.experiments.describing.scenario import Scenario
 from deploy.experiments.history.semantic import Semantic
-from deploy.experiments.jury import Jury
+from deploy.experiments.judging import verdict, whatif
+from deploy.experiments.judging.jury import Jury
+from deploy.experiments.judging.tally import Tally
+from deploy.experiments.keeping import folders
 from deploy.experiments.leading import Lead, Progress, Watch
-from deploy.experiments.loads import plans_of
-from deploy.experiments.plan import MS_NS, Phase, Plan, draw
 from deploy.experiments.result import CheckerResult, RunResult
-from deploy.experiments.scenario import Scenario
-from deploy.experiments.stages import Setup, boot_ns, build
-from deploy.experiments.tally import Tally
+from deploy.experiments.searching import racing
+from deploy.experiments.stages.building import Setup, boot_ns, build
+from deploy.recording.rows import Row
 from deploy.toolstack import Work
 from deploy.topology import Topology
 from nodes.guest import load

@@ -6,9 +6,9 @@ have cost it a frame, else its silence is a finding.
 
 from typing import Final
 
-from deploy.experiments.faults import BY_NAME
-from deploy.experiments.plan import Plan
-from deploy.experiments.stage import Numbers, Stage
+from deploy.experiments.describing.faults import BY_NAME
+from deploy.experiments.describing.plan import Plan
+from deploy.experiments.stages.stage import Numbers, Stage
 from deploy.toolstack import Toolstack, ToolstackError
 
 STUCK: Final = frozenset(

@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from deploy.errors import UserError
+from deploy.experiments.describing.plan import Phase, Plan, Planned
 from deploy.experiments.healing import Healer
-from deploy.experiments.plan import Phase, Plan, Planned
-from deploy.experiments.stage import Numbers, Stage
+from deploy.experiments.stages.stage import Numbers, Stage
 from deploy.toolstack import ToolstackError
 
 STEPS: Final = 100  # of a run: for progress, --watch, and to see that the platform still stands

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import msgspec
 
 from deploy.experiments.checkers import Violation
-from deploy.experiments.plan import Phase, Planned
-from deploy.experiments.scenario import Metering, WhatIf
+from deploy.experiments.describing.plan import Phase, Planned
+from deploy.experiments.describing.scenario import Metering, WhatIf
 
 Verdict = Literal["pass", "fail", "error"]
 

@@ -16,12 +16,12 @@ from bus.scmi.status import name as status_name
 from bus.smccc import ExceptionClass
 from deploy import plugins
 from deploy.errors import UserError
-from deploy.experiments.faults import BY_NAME
-from deploy.experiments.plan import US_NS, Planned
-from deploy.experiments.scenario import Timing
-from deploy.experiments.stage import Stage
-from deploy.experiments.stage_local import LocalStage
-from deploy.experiments.stage_simulated import SimulatedStage
+from deploy.experiments.describing.faults import BY_NAME
+from deploy.experiments.describing.plan import US_NS, Planned
+from deploy.experiments.describing.scenario import Timing
+from deploy.experiments.stages.local import LocalStage
+from deploy.experiments.stages.simulated import SimulatedStage
+from deploy.experiments.stages.stage import Stage
 from deploy.holdings import Holdings, holdings
 from deploy.message import encode_request, parse_name
 from deploy.toolstack import ToolstackError, Work

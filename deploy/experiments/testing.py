@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from deploy.errors import UserError
-from deploy.experiments import conductor, folders, problems, report
-from deploy.experiments.boards import boards_of
+from deploy.experiments import conductor, report
+from deploy.experiments.describing import problems
+from deploy.experiments.describing.boards import boards_of
+from deploy.experiments.describing.scenario import PlatformChoice, Scenario, Threshold
+from deploy.experiments.keeping import folders
+from deploy.experiments.keeping.runs import REPORT
+from deploy.experiments.keeping.session import lasting
 from deploy.experiments.result import RunResult
-from deploy.experiments.runs import REPORT
-from deploy.experiments.scenario import PlatformChoice, Scenario, Threshold
-from deploy.experiments.session import lasting
 from deploy.experiments.testbed import Testbed
 
 S = TypeVar("S", bound=msgspec.Struct)

@@ -18,7 +18,7 @@ import zmq
 from bus import frames, shmem
 from bus.scmi import header
 from bus.shmem import PrivateMemory
-from deploy.experiments.hosted import Host
+from deploy.experiments.stages.hosted import Host
 from nodes.guest.binding import Binding, Consumer
 from nodes.guest.config import GuestConfig
 from nodes.guest.load import Part, Plan

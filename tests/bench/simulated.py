@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from deploy import generated
+from deploy.experiments.describing.scenario import Timing
 from deploy.experiments.history.files import Writer
-from deploy.experiments.scenario import Timing
-from deploy.experiments.stage_simulated import SimulatedStage
+from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.toolstack import Work
 from nodes.guest.load import Plan
 

@@ -13,9 +13,6 @@ from bus.links import XEN
 from bus.scmi import base, clock, header
 from bus.scmi.status import Status
 from nodes.contract import Received, Send
-from nodes.firmware import plants as el3
-from nodes.planting import Plant, table
-from nodes.xen import plants as xen
 from nodes.xen.domain import Domain
 from tests.nodes.el3 import FID as EL3_FID
 from tests.nodes.el3 import MANAGER, SHMEM, THREE, TWO, Bench
@@ -23,6 +20,7 @@ from tests.nodes.trees import FID, XEN_PHANDLE, described, tree
 from tests.nodes.xen import FIRMWARE, TOOLSTACK
 from tests.nodes.xen import Bench as XenBench
 from tests.nodes.xen import status as answered
+from tests.plants import Plant, el3, table, xen
 
 I2C, UART = "/soc/i2c@1000", "/soc/uart@2000"
 

@@ -11,10 +11,9 @@ import pytest
 
 from deploy.engines.simulated import SimulatedEngine
 from deploy.errors import UserError
-from deploy.experiments import problems
-from deploy.experiments.swarm import try_seed
-from nodes.firmware import plants as el3
-from nodes.xen import plants as xen
+from deploy.experiments.describing import problems
+from deploy.experiments.searching.swarm import try_seed
+from tests.plants import el3, xen
 
 SEEDS: Final = 500
 BUGS: Final = [("firmware", name) for name in el3.PLANTS] + [("xen", name) for name in xen.PLANTS]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from deploy.experiments import problems, swarm
+from deploy.experiments.describing import problems
+from deploy.experiments.searching import swarm
 
 PARTS, SEEDS = 20, 10
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]

@@ -2,8 +2,8 @@
 
 import pytest
 
+from deploy.experiments.describing.scenario import ready
 from deploy.experiments.result import RunResult
-from deploy.experiments.scenario import ready
 
 SOAK_S = 15  # of the ten minutes that it takes by itself
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]

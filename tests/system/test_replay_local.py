@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.experiments import recorded
-from deploy.experiments.plan import Planned
-from deploy.experiments.replay import Replay
+from deploy.experiments.describing.plan import Planned
+from deploy.experiments.history import recorded
+from deploy.experiments.replaying.replay import Replay
 from tests.system.processes import VARIABLE
 from tests.system.test_stage_local import MS_NS, Stages
 

@@ -11,12 +11,12 @@ import pytest
 
 from deploy import generated
 from deploy.errors import UserError
-from deploy.experiments.account import account, counters
+from deploy.experiments.describing.plan import Planned
+from deploy.experiments.history.account import account, counters
 from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.events import Ended
-from deploy.experiments.history.rows import BOOTED, LOST, Row
-from deploy.experiments.plan import Planned
-from deploy.experiments.stage_local import LocalStage
+from deploy.experiments.stages.local import LocalStage
+from deploy.recording.rows import BOOTED, LOST, Row
 from deploy.toolstack import Work
 from deploy.topology import Topology, load_shipped
 from nodes.guest import console
@@ -229,8 +229,8 @@ SUPERVISOR = """
 import sys
 from pathlib import Path
 
-from deploy.experiments.plan import Planned
-from deploy.experiments.stage_local import LocalStage
+from deploy.experiments.describing.plan import Planned
+from deploy.experiments.stages.local import LocalStage
 from deploy.toolstack import Work
 from deploy.topology import load_shipped
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from deploy.experiments.checkers.roster import split
-from deploy.experiments.faults import BY_NAME
+from deploy.experiments.describing.faults import BY_NAME
 from deploy.experiments.history.events import Noted
 
 WINDOWS_MAX: Final = 4096  # of one kind; beyond, the oldest and its successor become one

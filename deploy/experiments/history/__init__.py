@@ -1,5 +1,7 @@
-"""What happened, row by row: recorded at the nodes, kept in columns, read back as events.
+"""What happened, row by row: kept in columns, read back as events.
 
-``rows`` is what nodes record, ``files`` keeps and reads it (Parquet), ``decode`` makes events of it,
-``events`` are what checkers, reports and ``diff`` see. ``notes`` is the table of facts that no frame shows.
+``files`` keeps and reads the rows of ``deploy.recording`` (Parquet), ``decode`` makes events of them,
+``events`` are what checkers, reports and ``diff`` see, ``semantic`` writes them decoded. ``notes`` is the
+table of facts that no frame shows, ``recorded`` what a run's cores were made of, ``account`` adds its calls
+up.
 """

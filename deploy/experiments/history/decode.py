@@ -11,7 +11,6 @@ import msgspec
 
 from bus import frames, shmem
 from bus.scmi.status import STATUS_BYTES
-from deploy.experiments.history import rows
 from deploy.experiments.history.events import (
     Asked,
     Began,
@@ -27,7 +26,8 @@ from deploy.experiments.history.events import (
     Returned,
     Trapped,
 )
-from deploy.experiments.history.rows import Row
+from deploy.recording import rows
+from deploy.recording.rows import Row
 from nodes.contract import Note
 
 TRAPS_MAX: Final = 65_536  # remembered until their SMC or their end is seen; the oldest is forgotten first

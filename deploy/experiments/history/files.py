@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deploy.errors import UserError
-from deploy.experiments.history.rows import Row
+from deploy.recording.rows import Row
 from nodes.limits import HISTORY_ROWS
 
 FRAMES: Final = "frames.parquet"

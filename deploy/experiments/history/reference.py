@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from deploy.experiments.history import files, rows, semantic
+from deploy.experiments.history import files, semantic
 from deploy.experiments.history.notes import NOTES
+from deploy.recording import rows
 
 FRAME_MEANINGS = {
     "at_ns": "when, since the beginning of the run",

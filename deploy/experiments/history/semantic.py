@@ -31,7 +31,7 @@ from deploy.experiments.history.events import (
 from deploy.experiments.history.files import FLUSH_ROWS, HISTORY, NAME, ColumnFile
 from deploy.experiments.history.messages import SILENCE, Reader, Words
 from deploy.experiments.history.notes import NOTES
-from deploy.experiments.history.rows import incarnate
+from deploy.recording.rows import incarnate
 from deploy.topology import Topology
 from nodes.limits import HISTORY_ROWS
 

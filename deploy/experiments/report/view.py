@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from deploy.experiments.faults import BY_NAME
-from deploy.experiments.plan import Planned
+from deploy.experiments.describing.faults import BY_NAME
+from deploy.experiments.describing.plan import Planned
 from deploy.experiments.report.text import NONE, count, day, listed, micros, moment, number, span, value
 from deploy.experiments.result import AgentResult, CheckerResult, Latency, RunResult
 

@@ -8,12 +8,12 @@ import msgspec
 from bus import frames
 from bus.faults import Rule
 from bus.links.simulated import Timeline
-from deploy.engines.record import Record
 from deploy.engines.simulated import FIRMWARE, SimulatedEngine, Times, World
-from deploy.experiments import recorded as what
+from deploy.experiments.history import recorded as what
 from deploy.experiments.history.files import Writer
-from deploy.experiments.history.rows import NOTE, Row, incarnate
-from deploy.experiments.recorded import Recorded
+from deploy.experiments.history.recorded import Recorded
+from deploy.recording.record import Record
+from deploy.recording.rows import NOTE, Row, incarnate
 from deploy.toolstack import Toolstack, Work
 from deploy.topology import Topology, load_shipped
 from nodes.contract import Note

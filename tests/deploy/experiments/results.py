@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from bus.chance import unit
 from deploy.experiments.checkers import Violation
-from deploy.experiments.plan import Phase, Planned
+from deploy.experiments.describing.plan import Phase, Planned
+from deploy.experiments.describing.scenario import Metering, WhatIf
 from deploy.experiments.result import (
     AgentResult,
     CheckerResult,
@@ -17,7 +18,6 @@ from deploy.experiments.result import (
     ThresholdResult,
     WhatIfRow,
 )
-from deploy.experiments.scenario import Metering, WhatIf
 
 MS = 1_000_000
 PHASES = (

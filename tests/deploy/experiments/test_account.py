@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.experiments.account import Account, Counters, account, counters
+from deploy.experiments.history.account import Account, Counters, account, counters
 from deploy.experiments.history.events import Began, Event, Missed, Noted, Returned, Trapped
 
 Words = tuple[object, ...]

@@ -6,11 +6,21 @@ import msgspec
 import pytest
 
 from deploy.errors import UserError
-from deploy.experiments import conductor, folders, recorded
+from deploy.experiments import conductor
 from deploy.experiments.conductor import run
+from deploy.experiments.describing.scenario import (
+    Fault,
+    Load,
+    Phases,
+    PlatformChoice,
+    Scenario,
+    Threshold,
+    WhatIf,
+)
+from deploy.experiments.history import recorded
 from deploy.experiments.history.files import read_rows
+from deploy.experiments.keeping import folders
 from deploy.experiments.result import RunResult
-from deploy.experiments.scenario import Fault, Load, Phases, PlatformChoice, Scenario, Threshold, WhatIf
 from nodes.xen.core import XenCore
 
 SHORT = Phases(warm_up_ms=5, faults_ms=30, heal_ms=15, drain_ms=10)

@@ -8,10 +8,10 @@ import pytest
 from deploy.engines.simulated import SimulatedEngine
 from deploy.errors import UserError
 from deploy.experiments import conductor
-from deploy.experiments.explore import EL3, OPERATIONS, Prepare, Race, Start, _topology, race, run
+from deploy.experiments.describing.scenario import Explore, Scenario
 from deploy.experiments.history.files import read_rows
-from deploy.experiments.scenario import Explore, Scenario
-from nodes.xen import plants
+from deploy.experiments.searching.explore import EL3, OPERATIONS, Prepare, Race, Start, _topology, race, run
+from tests.plants import xen as plants
 
 
 def explored(operation: str, el3: str = "fast", prepare: Prepare | None = None) -> Race:

@@ -25,7 +25,7 @@ from deploy.experiments.history.events import (
     Returned,
     Trapped,
 )
-from deploy.experiments.history.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
+from deploy.recording.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
 from nodes.contract import Note
 from tests.deploy.experiments.recorded_run import recorded
 

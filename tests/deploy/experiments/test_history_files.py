@@ -9,7 +9,7 @@ import pytest
 from deploy.errors import UserError
 from deploy.experiments.history import files
 from deploy.experiments.history.files import BATCH_ROWS, Writer, meta, read_rows
-from deploy.experiments.history.rows import Row
+from deploy.recording.rows import Row
 
 
 def row(at: int) -> Row:

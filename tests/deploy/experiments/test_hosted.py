@@ -6,7 +6,7 @@ import pytest
 
 from bus.links.zeromq import DealerLink, RouterLink
 from bus.shmem import PrivateMemory
-from deploy.experiments.hosted import GUESTS_MAX, Host
+from deploy.experiments.stages.hosted import GUESTS_MAX, Host
 from tests.bench.offering import offer, places
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from deploy.experiments.plan import Planned
-from deploy.experiments.stage_simulated import SimulatedStage
+from deploy.experiments.describing.plan import Planned
+from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.toolstack import Work
 from nodes.guest.load import Plan
 from tests.deploy.experiments.test_stage_simulated import staged

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from deploy.experiments import measure
-from deploy.experiments.histogram import Histogram
+from deploy.experiments.describing.plan import Phase
+from deploy.experiments.describing.scenario import Load
 from deploy.experiments.history import events
-from deploy.experiments.plan import Phase
-from deploy.experiments.scenario import Load
-from deploy.experiments.tally import NOT_SUPPORTED, Tally, jain
+from deploy.experiments.judging import measure
+from deploy.experiments.judging.histogram import Histogram
+from deploy.experiments.judging.tally import NOT_SUPPORTED, Tally, jain
 
 PHASES = (
     Phase("warm_up", 0, 100),

@@ -4,8 +4,8 @@ import pytest
 
 from deploy import generated
 from deploy.engines.simulated import SimulatedEngine
-from deploy.experiments.operations import Operations
-from deploy.experiments.plan import Planned
+from deploy.experiments.describing.plan import Planned
+from deploy.experiments.stages.operations import Operations
 from deploy.toolstack import Toolstack, Work
 
 NAME = "guest1"

@@ -7,8 +7,8 @@ import sys
 import msgspec
 import pytest
 
-from deploy.experiments.plan import FAULTS_MAX, Plan, Planned, chosen, draw
-from deploy.experiments.scenario import Fault, Load, Phases, Scenario
+from deploy.experiments.describing.plan import FAULTS_MAX, Plan, Planned, chosen, draw
+from deploy.experiments.describing.scenario import Fault, Load, Phases, Scenario
 
 DOMAINS = ("dom0", "ivi", "tcu", "cluster")
 MS = 1_000_000
@@ -41,7 +41,8 @@ def test_equal_seeds_give_equal_plans_and_others_do_not() -> None:
 def test_a_plan_does_not_depend_on_the_interpreter() -> None:
     program = (
         "import msgspec;from tests.deploy.experiments.test_plan import DOMAINS, scenario;"
-        "from deploy.experiments.plan import draw;from deploy.experiments.scenario import Fault;"
+        "from deploy.experiments.describing.plan import draw;"
+        "from deploy.experiments.describing.scenario import Fault;"
         "f=Fault('link.delay',where='any',at_ms=(0,900),for_ms=(1,50),delay_us=(1,100),every_ms=70.0);"
         "print(msgspec.json.encode(draw(scenario(f), DOMAINS, 5)).decode())"
     )

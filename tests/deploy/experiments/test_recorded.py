@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from deploy.errors import UserError
-from deploy.experiments import recorded
+from deploy.experiments.history import recorded
 from deploy.topology import load_shipped
 from nodes.guest.core import GuestConfig
 

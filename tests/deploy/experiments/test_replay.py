@@ -14,25 +14,26 @@ from bus.faults import Rule
 from bus.scmi import clock
 from deploy import assembly, generated
 from deploy.errors import UserError
-from deploy.experiments import conductor, ways
-from deploy.experiments import recorded as what
-from deploy.experiments import replay as subject
+from deploy.experiments import conductor
+from deploy.experiments.describing.scenario import Fault, Load, Phases, PlatformChoice, Scenario, Timing
+from deploy.experiments.history import recorded as what
 from deploy.experiments.history.files import read_history
-from deploy.experiments.history.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
 from deploy.experiments.history.semantic import FILE_COLUMNS
-from deploy.experiments.replay import Divergence, Replay, Replayed, replay
-from deploy.experiments.scenario import Fault, Load, Phases, PlatformChoice, Scenario, Timing
-from deploy.experiments.stage_simulated import SimulatedStage
-from deploy.experiments.ways import Way
+from deploy.experiments.replaying import replay as subject
+from deploy.experiments.replaying import ways
+from deploy.experiments.replaying.replay import Divergence, Replay, Replayed, replay
+from deploy.experiments.replaying.ways import Way
+from deploy.experiments.stages.simulated import SimulatedStage
+from deploy.recording.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
 from deploy.topology import Topology, firmware_profile
 from nodes.contract import Note
-from nodes.firmware import plants as el3_plants
 from nodes.firmware.core import FirmwareCore
 from nodes.firmware.protocols.clock import ClockService
 from nodes.guest.core import GuestCore
-from nodes.xen import plants as xen_plants
 from nodes.xen.core import XenCore
 from tests.deploy.experiments.recorded_run import WORK, Run, record, recorded
+from tests.plants import el3 as el3_plants
+from tests.plants import xen as xen_plants
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from deploy.errors import UserError
-from deploy.experiments.comparison import Comparison, compare
+from deploy.experiments.keeping.comparison import Comparison, compare
+from deploy.experiments.keeping.runs import REPORT, RESULT, Runs
 from deploy.experiments.result import RunResult
-from deploy.experiments.runs import REPORT, RESULT, Runs
 from tests.deploy.commands import run
 from tests.deploy.experiments.results import agent, failing, huge, passing
 

@@ -11,9 +11,9 @@ import pytest
 
 from deploy.cli.run_live import Watching, quantile_us
 from deploy.errors import UserError
+from deploy.experiments.keeping.runs import Runs
 from deploy.experiments.result import RunResult
-from deploy.experiments.runs import Runs
-from deploy.experiments.stage import Numbers
+from deploy.experiments.stages.stage import Numbers
 from nodes.metrics import LATENCY_BUCKETS_NS
 from tests.deploy.commands import run
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from deploy.errors import UserError
-from deploy.experiments.runs import DATABASE, RESULT, Runs, default_root
+from deploy.experiments.keeping.runs import DATABASE, RESULT, Runs, default_root
 from tests.deploy.experiments.results import failing, passing
 
 PROCESSES, EACH = 4, 12

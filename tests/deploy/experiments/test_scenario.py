@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import UserError
-from deploy.experiments import problems, reference
-from deploy.experiments.lines import line_of
-from deploy.experiments.scenario import Scenario, ready
+from deploy.experiments.describing import problems, reference
+from deploy.experiments.describing.lines import line_of
+from deploy.experiments.describing.scenario import Scenario, ready
 
 GOOD = """title = "A try"
 seed = 3

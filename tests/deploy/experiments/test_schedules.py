@@ -3,7 +3,7 @@
 import pytest
 
 from bus.links.simulated import Network, SimulatedLink
-from deploy.experiments.schedules import ChoosingTimeline, Explorer, explore
+from deploy.experiments.searching.schedules import ChoosingTimeline, Explorer, explore
 
 Story = tuple[str, ...]
 

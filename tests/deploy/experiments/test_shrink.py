@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.experiments.shrink import shrink
+from deploy.experiments.searching.shrink import shrink
 
 
 def needs(culprits: frozenset[int]) -> Callable[[tuple[int, ...]], bool]:

@@ -10,14 +10,14 @@ import pytest
 
 from bus import frames
 from deploy import generated
-from deploy.engines.record import ROWS_MAX
 from deploy.errors import UserError
-from deploy.experiments.asking import EL3_KINDS, GUEST_KINDS
-from deploy.experiments.history.rows import BOOTED, LOST, NOTE, RECEIVED, UNDELIVERED, Row
-from deploy.experiments.plan import Planned
-from deploy.experiments.scenario import Timing
-from deploy.experiments.sim_faults import MAPPED
-from deploy.experiments.stage_simulated import SimulatedStage
+from deploy.experiments.describing.plan import Planned
+from deploy.experiments.describing.scenario import Timing
+from deploy.experiments.stages.asking import EL3_KINDS, GUEST_KINDS
+from deploy.experiments.stages.simulated import SimulatedStage
+from deploy.experiments.stages.simulated_faults import MAPPED
+from deploy.recording.record import ROWS_MAX
+from deploy.recording.rows import BOOTED, LOST, NOTE, RECEIVED, UNDELIVERED, Row
 from deploy.toolstack import Work
 from nodes.contract import Note
 
@@ -315,10 +315,10 @@ def test_boards_side_by_side_do_not_meet() -> None:
 RUN = """
 import sys
 from deploy import generated
-from deploy.experiments.plan import Planned
-from deploy.experiments.scenario import Timing
-from deploy.experiments.sim_faults import MAPPED
-from deploy.experiments.stage_simulated import SimulatedStage
+from deploy.experiments.describing.plan import Planned
+from deploy.experiments.describing.scenario import Timing
+from deploy.experiments.stages.simulated_faults import MAPPED
+from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.toolstack import Work
 MS = 1_000_000
 stage = SimulatedStage(

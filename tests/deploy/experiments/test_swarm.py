@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from deploy.cli import swarm as screen
 from deploy.engines.simulated import SimulatedEngine
-from deploy.experiments import swarm
-from deploy.experiments.scenario import Phases, Scenario, Swarm, Timing
-from deploy.experiments.swarm import Tried, hunt, reduce, try_seed
-from nodes.xen import plants
+from deploy.experiments.describing.scenario import Phases, Scenario, Swarm, Timing
+from deploy.experiments.searching import swarm
+from deploy.experiments.searching.swarm import Tried, hunt, reduce, try_seed
+from tests.plants import xen as plants
 
 SMALL = Scenario(
     "small",

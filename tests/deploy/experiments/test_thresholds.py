@@ -2,12 +2,12 @@
 
 import pytest
 
-from deploy.experiments import thresholds
+from deploy.experiments.describing.plan import Phase
+from deploy.experiments.describing.scenario import Load, Scenario, Threshold
 from deploy.experiments.history import events
-from deploy.experiments.plan import Phase
+from deploy.experiments.judging import thresholds
+from deploy.experiments.judging.tally import Tally
 from deploy.experiments.result import ThresholdResult
-from deploy.experiments.scenario import Load, Scenario, Threshold
-from deploy.experiments.tally import Tally
 
 PHASES = (Phase("faults", 0, 1_000_000),)
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from deploy.experiments.faults import BY_NAME
-from deploy.experiments.plan import draw
-from deploy.experiments.scenario import Fault, Metering, Phases, PlatformChoice, Scenario, Swarm
-from deploy.experiments.vary import ANYBODYS, LOSSY, VARIED, knobs, vary
+from deploy.experiments.describing.faults import BY_NAME
+from deploy.experiments.describing.plan import draw
+from deploy.experiments.describing.scenario import Fault, Metering, Phases, PlatformChoice, Scenario, Swarm
+from deploy.experiments.searching.vary import ANYBODYS, LOSSY, VARIED, knobs, vary
 
 BASE = Scenario("swarm", phases=Phases(20, 150, 100, 300))
 SEEDS = range(600)

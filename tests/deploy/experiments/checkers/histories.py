@@ -12,6 +12,7 @@ from bus.scmi.tables import STANDARD
 from bus.shmem import ERROR, FREE
 from deploy.experiments.checkers import Context, Violation
 from deploy.experiments.checkers.registry import judge, make
+from deploy.experiments.describing.plan import Planned
 from deploy.experiments.history.events import (
     Asked,
     Began,
@@ -27,7 +28,6 @@ from deploy.experiments.history.events import (
     Returned,
     Trapped,
 )
-from deploy.experiments.plan import Planned
 from deploy.experiments.result import CheckerResult
 from deploy.topology import Topology, load_shipped
 

@@ -1,0 +1,104 @@
+"""One run with everything that is kept of it: a folder, the result, the report, a row in the list of runs.
+
+What is not finished is removed: after Ctrl-C nothing is left. It prints nothing.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from deploy.errors import UserError
+from deploy.experiments import conductor, report
+from deploy.experiments.conductor import Source
+from deploy.experiments.describing import problems
+from deploy.experiments.describing.scenario import Scenario
+from deploy.experiments.keeping import folders
+from deploy.experiments.keeping.runs import REPORT, RESULT, Runs
+from deploy.experiments.leading import Progress, Watch
+from deploy.experiments.result import RunResult
+from deploy.experiments.searching.vary import vary
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What to run and where to keep it. ``keep``: the planned faults to leave in, None for all."""
+
+    scenario: Scenario
+    seed: int
+    engine: str
+    source: Source
+    folder: Path
+    page: bool = True
+    keep: tuple[int, ...] | None = None
+
+
+def prepare(
+    name: str | Path,
+    seed: int | None = None,
+    engine: str = "",
+    *,
+    out: Path | None = None,
+    page: bool = True,
+    keep: tuple[int, ...] | None = None,
+    drawn: bool = False,
+    seconds: float | None = None,
+) -> Job:
+    """A job for the scenario of that name or file, with a folder of its own. Raises UserError.
+
+    ``drawn``: let the swarm's dice make another scenario of it first, from the seed. ``seconds``: how long
+    the faults phase is, instead of what the scenario says.
+    """
+    scenario, path, text = problems.read(name)
+    scenario = lasting(scenario, seconds)
+    problems.check(scenario, path)
+    seed = scenario.seed if seed is None else seed
+    if drawn:
+        scenario = vary(scenario, seed)
+    folder = folders.given_folder(out) if out else folders.new_folder(scenario.title, seed)
+    return Job(
+        scenario, seed, engine or scenario.engine, Source(path, text, drawn), folder.absolute(), page, keep
+    )
+
+
+def lasting(scenario: Scenario, seconds: float | None) -> Scenario:
+    """The scenario with a faults phase of that length; None: as it is."""
+    if seconds is None:
+        return scenario
+    phases = msgspec.structs.replace(scenario.phases, faults_ms=seconds * 1000)
+    return msgspec.structs.replace(scenario, phases=phases)
+
+
+def carry_out(job: Job, progress: Progress | None = None, watch: Watch | None = None) -> RunResult:
+    """Run it and keep what there is to keep; raises UserError, then nothing is kept."""
+    with finished_or_gone(job.folder):
+        result = conductor.run(
+            job.scenario,
+            job.seed,
+            job.engine,
+            folder=job.folder,
+            source=job.source,
+            progress=progress,
+            watch=watch,
+            keep=job.keep,
+        )
+        try:
+            if job.page:
+                report.write(result, job.folder / REPORT)
+            folders.save(result, job.folder)
+        except OSError as error:
+            raise UserError(f"{job.folder}: {error.strerror}; give a folder with room with --out") from None
+        Runs().add(result, job.folder)
+    return result
+
+
+@contextmanager
+def finished_or_gone(*made: Path) -> Iterator[None]:
+    """Whatever ends this early, folders without a result are removed."""
+    try:
+        yield
+    finally:
+        for folder in made:
+            if not (folder / RESULT).exists():
+                shutil.rmtree(folder, ignore_errors=True)
