@@ -31,7 +31,7 @@ class Healer:
         self.done: list[str] = []
         self._stage = stage
         self._plan = plan
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, Numbers] = {}
         self._seen_ns = 0
         self._silenced = self._may_be_silent()
 
@@ -65,10 +65,12 @@ class Healer:
         """Reboot whoever made no progress since the last look and may have lost a frame."""
         now_ns = self._stage.now_ns()
         for row in self._numbers():
-            name = row.domain
-            if self._seen.get(name) != (row.incarnation, row.answered) or name not in self._silenced:
+            name, before = row.domain, self._seen.get(row.domain)
+            if before is None or (before.incarnation, before.answered) != (row.incarnation, row.answered):
                 continue
-            if name in self._guests() and self._should_have_called(name, now_ns - self._seen_ns):
+            if name not in self._silenced or name not in self._guests():
+                continue
+            if _failed(row) > _failed(before) or self._should_have_called(name, now_ns - self._seen_ns):
                 self._reboot(name, "it made no progress")
         for name in self._missing():
             self._reboot(name, "it was gone")
@@ -104,7 +106,7 @@ class Healer:
         return self._stage.numbers()
 
     def _remember(self) -> None:
-        self._seen = {row.domain: (row.incarnation, row.answered) for row in self._numbers()}
+        self._seen = {row.domain: row for row in self._numbers()}
         self._seen_ns = self._stage.now_ns()
 
     def _reboot(self, name: str, why: str) -> None:
@@ -122,6 +124,10 @@ class Healer:
             self.done.append(text)
 
         self._stage.operate(name, reboot)
+
+
+def _failed(row: Numbers) -> int:
+    return row.definite + row.indefinite
 
 
 def _number(value: object) -> float:
