@@ -6,6 +6,7 @@ from typing import Any
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
 from deploy.experiments.checkers.calls import Call
+from deploy.experiments.checkers.excuses import ANSWER_COPIED, ENDED
 from deploy.experiments.history.events import Returned, Trapped
 
 
@@ -42,7 +43,7 @@ class Answers(Judge):
         if call is None:
             return self._unasked(event)
         if isinstance(earlier, Returned):
-            if self.world.planned("link.duplicate") and _same(earlier, event):
+            if self.world.planned(ANSWER_COPIED) and _same(earlier, event):
                 self.copies += 1
                 return ()
             text = f"{call.name} was answered twice: {_told(earlier)}, then {_told(event)}"
@@ -86,10 +87,7 @@ class Answers(Judge):
         """Whether the domain was killed, or EL3 ended, while the call was under way."""
         trap = call.trap
         assert trap is not None
-        windows, now_ns = self.world.windows, self.world.now_ns
-        return windows.hit(("process.kill",), call.domain, trap.at_ns, now_ns) or windows.hit(
-            ("el3.restart",), "", trap.at_ns, now_ns
-        )
+        return self.world.touched(ENDED, call.domain, trap.at_ns, self.world.now_ns)
 
     def more(self) -> Mapping[str, Any]:
         return {"copies": self.copies, "pending_at_the_end": self.pending, "excused": self.excused}

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from deploy.experiments.checkers import Context, Violation
 from deploy.experiments.checkers.calls import Calls
-from deploy.experiments.checkers.excuses import Windows
+from deploy.experiments.checkers.excuses import Excuse, Windows
 from deploy.experiments.checkers.grants import Grants
 from deploy.experiments.checkers.roster import Roster
 from deploy.experiments.history.events import (
@@ -32,7 +32,7 @@ class World:
         self.context = context
         self.calls = Calls()
         self.roster = Roster(context.topology)
-        self.windows = Windows()
+        self._windows = Windows()
         self.now_ns = 0
         self.event: Event | None = None
         self._grants: Grants | None = None
@@ -84,11 +84,15 @@ class World:
 
     def _noted(self, event: Noted) -> None:
         self.roster.noted(event)
-        self.windows.noted(event)
+        self._windows.noted(event)
 
-    def planned(self, *kinds: str) -> bool:
-        """Whether the plan has a fault of one of these kinds."""
-        return not self.context.fault_kinds.isdisjoint(kinds)
+    def planned(self, excuse: Excuse) -> bool:
+        """Whether the plan has a fault that excuses this, anywhere in the run."""
+        return not self.context.fault_kinds.isdisjoint(excuse.faults)
+
+    def touched(self, excuse: Excuse, domain: str, since_ns: int, until_ns: int) -> bool:
+        """Whether a fault that excuses this may have hit what the domain did between two moments."""
+        return self._windows.hit(excuse.faults, domain, since_ns, until_ns)
 
 
 class Judge:

@@ -7,6 +7,7 @@ from bus.scmi import base, header
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
 from deploy.experiments.checkers.calls import Call
+from deploy.experiments.checkers.excuses import PAGE_AGAIN
 from deploy.experiments.history.events import (
     Asked,
     Began,
@@ -167,7 +168,7 @@ class Bounds(Judge):
         self.judged += 1
         before = self._pages.get(line)
         self._pages[line] = event
-        if before is None or self.world.planned("link.duplicate", "link.reorder"):
+        if before is None or self.world.planned(PAGE_AGAIN):
             return ()
         if line in self._grace:
             self._grace.discard(line)

@@ -8,6 +8,7 @@ from bus.scmi import base, header
 from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.excuses import FORGOTTEN, OVERTAKEN
 from deploy.experiments.history.events import Executed, Forwarded, Interrupted, Noted, Returned
 
 RAISES_KEPT: Final = 64  # of one line: those that may still be injected
@@ -94,7 +95,7 @@ class Delivery(Judge):
     def _executed(self, event: Executed) -> Iterable[Violation]:
         step = self.world.calls.step
         if step.call is None:
-            if not self.context.complete or self.world.planned("el3.restart", "xen.restart"):
+            if not self.context.complete or self.world.planned(FORGOTTEN):
                 self.abstained += 1
                 return ()
             return (self.wrong(event, f"EL3 answered Xen's request {event.request}, which it never got"),)
@@ -158,7 +159,7 @@ class Delivery(Judge):
             text = f"{event.node} (agent {mine}) got interrupt {event.intid}, which is agent {agent}'s"
             return (self.wrong(event, text, event.node),)
         if event.head >= 0 and (event.head, event.payload) not in self._raises.get(event.intid, ()):
-            if self.world.planned("link.reorder"):
+            if self.world.planned(OVERTAKEN):
                 self.abstained += 1
                 return ()
             text = f"{event.node} got a message {event.head:#x} that EL3 did not send to it in this life"

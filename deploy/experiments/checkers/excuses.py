@@ -1,6 +1,8 @@
 """Which planned fault excuses which claim, and how narrowly: the table, and when what was broken.
 
-A fault that is not in the table excuses nothing. Windows are read off the history's own notes.
+Checkers ask by a row of the table (``World.planned``, ``World.touched``): a fault that is not in it excuses
+nothing. Windows are read off the history's own notes. What the history itself tells (a frame that reached
+nobody, a node that began anew, a domain that ended) is evidence, not excuse: see ``calls`` and ``roster``.
 """
 
 from collections.abc import Iterable
@@ -18,33 +20,68 @@ EVERYBODY: Final = frozenset({"*", "xen", "firmware"})  # as ``where``: whoever 
 
 
 class Excuse(msgspec.Struct, frozen=True):
-    """``scope``: "call" (those that the history shows it was done to), "copy" (exact repetitions only),
-    "window" (calls of the domains it names, while it lasted), "run" (the whole run).
+    """Any of ``faults`` excuses ``what`` of a checker. ``scope``: "copy" (exact repetitions, if one was
+    planned), "window" (calls of the domains that it hit, while it lasted), "run" (all, if one was planned).
     """
 
-    fault: str
+    faults: tuple[str, ...]
     checker: str
     scope: str
     what: str
 
 
-EXCUSES: Final = (
-    Excuse("link.lose", "answers", "call", "a call of which a frame was lost, and those that wait behind it"),
-    Excuse("link.partition", "answers", "call", "as for link.lose"),
-    Excuse("process.kill", "answers", "call", "what the domain had under way"),
-    Excuse("xen.restart", "answers", "call", "what was under way; numbers begin anew"),
-    Excuse("el3.restart", "answers", "call", "what EL3 had when it ended"),
-    Excuse("link.duplicate", "answers", "copy", "an answer that comes again, the same to the byte"),
-    Excuse("link.duplicate", "at_most_once", "copy", "an SMC or a return that comes again, the same"),
-    Excuse("link.reorder", "delivery", "run", "an interrupt of an earlier life that was overtaken"),
-    Excuse("el3.wrong_token", "tokens", "window", "the token, and nothing else of the header"),
-    *(
-        Excuse(fault, checker, "window", "what the answers say")
-        for fault in ("el3.corrupt_page", "el3.torn_page")
-        for checker in ("isolation", "linearizable")
-    ),
+UNRELIABLE: Final = ("el3.corrupt_page", "el3.torn_page")
+ENDED: Final = Excuse(
+    ("process.kill", "el3.restart"), "answers", "window", "a trap that is never answered: it was under way"
 )
-ALLOWED: Final = {(one.fault, one.checker): one for one in EXCUSES}
+ANSWER_COPIED: Final = Excuse(
+    ("link.duplicate",), "answers", "copy", "an answer that comes again, the same to the byte"
+)
+SMC_COPIED: Final = Excuse(
+    ("link.duplicate",), "at_most_once", "copy", "an SMC or a return that comes again, the same to the byte"
+)
+OVERTAKEN: Final = Excuse(
+    ("link.reorder",), "delivery", "run", "an interrupt of an earlier life that was overtaken"
+)
+FORGOTTEN: Final = Excuse(
+    ("el3.restart", "xen.restart"), "delivery", "run", "an answer of EL3 to what this EL3 was never asked"
+)
+OTHER_TOKEN: Final = Excuse(
+    ("el3.wrong_token",), "tokens", "window", "the token, and nothing else of the header"
+)
+ANSWER_SCRIBBLED: Final = Excuse(UNRELIABLE, "isolation", "window", "what the answers say")
+VALUE_SCRIBBLED: Final = Excuse(UNRELIABLE, "linearizable", "window", "what the answers say")
+WISH_SCRIBBLED: Final = Excuse(UNRELIABLE, "reset", "window", "what the answers say")
+TOLD_LATE: Final = Excuse(
+    ("link.reorder",), "isolation", "run", "a notification that was overtaken by what took the resource away"
+)
+UNORDERED: Final = Excuse(("link.reorder",), "linearizable", "run", "the order in which EL3 got what")
+VALUE_LATE: Final = Excuse(("el3.late", "link.reorder"), "reset", "run", "readings of a resource")
+PAGE_AGAIN: Final = Excuse(
+    ("link.duplicate", "link.reorder"), "bounds", "run", "a second message in a page that was not given back"
+)
+ABANDONED: Final = Excuse(
+    ("xen.restart", "el3.restart", "toolstack.dies_creating", "toolstack.dies_destroying"),
+    "progress",
+    "run",
+    "a hypercall that is never answered",
+)
+EXCUSES: Final = (
+    ENDED,
+    ANSWER_COPIED,
+    SMC_COPIED,
+    OVERTAKEN,
+    FORGOTTEN,
+    OTHER_TOKEN,
+    ANSWER_SCRIBBLED,
+    TOLD_LATE,
+    VALUE_SCRIBBLED,
+    UNORDERED,
+    WISH_SCRIBBLED,
+    VALUE_LATE,
+    PAGE_AGAIN,
+    ABANDONED,
+)
 
 
 class Window:
@@ -109,10 +146,6 @@ class Windows:
             for kind in kinds
             for window in reversed(self._by_kind.get(kind, ()))
         )
-
-    def ever(self, kind: str) -> bool:
-        """Whether a fault of this kind has begun."""
-        return kind in self._by_kind
 
 
 def _plain(text: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from bus.scmi import base, header, system
 from bus.scmi.status import Status
 from deploy.experiments.checkers.calls import said
+from deploy.experiments.checkers.excuses import ANSWER_SCRIBBLED
 from deploy.experiments.checkers.rules import KEY, NAMED, Held, Named, Rules
 from deploy.experiments.history.events import Executed, Forwarded
 
@@ -28,7 +29,6 @@ RESETTING: Final = 3  # states of the system below this (shutdown, cold and warm
 UNKNOWN_MAX: Final = 4  # changes whose outcome is open that are tried both ways; later ones count as undone
 PENDING_MAX: Final = 64  # of one agent; beyond, it is not judged until its next reset
 ASKS_MAX: Final = 1 << 16
-UNRELIABLE: Final = ("el3.corrupt_page", "el3.torn_page")
 
 
 class Change:
@@ -168,8 +168,7 @@ class Grants:
 
     def _unreliable(self, smc: Forwarded, event: Executed) -> bool:
         """Whether a planned fault may have changed what EL3 said."""
-        windows = self._world.windows
-        return windows.hit(UNRELIABLE, smc.domain, smc.at_ns, event.at_ns)
+        return self._world.touched(ANSWER_SCRIBBLED, smc.domain, smc.at_ns, event.at_ns)
 
     def _decide(self, ask: Judged, held: Held, changes: Sequence[Change]) -> None:
         """The verdict, if every possible outcome of what is open gives the same."""

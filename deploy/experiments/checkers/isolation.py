@@ -7,6 +7,7 @@ from bus.scmi import header
 from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.excuses import TOLD_LATE
 from deploy.experiments.checkers.grants import Change, Judged
 from deploy.experiments.checkers.rules import TOLD
 from deploy.experiments.history.events import Executed, Interrupted
@@ -88,7 +89,7 @@ class Isolation(Judge):
         if named is None or agent is None or number is None:
             return ()
         could = self._grants.could_hear(agent, named, number)
-        if could is None or self.world.planned("link.reorder"):
+        if could is None or self.world.planned(TOLD_LATE):
             self.abstained += 1
             return ()
         self.judged += 1

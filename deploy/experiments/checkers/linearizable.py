@@ -9,7 +9,8 @@ from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
 from deploy.experiments.checkers.calls import said
-from deploy.experiments.checkers.grants import RESET, UNRELIABLE
+from deploy.experiments.checkers.excuses import UNORDERED, VALUE_SCRIBBLED
+from deploy.experiments.checkers.grants import RESET
 from deploy.experiments.checkers.registers import KEY, SEEN, Key, Registers
 from deploy.experiments.checkers.search import Fate, Kind, Op, Search
 from deploy.experiments.history.events import (
@@ -67,7 +68,7 @@ class Linearizable(Judge):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._registers = Registers(self.context.topology)
-        self._ordered = not world.planned("link.reorder")
+        self._ordered = not world.planned(UNORDERED)
         self._searches: dict[Key, Search] = {}
         self._touched: dict[int, dict[Key, None]] = {}
         self._calls: dict[tuple[str, int], Waiting] = {}
@@ -147,7 +148,7 @@ class Linearizable(Judge):
         if event.kind == "error":
             return Fate.VOID if event.definite else Fate.OPEN
         trap = waiting.trap
-        if self.world.windows.hit(UNRELIABLE, event.domain, trap.at_ns, event.at_ns):
+        if self.world.touched(VALUE_SCRIBBLED, event.domain, trap.at_ns, event.at_ns):
             self.abstained += 1
             return Fate.OPEN
         if said(event) != Status.SUCCESS:

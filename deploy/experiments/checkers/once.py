@@ -5,6 +5,7 @@ from typing import Any
 
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.excuses import SMC_COPIED
 from deploy.experiments.history.events import Executed, Forwarded
 
 
@@ -30,7 +31,7 @@ class AtMostOnce(Judge):
         if earlier.request != event.request:
             text = f"{call.name} came to EL3 as Xen's request {earlier.request} and again as {event.request}"
             return (self.wrong(event, text, call.domain, earlier),)
-        if self.world.planned("link.duplicate") and _asks(earlier) == _asks(event):
+        if self.world.planned(SMC_COPIED) and _asks(earlier) == _asks(event):
             self.copies += 1
             return ()
         text = f"Xen's request {event.request} ({call.name}) came to EL3 twice"
@@ -41,7 +42,7 @@ class AtMostOnce(Judge):
         call, earlier = step.call, step.earlier
         if call is None or not isinstance(earlier, Executed):
             return ()
-        if self.world.planned("link.duplicate") and _says(earlier) == _says(event):
+        if self.world.planned(SMC_COPIED) and _says(earlier) == _says(event):
             self.copies += 1
             return ()
         text = f"EL3 answered Xen's request {event.request} ({call.name}) twice"

@@ -4,10 +4,9 @@ from deploy.experiments.checkers.excuses import EXCUSES
 from deploy.experiments.checkers.registry import CHECKERS
 
 SCOPES = {
-    "call": "calls that the history shows it was done to",
-    "copy": "exact repetitions",
+    "copy": "exact repetitions, if it was planned",
     "window": "calls of the domains it hits, while it lasts",
-    "run": "the whole run",
+    "run": "the whole run, if it was planned",
 }
 
 
@@ -21,5 +20,7 @@ def checkers() -> str:
 def excuses() -> str:
     """Every planned fault that excuses a claim, and how narrowly."""
     lines = ["| fault | checker | excused | for |", "| --- | --- | --- | --- |"]
-    lines += [f"| {one.fault} | `{one.checker}` | {one.what} | {SCOPES[one.scope]} |" for one in EXCUSES]
+    lines += [
+        f"| {', '.join(one.faults)} | `{one.checker}` | {one.what} | {SCOPES[one.scope]} |" for one in EXCUSES
+    ]
     return "\n".join([*lines, ""])

@@ -7,6 +7,7 @@ from typing import Any, Final
 from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.excuses import ABANDONED
 from deploy.experiments.history.events import (
     Asked,
     Began,
@@ -24,7 +25,6 @@ TRIES_KEPT: Final = 64  # times of one domain's tries, for a phase that is told 
 DOMAINS_MAX: Final = 8192
 ASKED_MAX: Final = 4096
 EXPLAINED: Final = ("smc", "smcreturn", "domctl", "domctlreply")  # lost, they leave a hypercall unanswered
-ABANDONED: Final = ("xen.restart", "el3.restart", "toolstack.dies_creating", "toolstack.dies_destroying")
 
 
 class Trail:
@@ -158,7 +158,7 @@ class Progress(Judge):
     def missing(self) -> Iterator[Violation]:
         if self._heal is not None and self.world.now_ns >= self._heal[1]:
             yield from self._judge()
-        excused = self._explained or self.world.planned(*ABANDONED)
+        excused = self._explained or self.world.planned(ABANDONED)
         for asked in self._asked.values():
             if self.world.now_ns - asked.at_ns < self.context.patience_ns:
                 continue

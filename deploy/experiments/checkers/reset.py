@@ -7,7 +7,8 @@ from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
 from deploy.experiments.checkers.calls import said
-from deploy.experiments.checkers.grants import RESET, UNRELIABLE
+from deploy.experiments.checkers.excuses import VALUE_LATE, WISH_SCRIBBLED
+from deploy.experiments.checkers.grants import RESET
 from deploy.experiments.checkers.registers import KEY, SEEN, Key, Operation, Registers, State
 from deploy.experiments.checkers.roster import agent_in
 from deploy.experiments.history.events import Began, Executed, Forwarded, Lived, Missed, Noted
@@ -50,7 +51,7 @@ class Reset(Judge):
         self._wishes: dict[Key, Wishes] = {}
         self._under_way: dict[int, tuple[int, Operation]] = {}
         self._fresh: dict[int, bool] = {}
-        self._judges_values = self.context.complete and not world.planned("el3.late", "link.reorder")
+        self._judges_values = self.context.complete and not world.planned(VALUE_LATE)
         self._speaks = self.context.topology.profile.driver == "multiagent"
 
     def on(self) -> Mapping[type, Handler]:
@@ -136,7 +137,7 @@ class Reset(Judge):
             return found
         agent, operation = under_way
         wishes = self._wishes.get(operation.key)
-        if wishes is None or self.world.windows.hit(UNRELIABLE, call.domain, smc.at_ns, event.at_ns):
+        if wishes is None or self.world.touched(WISH_SCRIBBLED, call.domain, smc.at_ns, event.at_ns):
             return found
         if operation.what:
             return [*found, *self._read(event, wishes, agent, operation)]

@@ -7,6 +7,7 @@ from bus.scmi import header
 from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.excuses import OTHER_TOKEN
 from deploy.experiments.history.events import Executed, Forwarded, Interrupted
 
 TOKEN: Final = header.HEADER.pack(token=header.TOKEN_MAX)
@@ -52,7 +53,7 @@ class Tokens(Judge):
         different = event.head ^ smc.head
         if not different:
             return ()
-        planned = self.world.windows.hit(("el3.wrong_token",), call.domain, smc.at_ns, event.at_ns)
+        planned = self.world.touched(OTHER_TOKEN, call.domain, smc.at_ns, event.at_ns)
         if planned and not different & ~TOKEN:
             self.abstained += 1
             return ()

@@ -1,12 +1,14 @@
 """The table of checkers: names, all of them, stopping early, bounded reports; and real runs are silent."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from deploy.experiments.checkers import Context
+from deploy.experiments.checkers import Context, excuses, grants
 from deploy.experiments.checkers.base import TOLD_MAX
 from deploy.experiments.checkers.registry import CHECKERS, judge, make
+from deploy.experiments.describing.faults import BY_NAME
 from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.events import Event
 from tests.deploy.experiments.checkers.histories import PATIENCE_NS, Told, automotive, results
@@ -23,6 +25,17 @@ def test_all_are_made_in_the_tables_order() -> None:
 def test_an_unknown_name_tells_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"no checker 'token'; there are all, answers, .*tokens"):
         make(["token"], CONTEXT)
+
+
+def test_every_row_of_the_excuses_is_asked_for_by_one_that_judges_its_claim() -> None:
+    """The table is the mechanism: a row that nobody reads would be a promise only."""
+    rows = [one for one in vars(excuses).values() if isinstance(one, excuses.Excuse)]
+    assert set(rows) == set(excuses.EXCUSES)
+    for row in rows:
+        asks = {type(one).__module__ for one in make([row.checker], CONTEXT)} | {grants.__name__}
+        found = [name for name in asks for one in vars(sys.modules[name]).values() if one is row]
+        assert len(found) == 1, row
+        assert set(row.faults) <= set(BY_NAME), row
 
 
 def test_stopping_at_the_first_sees_no_further() -> None:
