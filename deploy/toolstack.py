@@ -98,6 +98,8 @@ class Toolstack:
     def start_boot_domains(self) -> None:
         """Start what plays Dom0 and the boot domains: Xen built them already."""
         for info in self.list():
+            if info.name in self.guests:
+                continue
             binding = self._dom0_binding(info) if info.name == DOM0 else self.topology.bindings.get(info.name)
             self._start(info, binding)
 

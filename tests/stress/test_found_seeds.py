@@ -11,6 +11,10 @@ FOUND = (
         "a Hello lost on a cut link left xl create waiting for its whole patience, and what was to follow",
     ),
     (214, "a call that ended while EL3 was late left its channel busy, and nobody rebooted that domain"),
+    (
+        2272,
+        "Xen restarted while xl still brought back what its last restart had ended: two guests of one name",
+    ),
     (2055, "a domain whose every call failed was taken for one that does not call, and was not rebooted"),
 )
 pytestmark = pytest.mark.stress

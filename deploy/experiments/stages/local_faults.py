@@ -98,7 +98,8 @@ class Faults:
 
     def _restart_xen(self, fault: Planned) -> None:
         self._breaker.restart_xen()
-        self._stage.errand(self._stage.bring_back)
+        start = len(self._stage.first_requests)
+        self._stage.errand(lambda: self._stage.bring_back(start))
 
     # ---- what cores do ------------------------------------------------------------------------
 

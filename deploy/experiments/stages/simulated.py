@@ -127,15 +127,23 @@ class Board:
         if name not in self.engine.nodes and name in self.toolstack.guests and tries > 1:
             self._revive_at(name, self.engine.now_ns + REVIVE_NS, tries - 1)
 
-    def bring_back(self) -> None:
-        """After a restart of Xen: what plays Dom0 and the boot domains, then every guest."""
+    def bring_back(self, start: int) -> None:
+        """After that start of Xen: what plays Dom0 and the boot domains, then every guest.
+
+        If Xen has started again since, that is left to whoever follows the later start.
+        """
+        starts = self._stage.first_requests
+        if start != len(starts):
+            return
         try:
             self.toolstack.start_boot_domains()
         except ToolstackError as error:
-            self._stage.over(f"Xen does not start again: {error}", True)
+            if start == len(starts):
+                self._stage.over(f"Xen does not start again: {error}", True)
             return
         for guest in self.topology.guests:
-            self._revive(guest.name, REVIVALS_MAX)
+            if start == len(starts):
+                self._revive(guest.name, REVIVALS_MAX)
 
     # ---- numbers ------------------------------------------------------------------------------
 

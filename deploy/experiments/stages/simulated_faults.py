@@ -125,9 +125,10 @@ class Faults:
     def _restart_xen(self, fault: Planned) -> None:
         first_request = len(self._stage.first_requests) * XEN_REQUESTS
         self._stage.first_requests.append(first_request)
+        start = len(self._stage.first_requests)
         for board in self._stage.boards:
             board.engine.restart_xen(first_request)
-            board.errand(board.bring_back)
+            board.errand(partial(board.bring_back, start))
 
     # ---- what cores do when they are told to ---------------------------------------------------
 
