@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.cli.output import console, count, microseconds, number, table
+from deploy.experiments.judging import whatif
 from deploy.experiments.judging.thresholds import number as shortly
 from deploy.experiments.keeping.runs import REPORT
 from deploy.experiments.result import AgentResult, Latency, RunResult
@@ -159,6 +160,7 @@ def _what_if(result: RunResult, out: Console) -> None:
     if not result.what_if or asked is None:
         return
     out.print()
+    out.print(Text(whatif.told(result)))
     rows = [[f"{shortly(row.rate)}/s", shortly(row.value), count(row.refused)] for row in result.what_if]
     title = f"{asked.measure} of {asked.victim}"
-    out.print(table(None, [f"{asked.domain} limited to", title, "refused"], rows, numbers=(0, 1, 2)))
+    out.print(table(None, ["limited to", title, "refused"], rows, numbers=(0, 1, 2)))

@@ -104,7 +104,8 @@ class Message(msgspec.Struct, frozen=True):
 class RunResult(msgspec.Struct, frozen=True):
     """``reason``: one sentence for the verdict. ``command``: the line that replays it. ``knobs``: what was
     drawn. ``source``: the scenario's text as it was read; ``version``: Trapline's. ``metering`` as the
-    scenario says; ``what_if_of``: what the rows of ``what_if`` are about.
+    scenario says; ``what_if_of``: what the rows of ``what_if`` are about; ``what_if_bound``: under what the
+    victim was to be kept, in its measure's unit.
     """
 
     run_id: str
@@ -137,3 +138,4 @@ class RunResult(msgspec.Struct, frozen=True):
     source: str = ""
     metering: Metering = Metering()
     what_if_of: WhatIf | None = None
+    what_if_bound: float | None = None

@@ -103,7 +103,7 @@ def check_domains(scenario: Scenario, domains: Collection[str], path: Path | str
     ]
     places.append(("metering.domains", scenario.metering.domains, known))
     if scenario.what_if is not None:
-        places.append(("what_if.domain", scenario.what_if.domain, tuple(domains)))
+        places.append(("what_if.domain", scenario.what_if.domain, known))
         places.append(("what_if.victim", scenario.what_if.victim, tuple(domains)))
     for key, names, there in places:
         for name in (names,) if isinstance(names, str) else names:
@@ -320,6 +320,8 @@ def _metering(scenario: Scenario) -> Iterator[Complaint]:
     if scenario.what_if is not None and scenario.what_if.measure not in measure.BY_NAME:
         name = scenario.what_if.measure
         yield "what_if.measure", f"there is no measure {name!r}; {_fix(name, measure.BY_NAME)}"
+    if scenario.what_if is not None and scenario.what_if.times_solo and scenario.what_if.at_most is None:
+        yield "what_if.times_solo", "it says what at_most is a multiple of; give at_most"
 
 
 def _tools(scenario: Scenario) -> Iterator[Complaint]:

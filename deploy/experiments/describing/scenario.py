@@ -195,15 +195,19 @@ class Metering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The report's table of limits that were not set: the scenario again on the twin, one domain limited."""
+    """The report's table of limits that were not set: the scenario again on the twin, with each of them."""
 
-    domain: Annotated[str, _key("who is limited")]
+    domain: Annotated[Names, _key("who is limited, each to the rate; names, or as in load")]
     rates: Annotated[
         tuple[Annotated[float, msgspec.Meta(gt=0, le=RATE_MAX)], ...],
         _key("the limits to try, one run each", "1/s", min_length=1, max_length=16),
     ]
     victim: Annotated[str, _key("who should feel better")]
     measure: Annotated[str, _key("what is shown of the victim")] = "p99_us"
+    at_most: Annotated[
+        float | None, _key("the report names the mildest limit that keeps the victim's measure so low")
+    ] = None
+    times_solo: Annotated[bool, _key("at_most is a multiple of what the victim has alone")] = False
 
 
 class Swarm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

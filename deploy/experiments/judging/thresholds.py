@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from deploy.experiments.describing.scenario import Scenario, Threshold
 from deploy.experiments.judging import measure
 from deploy.experiments.judging.tally import Tally
-from deploy.experiments.judging.whatif import bounds
 from deploy.experiments.result import ThresholdResult
 
 ValueOf = Callable[[Threshold], float | None]
@@ -28,10 +27,15 @@ def _alone(one: Threshold, solo: Mapping[str, Tally]) -> float | None:
 def _one(one: Threshold, value: float | None, alone: float | None) -> ThresholdResult:
     low, high = one.at_least, one.at_most
     if one.times_solo:
-        low, high = bounds(low, high, alone)
+        low, high = times(low, alone), times(high, alone)
     known = value is not None and not (one.times_solo and alone is None)
     held = known and value is not None and (low is None or value >= low) and (high is None or value <= high)
     return ThresholdResult(sentence(one), value, _bound(one, low, high, alone), held)
+
+
+def times(bound: float | None, alone: float | None) -> float | None:
+    """A bound that is a multiple of what the domain has alone; none if that is not known."""
+    return None if bound is None or alone is None else bound * alone
 
 
 def sentence(one: Threshold) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from deploy import __version__
 from deploy.experiments.describing.faults import BY_NAME
 from deploy.experiments.describing.scenario import Scenario, Threshold, ready
-from deploy.experiments.judging import measure, thresholds
+from deploy.experiments.judging import measure, thresholds, whatif
 from deploy.experiments.judging.jury import Jury
 from deploy.experiments.judging.tally import ALL, LIVES_MAX, Count, Tally
 from deploy.experiments.judging.thresholds import number
@@ -100,6 +100,7 @@ def result(done: Done) -> RunResult:
         source=done.source,
         metering=scenario.metering,
         what_if_of=scenario.what_if,
+        what_if_bound=whatif.bound(scenario, done.solo),
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from deploy.experiments.describing.faults import BY_NAME
 from deploy.experiments.describing.plan import Planned
+from deploy.experiments.judging import whatif
 from deploy.experiments.report.text import NONE, count, day, listed, micros, moment, number, span, value
 from deploy.experiments.result import AgentResult, CheckerResult, Latency, RunResult
 
@@ -224,15 +225,8 @@ def what_if(result: RunResult) -> tuple[str, Table] | None:
     unit = " µs" if measure.endswith("_us") else ""
     rows = sorted(result.what_if, key=lambda one: one.rate)
     whose = f"{victim}'s {named}" if victim else f"the {named}"
-    on = f" on {domain}" if domain else ""
-    mild = next((one for one in reversed(rows) if one.refused), rows[-1])
-    lead = (
-        f"A limit of {number(mild.rate)}/s{on} would have kept {whose} at {number(mild.value)}{unit} and "
-        f"refused {count(mild.refused)} calls."
-    )
-    without = next((one for one in result.agents if one.domain == victim), None)
-    if without is not None and measure == "p99_us":
-        lead += f" As it was, it had {micros(_measured(without).p99_us)} µs."
+    on = f" on {whatif.limited(domain)}" if domain else ""
+    lead = whatif.told(result).replace(" us", " µs") or "The rows do not say whose they are."
     made = table(
         f"The scenario again, with a limit{on}",
         ("limit, calls/s", f"{whose}{',' if unit else ''}{unit}", "calls refused"),

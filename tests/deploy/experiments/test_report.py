@@ -99,7 +99,7 @@ def test_the_mildest_limit_that_refuses_anything_is_told_in_words() -> None:
     assert found is not None
     said = found[0].replace("\N{NO-BREAK SPACE}", " ")
     assert said.startswith(
-        "A limit of 2 000/s on adas would have kept ivi's p99 at 262 µs and refused 811 calls."
+        "A limit of 2 000/s on adas would have kept ivi's p99 at 262 µs, 811 calls refused."
     )
     assert view.what_if(passing(what_if=())) is None
 
