@@ -1,5 +1,7 @@
 """What the twin plays: SCMI calls per second of this process' CPU time, every row recorded and written.
 
+Cores tell notes and guests note each call, as in ``trapline run``.
+
 One process with one thread at work: CPU time is the time of one core, and what else runs does not count.
 """
 
@@ -7,12 +9,16 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
+
 from deploy import generated
 from deploy.experiments.describing.scenario import Timing
 from deploy.experiments.history.files import Writer
 from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.toolstack import Work
+from deploy.topology import Topology
 from nodes.guest.load import Plan
+from nodes.xen.config import Tuning
 
 INSTANT = Timing(guest_us=0, xen_us=0, el3_us=0)
 STEP_NS = 2_000_000
@@ -27,7 +33,7 @@ class Twin:
     def __init__(self, boards: int, guests: int, folder: Path) -> None:
         folder.mkdir()
         self.writer = Writer(folder, {})
-        topologies = [generated.topology(guests, first=number * guests) for number in range(boards)]
+        topologies = [_noting(generated.topology(guests, first=number * guests)) for number in range(boards)]
         names = [guest.name for made in topologies for guest in made.guests]
         start_ns = BOOT_NS * len(names)  # everybody at once: what a boot costs is not the question
         plans = {
@@ -38,7 +44,7 @@ class Twin:
             topologies,
             seed=1,
             timing=INSTANT,
-            work=Work(True, plans=plans),
+            work=Work(True, plans=plans, record=True),
             sink=self.writer.rows,
             on_full=self.writer.flush,
         )
@@ -63,6 +69,10 @@ class Twin:
     def close(self) -> None:
         self.stage.stop()
         self.writer.close()
+
+
+def _noting(topology: Topology) -> Topology:
+    return msgspec.structs.replace(topology, tuning=Tuning(record=True))
 
 
 def rates(seconds: float = SECONDS) -> dict[int, float]:
