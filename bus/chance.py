@@ -13,13 +13,26 @@ def mixed(seed: int, *numbers: int) -> int:
 
     The seed is mixed before the first number meets it: seeds that differ in few bits share no draws.
     """
-    state = 0
-    for number in (seed & _MASK, *numbers):
-        state = (state ^ number) + _GOLDEN & _MASK
-        state = (state ^ state >> 30) * 0xBF58_476D_1CE4_E5B9 & _MASK
-        state = (state ^ state >> 27) * 0x94D0_49BB_1331_11EB & _MASK
-        state ^= state >> 31
+    state = begun(seed)
+    for number in numbers:
+        state = further(state, number)
     return state
+
+
+def begun(seed: int) -> int:
+    """Where a seed leads before any number: ``further(begun(seed), number)`` is ``mixed(seed, number)``.
+
+    Who draws often from one seed keeps it.
+    """
+    return further(0, seed & _MASK)
+
+
+def further(state: int, number: int) -> int:
+    """The state with one number more mixed into it."""
+    state = (state ^ number) + _GOLDEN & _MASK
+    state = (state ^ state >> 30) * 0xBF58_476D_1CE4_E5B9 & _MASK
+    state = (state ^ state >> 27) * 0x94D0_49BB_1331_11EB & _MASK
+    return state ^ state >> 31
 
 
 def unit(seed: int, *numbers: int) -> float:

@@ -76,13 +76,18 @@ def read_message(page: bytes, area_bytes: int = PAGE_BYTES) -> tuple[int, bytes]
     """
     if len(page) < PAYLOAD_AT:
         raise PageError(f"a page has at least {PAYLOAD_AT} bytes, this one {len(page)}")
-    _, _, _, _, length, header = _UNPACK(page)
+    _, _, length, header = fields(page)
+    return header, payload_of(page, length, area_bytes)
+
+
+def payload_of(page: bytes, length: int, area_bytes: int = PAGE_BYTES) -> bytes:
+    """The payload of a snapshot whose ``length`` is known. Raises PageError."""
     end = HEADER_AT + length
     if length < HEADER_BYTES:
         raise PageError(f"length is {length}, but the header alone takes {HEADER_BYTES}")
     if end > area_bytes or end > len(page):
         raise PageError(f"length is {length}, beyond the {min(area_bytes, len(page))}-byte area")
-    return header, page[PAYLOAD_AT:end]
+    return page[PAYLOAD_AT:end]
 
 
 def status_of(page: bytes | Buffer) -> int:

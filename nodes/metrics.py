@@ -6,6 +6,7 @@ scrape time. One owner per fact: a metric is kept by the one role that its row n
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Callable
 
 import msgspec
 
@@ -372,11 +373,15 @@ class Meters:
 
     Labels are tuples of strings in the order of the catalogue row; names outside the role's part of
     the catalogue raise ValueError when the core is built, not when it runs.
+
+    ``collect`` is called before numbers are looked up: who counts for every message may do so more cheaply
+    elsewhere, and bring in what is new then.
     """
 
     def __init__(self, role: str) -> None:
         self.role = role
-        self.counters: dict[str, defaultdict[Labels, int]] = {}
+        self.collect: Callable[[], None] = _nothing
+        self._counters: dict[str, defaultdict[Labels, int]] = {}
         self.histograms: dict[str, defaultdict[Labels, Histogram]] = {}
         for metric in CATALOGUE:
             if metric.owner not in (role, "every"):
@@ -384,16 +389,26 @@ class Meters:
             if metric.type == "histogram":
                 self.histograms[metric.name] = defaultdict(Histogram)
             else:
-                self.counters[metric.name] = defaultdict(int)
+                self._counters[metric.name] = defaultdict(int)
+
+    @property
+    def counters(self) -> dict[str, defaultdict[Labels, int]]:
+        self.collect()
+        return self._counters
 
     def counter(self, name: str) -> defaultdict[Labels, int]:
         """The counter or gauge of that name; raises ValueError for a name the role does not own."""
-        if name not in self.counters:
+        counters = self.counters
+        if name not in counters:
             raise ValueError(f"{self.role} does not own a counter {name!r}; see nodes.metrics.CATALOGUE")
-        return self.counters[name]
+        return counters[name]
 
     def histogram(self, name: str) -> defaultdict[Labels, Histogram]:
         """The histogram of that name; raises ValueError for a name the role does not own."""
         if name not in self.histograms:
             raise ValueError(f"{self.role} does not own a histogram {name!r}; see nodes.metrics.CATALOGUE")
         return self.histograms[name]
+
+
+def _nothing() -> None:
+    """Nobody counts elsewhere."""

@@ -5,11 +5,11 @@ order. A node does one thing at a time: while it works or is paused, what arrive
 it sends leaves when its work is done. Equal seeds give equal deliveries.
 """
 
-import heapq
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from heapq import heappop, heappush
 from typing import Any, Final
 
 from bus.faults import Rule, Way
@@ -41,36 +41,39 @@ class Timeline:
     def at(self, at_ns: int, action: Action) -> None:
         """Plan ``action``: ``take`` gives it then."""
         self.number += 1
-        heapq.heappush(self.due, (max(at_ns, self.now_ns), self.number - _FIRST, None, action))
+        heappush(self.due, (max(at_ns, self.now_ns), self.number - _FIRST, None, action))
 
     def wake(self, at_ns: int, end: "SimulatedLink") -> None:
         """Look at ``end`` then, after the messages of that time."""
         self.number += 1
-        heapq.heappush(self.due, (at_ns, self.number + _FIRST, end, None))
+        heappush(self.due, (at_ns, self.number + _FIRST, end, None))
 
     def take(self, until_ns: int = NEVER) -> "tuple[SimulatedLink | None, Any] | None":
-        """The next thing by ``until_ns``, None if there is nothing; time moves there.
+        """The next thing by ``until_ns``, None if there is nothing; see ``until``."""
+        return next(self.until(until_ns), None)
+
+    def until(self, until_ns: int) -> "Iterator[tuple[SimulatedLink | None, Any]]":
+        """What happens by ``until_ns``, one thing after the other; time moves there.
 
         It is a message and the end it is for, or (an end, TICK), or (None, an action).
         """
         due = self.due
         while due and due[0][0] <= until_ns:
-            at_ns, _, route, delivery = heapq.heappop(due)
-            self.now_ns = now_ns = max(at_ns, self.now_ns)
+            at_ns, _, route, delivery = heappop(due)
+            self.now_ns = at_ns if at_ns > self.now_ns else self.now_ns
             if delivery is None:
-                woken = route.awake(now_ns)
+                woken = route.awake(self.now_ns)
                 if woken is not None:
-                    return route, woken
+                    yield route, woken
             elif route is None:
-                return None, delivery
+                yield None, delivery
             else:
                 end = route.end
                 if end.idle:
                     route.waiting -= 1
-                    return end, delivery
-                if end.accepts(route, delivery, now_ns):
-                    return end, delivery
-        return None
+                    yield end, delivery
+                elif end.accepts(route, delivery, self.now_ns):
+                    yield end, delivery
 
 
 class Route:
@@ -193,6 +196,8 @@ class SimulatedLink:
         self.owner: Any = None  # the engine's, for whom this end receives
         self._network = network
         self._timeline = network.timeline
+        self._hop_ns = network.hop_ns
+        self._jitter_ns = network.jitter_ns
         self._busy_ns = 0  # until then
         self._paused = False
         self._reasons: set[int] = set()  # why it is paused
@@ -227,17 +232,17 @@ class SimulatedLink:
             return False
         if route.way is not None and not self._network.sparing:
             return self._meddled(route, route.way, peer, (self.identity, envelope, page))
-        network, timeline = self._network, self._timeline
+        timeline = self._timeline
         now_ns = timeline.now_ns
         due_ns = self._busy_ns if self._busy_ns > now_ns else now_ns
-        due_ns += network.hop_ns + int(timeline.random() * network.jitter_ns)
+        due_ns += self._hop_ns + int(timeline.random() * self._jitter_ns)
         if due_ns < route.last_ns:
             due_ns = route.last_ns
         else:
             route.last_ns = due_ns
         route.waiting += 1
         timeline.number = number = timeline.number + 1
-        heapq.heappush(timeline.due, (due_ns, number, route, (self.identity, envelope, page)))
+        heappush(timeline.due, (due_ns, number, route, (self.identity, envelope, page)))
         return True
 
     def _meddled(self, route: Route, way: Way, peer: bytes, delivery: Delivery) -> bool:
@@ -259,7 +264,7 @@ class SimulatedLink:
                 route.last_ns = route.last_ns if copy else due_ns
             route.waiting += 1
             timeline.number += 1
-            heapq.heappush(timeline.due, (due_ns, timeline.number, route, delivery))
+            heappush(timeline.due, (due_ns, timeline.number, route, delivery))
         return True
 
     # ---- in -----------------------------------------------------------------------------------

@@ -18,9 +18,6 @@ Tap = Callable[
     [int, bytes, int, bytes, bytes], None
 ]  # (now_ns, peer, event, envelope, page): see recording.rows
 KINDS = {kind: kind.__name__.lower() for kind in frames.FRAME_TYPES}
-_IN: dict[Any, tuple[str, str]] = {kind: (name, "in") for kind, name in KINDS.items()}
-_OUT: dict[Any, tuple[str, str]] = {kind: (name, "out") for kind, name in KINDS.items()}
-_BYTES_IN, _BYTES_OUT = ("in",), ("out",)
 
 
 class Driver:
@@ -35,12 +32,17 @@ class Driver:
         self.halted: Halt | None = None
         self._log = log
         self._tap = tap
+        self._send = link.send
         self._step = core.step
         self._encode = frames.encode
         self._decode = frames.decode
         self._messages = core.meters.counter("trapline_bus_messages_total")
         self._bytes = core.meters.counter("trapline_bus_bytes_total")
         self._drops = core.meters.counter("trapline_bus_dropped_total")
+        self._in: dict[Any, int] = dict.fromkeys(KINDS, 0)  # since ``_collect``
+        self._out: dict[Any, int] = dict.fromkeys(KINDS, 0)
+        self._bytes_in = self._bytes_out = 0
+        core.meters.collect = self._collect
 
     def boot(self, now_ns: int) -> None:
         if self._tap is not None:
@@ -69,8 +71,8 @@ class Driver:
         except frames.BadFrame as error:
             self.malformed(str(error))
             return
-        self._messages[_IN[type(frame)]] += 1
-        self._bytes[_BYTES_IN] += len(envelope) + len(page)
+        self._in[type(frame)] += 1
+        self._bytes_in += len(envelope) + len(page)
         effects = self._step(Received(peer, frame, page), now_ns)
         if effects:
             self._perform(effects, now_ns)
@@ -91,20 +93,20 @@ class Driver:
         lost: tuple[Undelivered, ...] = ()
         for effect in effects:
             if type(effect) is Send:
-                frame, page = effect.frame, effect.page
-                envelope = self._encode(frame)
-                if self.link.send(effect.peer, envelope, page):
-                    self._messages[_OUT[type(frame)]] += 1
-                    self._bytes[_BYTES_OUT] += len(envelope) + len(page)
+                page = effect.page
+                envelope = self._encode(effect.frame)
+                if self._send(effect.peer, envelope, page):
+                    self._out[type(effect.frame)] += 1
+                    self._bytes_out += len(envelope) + len(page)
                 else:
-                    lost = (*lost, Undelivered(effect.peer, frame))
+                    lost = (*lost, Undelivered(effect.peer, effect.frame))
                     if self._tap is not None:
-                        self._tap(now_ns, effect.peer, UNDELIVERED, envelope, effect.page)
-            elif isinstance(effect, Halt):
-                self.halted = self.halted or effect
+                        self._tap(now_ns, effect.peer, UNDELIVERED, envelope, page)
             elif type(effect) is Note:
                 if self._tap is not None:
                     self._tap(now_ns, b"", NOTE, self._encode(effect), b"")
+            elif isinstance(effect, Halt):
+                self.halted = self.halted or effect
             elif type(effect) is SendBytes:
                 self._send_bytes(effect, now_ns)
             else:
@@ -116,11 +118,23 @@ class Driver:
         """Bytes that need be no frame; the core does not hear of those that cannot be handed over."""
         if self.link.send(effect.peer, effect.envelope, effect.page):
             self._messages[(OTHER, "out")] += 1
-            self._bytes[("out",)] += len(effect.envelope) + len(effect.page)
+            self._bytes_out += len(effect.envelope) + len(effect.page)
         else:
             self._drops[("undelivered",)] += 1
             if self._tap is not None:
                 self._tap(now_ns, effect.peer, UNDELIVERED, effect.envelope, effect.page)
+
+    def _collect(self) -> None:
+        """Bring what was counted here into the core's meters, where it has labels."""
+        for way, counted in (("in", self._in), ("out", self._out)):
+            for kind, count in counted.items():
+                if count:
+                    self._messages[KINDS[kind], way] += count
+                    counted[kind] = 0
+        for way, count in (("in", self._bytes_in), ("out", self._bytes_out)):
+            if count:
+                self._bytes[(way,)] += count
+        self._bytes_in = self._bytes_out = 0
 
     def _other(self, effect: Any) -> None:
         self._log(effect.level, effect.text)

@@ -18,7 +18,7 @@ from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
 from deploy.engines.scribbled import ScribbledMemory
-from deploy.recording.record import Record
+from deploy.recording.record import BATCH_ROWS, Record
 from deploy.recording.rows import LOST, RECEIVED, incarnate
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
@@ -64,7 +64,6 @@ class SimNode:
         self.link = link
         self.core = core
         self._engine = engine
-        self._record = engine.record
         self._rows = engine.record.rows
         self._names = engine.row_names
         self._deadline_ns = core.deadline_ns
@@ -75,7 +74,7 @@ class SimNode:
 
     def _tap(self, now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
         name = self._names.get(peer, NOBODY) if peer else ""
-        self._record.rows.append((now_ns, self.name, name, event, envelope, page))
+        self._rows.append((now_ns, self.name, name, event, envelope, page))
 
     def boot(self, now_ns: int) -> None:
         self.driver.boot(now_ns)
@@ -87,10 +86,7 @@ class SimNode:
             self.driver.tick(now_ns)
         else:
             peer, envelope, page = delivery
-            rows = self._rows
-            rows.append((now_ns, self.name, self._names.get(peer, NOBODY), RECEIVED, envelope, page))
-            if len(rows) >= self._record.limit:
-                self._record.settle()
+            self._rows.append((now_ns, self.name, self._names.get(peer, NOBODY), RECEIVED, envelope, page))
             self._take(peer, envelope, page, now_ns)
         deadline_ns = self._deadline_ns()
         if deadline_ns is None:
@@ -231,8 +227,9 @@ class SimulatedEngine:
         end, what = found
         if end is None:
             what()
-            return True
-        end.owner(what, self.timeline.now_ns)
+        else:
+            end.owner(what, self.timeline.now_ns)
+        self.record.look()
         return True
 
     def run(self, duration_ns: int) -> None:
@@ -242,13 +239,17 @@ class SimulatedEngine:
     def run_until(self, until_ns: int) -> None:
         """Let things happen until then, on every board of this world."""
         timeline = self.timeline
-        take = timeline.take
-        while (found := take(until_ns)) is not None:
-            end, what = found
-            if end is None:
-                what()
-            else:
-                end.owner(what, timeline.now_ns)
+        happening = timeline.until(until_ns)
+        seen = True
+        while seen:
+            seen = False
+            for end, what in islice(happening, BATCH_ROWS):
+                seen = True
+                if end is None:
+                    what()
+                else:
+                    end.owner(what, timeline.now_ns)
+            self.record.look()
         timeline.now_ns = max(timeline.now_ns, until_ns)
 
     @property

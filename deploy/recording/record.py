@@ -16,7 +16,7 @@ NAMES_MAX: Final = 65_536  # that have a number
 
 
 class Record:
-    """``rows`` is what everybody appends to, in order, and ``settle`` takes at ``limit`` of them.
+    """``rows`` is what everybody appends to, in order, and ``look`` takes at ``limit`` of them or later.
 
     Of rows that were given it keeps all until ``on_full`` empties the list, at ROWS_MAX of them; nobody else
     may take any out. Without such a list rows are forgotten once they are in the fingerprint.
@@ -33,8 +33,13 @@ class Record:
         self._done = len(self.rows)
         self.limit = self._done + BATCH_ROWS
 
+    def look(self) -> None:
+        """Settle if there is enough; for whoever may have appended."""
+        if len(self.rows) >= self.limit:
+            self.settle()
+
     def settle(self) -> None:
-        """Hash what is new, always so many rows at a time; called when ``rows`` has reached ``limit``."""
+        """Hash what is new, always so many rows at a time; see ``look``."""
         new = self._tail + self.rows[self._done :]
         while len(new) >= BATCH_ROWS:
             self._messages += _hash(self._hash, self._numbers, new[:BATCH_ROWS])

@@ -6,7 +6,7 @@ A latency counts from when a call was meant to begin, so that what keeps a guest
 from nodes.contract import Effect, Note
 from nodes.guest.calls import Flight, Outcome
 from nodes.guest.sources import Source
-from nodes.metrics import Meters
+from nodes.metrics import Histogram, Meters
 from nodes.story import Story
 
 
@@ -21,6 +21,7 @@ class Accounts:
         self._calls = meters.counter("trapline_guest_calls_total")
         self._dropped = meters.counter("trapline_guest_arrivals_dropped_total")
         self._latency = meters.histogram("trapline_scmi_call_duration_seconds")
+        self._by_key: dict[str, Histogram] = {}  # of ``_latency``, found with less work
         self._answered = (self._name, "answered")
         for outcome in ("answered", "definite_error", "indefinite_error"):
             self._calls[(self._name, outcome)] = 0
@@ -34,7 +35,11 @@ class Accounts:
         else:
             self._calls[self._answered] += 1
             if flight.ask is not None:
-                self._latency[self._agent, flight.ask.key].observe(now_ns - flight.intended_ns)
+                key = flight.ask.key
+                latency = self._by_key.get(key)
+                if latency is None:
+                    latency = self._by_key[key] = self._latency[self._agent, key]
+                latency.observe(now_ns - flight.intended_ns)
         if not self._record:
             return ()
         numbers = (flight.head, flight.intended_ns, flight.started_ns, int(outcome.definite), outcome.status)

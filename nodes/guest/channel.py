@@ -161,7 +161,7 @@ class Channel:
 
 def _judged(flight: Flight, ask: Ask, snapshot: bytes, elapsed_ns: int) -> Outcome:
     """The meaning of a page that is long enough."""
-    status, _, _, head = shmem.fields(snapshot)
+    status, _, length, head = shmem.fields(snapshot)
     if status & shmem.ERROR:
         return Outcome("channel-error", True, 0, b"", "ERROR is set in the page", elapsed_ns)
     if not status & shmem.FREE:
@@ -170,8 +170,7 @@ def _judged(flight: Flight, ask: Ask, snapshot: bytes, elapsed_ns: int) -> Outco
         detail = f"header {head:#010x} answers {flight.head:#010x}"
         return Outcome("bad-response", False, 0, b"", detail, elapsed_ns)
     try:
-        _, payload = shmem.read_message(snapshot)
-        return response(ask, head, payload, elapsed_ns)
+        return response(ask, head, shmem.payload_of(snapshot, length), elapsed_ns)
     except ValueError as error:
         return Outcome("bad-response", False, 0, b"", str(error), elapsed_ns)
 

@@ -157,12 +157,14 @@ class GuestCore:
 
     def _end(self, flight: Flight, outcome: Outcome, now_ns: int, x: tuple[int, ...]) -> tuple[Effect, ...]:
         """Count the call, tell whoever asked, go on with what is next."""
-        if flight.console == HOSTILE and self._hostility is not None:
-            if self._hostility.struck(outcome, x):
-                self._late.clear()
-            return self._go_on(now_ns)
-        if outcome.code == "channel-error" and self._hostility and self._hostility.muddled(flight):
-            outcome = msgspec.structs.replace(outcome, definite=False)
+        hostility = self._hostility
+        if hostility is not None:
+            if flight.console == HOSTILE:
+                if hostility.struck(outcome, x):
+                    self._late.clear()
+                return self._go_on(now_ns)
+            if outcome.code == "channel-error" and hostility.muddled(flight):
+                outcome = msgspec.structs.replace(outcome, definite=False)
         told = self._accounts.ended(flight, outcome, now_ns)
         source = self._source
         if flight.console:

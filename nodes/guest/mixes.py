@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bus.chance import mixed
+from bus.chance import begun, further
 from bus.fields import Field, Message, encode, fields_of
 from bus.scmi import base, perf
 from bus.scmi.protocol import AnyCommand, Protocol
@@ -143,10 +143,10 @@ class Menu:
         self.courses = tuple(asks for _, asks in kept)
         # 32 bits of a draw say which part, the others which of its asks
         self._ends = [int(end / whole * 2**32) for end in accumulate(weight for weight, _ in kept)][:-1]
-        self._seed = seed
+        self._begun = begun(seed)
 
     def draw(self, number: int) -> Ask:
-        bits = mixed(self._seed, number)
+        bits = further(self._begun, number)
         asks = self.courses[bisect_right(self._ends, bits & 0xFFFF_FFFF)]
         return asks[(bits >> 32) % len(asks)]
 

@@ -83,9 +83,11 @@ class ColumnFile:
 
 def _named(values: Sequence[str]) -> Any:
     """A column of few distinct texts."""
-    numbers: dict[str, int] = {}
-    indices = [numbers.setdefault(value, len(numbers)) for value in values]
-    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(numbers, pa.string()))
+    distinct = dict.fromkeys(values)
+    numbers = dict(zip(distinct, range(len(distinct)), strict=True))
+    indices = array("i", map(numbers.__getitem__, values))
+    column = pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(indices)])
+    return pa.DictionaryArray.from_arrays(column, pa.array(numbers, pa.string()))
 
 
 class Writer:
