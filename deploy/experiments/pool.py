@@ -1,16 +1,21 @@
 """Many runs side by side: a process for each job, results as they come, nobody left behind.
 
-A worker dies with its parent, be that killed; Ctrl-C belongs to the parent alone. It knows nothing of runs.
+A worker dies with its parent, be that killed; Ctrl-C belongs to the parent alone. It is forked, so that a job
+brings only itself: Python's locks and those of pyarrow's threads are made anew in the child, and no job draws
+on the parent's screen. It knows nothing of runs.
 """
 
 import ctypes
 import os
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import multiprocess
+
+from deploy.errors import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,11 +53,23 @@ def _work(function: Callable[[Any], Any], parent: int, pipe: Any) -> None:
             job = pipe.recv()
         except (EOFError, OSError):
             return
-        try:
-            answer: tuple[bool, Any] = (True, function(job))
-        except Exception as error:
-            answer = (False, _how(error))
-        pipe.send(answer)
+        pipe.send(_done(function, job))
+
+
+def _done(function: Callable[[Any], Any], job: Any) -> tuple[Any, Exception | None]:
+    """The result, or what is to be raised instead: UserError as it is, all else told by place and name."""
+    try:
+        return function(job), None
+    except UserError as error:
+        return None, error
+    except Exception as error:
+        return None, JobFailed(f"{job!r}: {_how(error)}")
+
+
+def _result(value: Any, error: Exception | None) -> Any:
+    if error is not None:
+        raise error
+    return value
 
 
 class _Worker:
@@ -67,18 +84,16 @@ class _Worker:
 
     def give(self, job: Any) -> None:
         self.jobs.append(job)
-        self.pipe.send(job)
+        with suppress(OSError):  # a worker that has just ended is told when its results are taken
+            self.pipe.send(job)
 
     def take(self) -> tuple[Any, Any]:
         job = self.jobs.pop(0)
         try:
-            fine, value = self.pipe.recv()
+            return job, _result(*self.pipe.recv())
         except (EOFError, OSError):
             self.process.join(1)
             raise JobFailed(f"the worker of {job!r} ended with {self.process.exitcode}") from None
-        if not fine:
-            raise JobFailed(f"{job!r}: {value}")
-        return job, value
 
     def end(self) -> None:
         self.pipe.close()
@@ -87,13 +102,13 @@ class _Worker:
 
 
 def each(function: Callable[[T], R], jobs: Iterable[T], workers: int) -> Generator[tuple[T, R], None, None]:
-    """(job, function(job)) for every job, in the order in which they end; raises JobFailed.
+    """(job, function(job)) for every job, in the order in which they end; raises JobFailed, UserError.
 
     Closing the iterator ends the workers at once. With one worker everything happens in this process.
     """
     if workers <= 1:
         for job in jobs:
-            yield job, function(job)
+            yield job, _result(*_done(function, job))
         return
     context = multiprocess.get_context("fork")
     todo = iter(jobs)

@@ -74,7 +74,7 @@ def _try(job: _Job) -> Tried:
 
 
 def hunt(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Generator[Tried, None, None]:
-    """What became of each seed, as they end. Close it to stop. Raises JobFailed if a run's process ends."""
+    """What became of each seed, as they end. Close it to stop. Raises JobFailed for a run that breaks."""
     with closing(each(_try, (_Job(scenario, seed) for seed in seeds), jobs)) as running:
         for _, tried in running:
             yield tried

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.errors import UserError
 from deploy.experiments.pool import JobFailed, each
 
 
@@ -24,6 +25,10 @@ def fail_at_three(number: int) -> int:
     if number == 3:
         raise LookupError("three")
     return number
+
+
+def no_room(number: int) -> int:
+    raise UserError("no room; make some")
 
 
 def end_at_three(number: int) -> int:
@@ -47,9 +52,16 @@ def test_workers_are_other_processes_and_end() -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
-def test_a_job_that_raises_is_named() -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_job_that_raises_is_named(workers: int) -> None:
     with pytest.raises(JobFailed, match=r"3: LookupError: three \(test_pool.py:\d+\)"):
-        list(each(fail_at_three, range(9), 2))
+        list(each(fail_at_three, range(9), workers))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_user_did_wrong_stays_that(workers: int) -> None:
+    with pytest.raises(UserError, match=r"^no room; make some$"):
+        list(each(no_room, range(9), workers))
 
 
 def test_a_worker_that_dies_is_told() -> None:
