@@ -20,7 +20,7 @@ from nodes.firmware import console as el3
 from nodes.guest import console
 from nodes.guest.binding import Binding, bind
 from nodes.guest.core import GuestConfig
-from nodes.guest.load import Plan
+from nodes.guest.load import WorkPlan
 from nodes.xen.dom0 import tree_for_dom0
 
 SCI_TYPE = {SciType.NONE: 0, SciType.SCMI_SMC: 1, SciType.MULTIAGENT: 2}
@@ -67,7 +67,7 @@ class Work(msgspec.Struct, frozen=True):
     run: bool = False
     think_ns: int = 0
     timeout_ns: int = 2_000_000_000
-    plans: Mapping[str, Plan] = {}
+    plans: Mapping[str, WorkPlan] = {}
     record: bool = False
 
 

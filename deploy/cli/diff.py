@@ -9,7 +9,7 @@ from rich.text import Text
 from deploy.cli.options import json_option
 from deploy.cli.output import console, count, microseconds, say_json, table
 from deploy.cli.replay import run_folder
-from deploy.experiments.replaying.diff import QUANTILES, Difference, Fact, Quantiles, compare
+from deploy.experiments.replaying.diff import QUANTILES, Fact, Quantiles, RunDifference, compare
 
 
 @click.command()
@@ -31,7 +31,7 @@ def diff(run_a: str, run_b: str, as_json: bool) -> None:
     sys.exit(0 if found.same else 1)
 
 
-def show(found: Difference) -> None:
+def show(found: RunDifference) -> None:
     """The verdict, what parts where, counts that differ, latency side by side."""
     out = console()
     out.print(Text(f"{'same' if found.same else 'different'}\nA  {found.a}\nB  {found.b}\n"))

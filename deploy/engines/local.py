@@ -28,7 +28,7 @@ from deploy.engines.child import Child, ChildFailed
 from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories
 from deploy.engines.hypercalls import Hypercalls, PlatformLostError
-from deploy.engines.watching import Watching
+from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
 from deploy.exporter import announce, serve, snapshot
 from deploy.memory import MappedMemory
@@ -85,7 +85,7 @@ class LocalEngine:
         self.ended: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ENDED_KEPT)
         self.agenda = Agenda()
         self._tap: Tap | None = None
-        self._watching = Watching()
+        self._watching = ReadableSources()
         self._exits: deque[tuple[str, str]] = deque()
         self._next_heartbeat = 0.0
         self._xen: Hypercalls | None = None

@@ -8,7 +8,7 @@ import zmq
 from deploy.engines.child import Child
 
 
-class Watching:
+class ReadableSources:
     """``sources`` are ZeroMQ sockets or file descriptors, and what is called when they are readable."""
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ from deploy.topology import Topology
 from nodes.guest import load
 
 
-class Source(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True):
     """Where a scenario came from: its file and text, for messages and for the report; ``drawn``: the swarm's
     dice made another one of it.
     """
@@ -42,7 +42,7 @@ class Source(msgspec.Struct, frozen=True):
     drawn: bool = False
 
 
-NOWHERE = Source()
+NOWHERE = Origin()
 
 
 def run(
@@ -51,7 +51,7 @@ def run(
     engine: str = "",
     *,
     folder: Path | None = None,
-    source: Source = NOWHERE,
+    source: Origin = NOWHERE,
     run_id: str = "",
     progress: Progress | None = None,
     watch: Watch | None = None,
@@ -93,7 +93,7 @@ def run(
 def _raced(
     scenario: Scenario,
     engine: str,
-    source: Source,
+    source: Origin,
     *,
     folder: Path | None,
     run_id: str,
@@ -119,7 +119,7 @@ class Play(msgspec.Struct, frozen=True):
     engine: str
     boards: tuple[Topology, ...]
     plan: Plan
-    source: Source
+    source: Origin
     folder: Path | None
     run_id: str
 
@@ -156,7 +156,7 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
     def rows(board: int, some: list[Row]) -> None:
         juries[board].rows(some)
 
-    plans: dict[str, load.Plan] = {}
+    plans: dict[str, load.WorkPlan] = {}
     work = Work(timeout_ns=patience_ns, plans=plans, record=scenario.record != "none")
     setup = Setup(scenario, what.seed, boards, plan, work, what.folder, what.run_id, rows)
     played = build(what.engine, setup)

@@ -90,7 +90,7 @@ class WhatIfRow(msgspec.Struct, frozen=True):
     refused: int
 
 
-class Message(msgspec.Struct, frozen=True):
+class Arrow(msgspec.Struct, frozen=True):
     """One arrow of the space-time diagram."""
 
     sent_ns: int
@@ -129,7 +129,7 @@ class RunResult(msgspec.Struct, frozen=True):
     thresholds: tuple[ThresholdResult, ...]
     checkers: tuple[CheckerResult, ...]
     what_if: tuple[WhatIfRow, ...] = ()
-    diagram: tuple[Message, ...] = ()
+    diagram: tuple[Arrow, ...] = ()
     account: Mapping[str, int] = {}
     fingerprint: str = ""
     truncated_rows: int = 0

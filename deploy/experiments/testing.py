@@ -45,7 +45,7 @@ def run_scenario(
     problems.check(described, path)
     seed = words.get("seed", described.seed)
     folder = folders.new_folder(described.title, seed, root)
-    source = conductor.Source(path, text)
+    source = conductor.Origin(path, text)
     result = conductor.run(described, seed, words.get("engine", ""), folder=folder, source=source)
     folders.save(result, folder)
     return result, folder

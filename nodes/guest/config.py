@@ -3,7 +3,7 @@
 import msgspec
 
 from nodes.guest.binding import Binding
-from nodes.guest.load import Plan
+from nodes.guest.load import WorkPlan
 from nodes.limits import CALL_TIMEOUT_NS
 
 
@@ -22,5 +22,5 @@ class GuestConfig(msgspec.Struct, frozen=True):
     work: bool = False
     think_ns: int = 0
     timeout_ns: int = CALL_TIMEOUT_NS
-    plan: Plan | None = None
+    plan: WorkPlan | None = None
     record: bool = False

@@ -9,7 +9,7 @@ import msgspec
 
 from bus.frames import U32, U64, Registers, TrapClass
 from nodes.guest.blows import Kind
-from nodes.guest.load import Plan
+from nodes.guest.load import WorkPlan
 from nodes.limits import FOREIGN_DOORBELLS, STORM_TRAPS
 
 Byte = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
@@ -54,7 +54,7 @@ class Work(msgspec.Struct, frozen=True, tag="work"):
 
     run: bool
     think_ns: U64 = 0
-    plan: Plan | None = None
+    plan: WorkPlan | None = None
 
 
 class Hostile(msgspec.Struct, frozen=True, tag="hostile"):

@@ -19,7 +19,7 @@ from nodes.guest.calls import HOSTILE, Ask, Flight, Outcome, platform_lost, refu
 from nodes.guest.channel import IDLE_REGISTERS, Channel
 from nodes.guest.config import GuestConfig
 from nodes.guest.hostile import Hostility, Scribble
-from nodes.guest.load import Plan, make
+from nodes.guest.load import WorkPlan, make
 from nodes.guest.receiving import Receiver
 from nodes.guest.sources import Source
 from nodes.limits import CONSOLE_CALLS, HELLO_AGAIN_NS
@@ -214,7 +214,7 @@ class GuestCore:
         if isinstance(frame, frames.Welcome) and not self.welcome:
             self.welcome = True
             if self.config.work:
-                self._start_work(self.config.plan or Plan(think_ns=self.config.think_ns), now_ns)
+                self._start_work(self.config.plan or WorkPlan(think_ns=self.config.think_ns), now_ns)
             return self._go_on(now_ns)
         if isinstance(frame, frames.Console):
             return self._console_request(frame, now_ns)
@@ -358,7 +358,7 @@ class GuestCore:
         stopped = self._stop_work()
         try:
             if wanted.run:
-                self._start_work(wanted.plan or Plan(think_ns=wanted.think_ns), now_ns)
+                self._start_work(wanted.plan or WorkPlan(think_ns=wanted.think_ns), now_ns)
         except ValueError as error:
             return (*stopped, answers.refused(self._peer, request, "bad-plan", str(error)))
         return (*stopped, answers.answer(self._peer, request, answers.DONE))
@@ -373,7 +373,7 @@ class GuestCore:
         source.stop()
         return self._accounts.not_tried(source)
 
-    def _start_work(self, plan: Plan, now_ns: int) -> None:
+    def _start_work(self, plan: WorkPlan, now_ns: int) -> None:
         """Raises ValueError for a plan with problems."""
         self._source = make(plan, self.config.binding, now_ns)
 

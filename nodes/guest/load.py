@@ -16,7 +16,7 @@ from nodes.guest.caller import Asking
 from nodes.guest.calls import Ask
 from nodes.guest.client import Client
 from nodes.guest.mixes import MIXES, Menu, Part, learn, problem_of
-from nodes.guest.sources import Forever, Loop, OpenLoop, Schedule, Source
+from nodes.guest.sources import ArrivalSchedule, ClosedLoop, Forever, OpenLoop, Source
 from nodes.guest.workload import linux_like
 from nodes.limits import ARRIVALS_WAITING
 
@@ -25,7 +25,7 @@ Byte = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Recorded(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class RecordedMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One message of a trace: ``at_ns`` from its beginning."""
 
     at_ns: Whole
@@ -34,7 +34,7 @@ class Recorded(msgspec.Struct, frozen=True, array_like=True, gc=False):
     payload: bytes
 
 
-class Plan(msgspec.Struct, frozen=True):
+class WorkPlan(msgspec.Struct, frozen=True):
     """The load of one guest.
 
     ``kind``: "linux" (discovery, then a driver's daily life), "closed" (a mix, one call after the other),
@@ -58,7 +58,7 @@ class Plan(msgspec.Struct, frozen=True):
     burst_calls: Whole = 0
     burst_every_ns: Whole = 0
     mix: str | tuple[Part, ...] = "mixed"
-    trace: tuple[Recorded, ...] = ()
+    trace: tuple[RecordedMessage, ...] = ()
     backlog: Whole = ARRIVALS_WAITING
     start_ns: Whole = 0
     stop_ns: Whole = 0
@@ -66,7 +66,7 @@ class Plan(msgspec.Struct, frozen=True):
     seed: int = 0
 
 
-def problems(plan: Plan, tables: Tables = STANDARD) -> list[str]:
+def problems(plan: WorkPlan, tables: Tables = STANDARD) -> list[str]:
     """What is wrong with a plan: key, rule and fix, a sentence each."""
     wrong = []
     if min(plan.rate, plan.rate_end) < 0:
@@ -89,7 +89,7 @@ def problems(plan: Plan, tables: Tables = STANDARD) -> list[str]:
     return [*wrong, *(f"mix: {one}" for one in found if one)]
 
 
-def make(plan: Plan, binding: Binding | None, now_ns: int) -> Source | None:
+def make(plan: WorkPlan, binding: Binding | None, now_ns: int) -> Source | None:
     """The source that carries out ``plan`` from now on; None if nothing is to be done.
 
     Raises ValueError for a plan with problems.
@@ -105,24 +105,26 @@ def make(plan: Plan, binding: Binding | None, now_ns: int) -> Source | None:
     if plan.kind in ("linux", "closed"):
         work = linux_like(binding) if plan.kind == "linux" else _mixing(plan, binding)
         think = (plan.think_ns, max(plan.think_ns, plan.think_max_ns))
-        return Loop(work, max(now_ns, begin_ns), stop_ns, think, plan.seed)
+        return ClosedLoop(work, max(now_ns, begin_ns), stop_ns, think, plan.seed)
     if plan.kind == "replay":
-        replayed = Schedule(lambda since_ns: _recorded(plan, since_ns), begin_ns, stop_ns, plan.backlog)
+        replayed = ArrivalSchedule(
+            lambda since_ns: _recorded(plan, since_ns), begin_ns, stop_ns, plan.backlog
+        )
         return OpenLoop(_trace(plan), replayed, now_ns)
     rates = Rates(plan.rate, plan.rate_end if plan.ramp_ns else plan.rate, plan.ramp_ns)
     bursts = (plan.burst_calls, plan.burst_every_ns)
     seed = plan.seed if plan.arrival == "poisson" else None
-    schedule = Schedule(
+    schedule = ArrivalSchedule(
         lambda since_ns: intended_ns(rates, bursts, seed, since_ns), begin_ns, stop_ns, plan.backlog
     )
     return OpenLoop(learn(Client(), _parts(plan), binding, plan.seed), schedule, now_ns)
 
 
-def _parts(plan: Plan) -> tuple[Part, ...]:
+def _parts(plan: WorkPlan) -> tuple[Part, ...]:
     return MIXES[plan.mix] if isinstance(plan.mix, str) else plan.mix
 
 
-def _mixing(plan: Plan, binding: Binding) -> Forever:
+def _mixing(plan: WorkPlan, binding: Binding) -> Forever:
     """A mix, one call after the other."""
     menu = yield from learn(Client(), _parts(plan), binding, plan.seed)
     number = 0
@@ -131,7 +133,7 @@ def _mixing(plan: Plan, binding: Binding) -> Forever:
         number += 1
 
 
-def _recorded(plan: Plan, since_ns: int) -> Iterator[tuple[int, int]]:
+def _recorded(plan: WorkPlan, since_ns: int) -> Iterator[tuple[int, int]]:
     """(when, which) of a trace, in order of time."""
     order = sorted(range(len(plan.trace)), key=lambda at: plan.trace[at].at_ns)
     return ((plan.trace[at].at_ns, at) for at in order if plan.trace[at].at_ns >= since_ns)
@@ -140,19 +142,19 @@ def _recorded(plan: Plan, since_ns: int) -> Iterator[tuple[int, int]]:
 class Trace(Menu):
     """What was recorded, by number."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: WorkPlan) -> None:
         super().__init__([(1.0, tuple(_ask(one) for one in plan.trace))], plan.seed)
 
     def draw(self, number: int) -> Ask:
         return self.courses[0][number]
 
 
-def _ask(one: Recorded) -> Ask:
+def _ask(one: RecordedMessage) -> Ask:
     known = STANDARD.by_id(one.protocol_id)
     return Ask(one.protocol_id, one.message_id, one.payload, known.key if known else "vendor")
 
 
-def _trace(plan: Plan) -> Asking[Menu]:
+def _trace(plan: WorkPlan) -> Asking[Menu]:
     """A recorded trace needs nothing to be asked for first."""
     yield from ()
     return Trace(plan)

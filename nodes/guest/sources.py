@@ -44,7 +44,7 @@ class Source(Protocol):
         ...
 
 
-class Loop:
+class ClosedLoop:
     """A closed loop: a coroutine's calls, each ``think`` (lowest, highest) nanoseconds after the last."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Loop:
         self.due_ns = None
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class ArrivalSchedule(msgspec.Struct, frozen=True):
     """When calls arrive: ``arrivals`` gives them from a time on, counted from ``begin_ns``.
 
     Not before ``begin_ns``, nor from ``stop_ns`` on; ``backlog`` of them may wait.
@@ -96,7 +96,7 @@ class OpenLoop:
     First ``prelude`` asks for what there is to choose from; what was due before it ends never arrived.
     """
 
-    def __init__(self, prelude: Asking[Menu], schedule: Schedule, now_ns: int) -> None:
+    def __init__(self, prelude: Asking[Menu], schedule: ArrivalSchedule, now_ns: int) -> None:
         self._prelude = prelude
         self._schedule = schedule
         self._menu: Menu | None = None

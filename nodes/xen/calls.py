@@ -5,18 +5,18 @@ import msgspec
 from nodes.contract import Received
 from nodes.xen.channel import Channel
 from nodes.xen.domain import Domain
-from nodes.xen.metering import Account
+from nodes.xen.metering import Allowance
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """A guest's SMC that EL3 has not answered yet. ``account`` pays for EL3's time, if anybody does."""
+    """A guest's SMC that EL3 has not answered yet. ``allowance`` pays for EL3's time, if anybody does."""
 
     domain: Domain
     channel: Channel
     link: bytes
     request: int
     cause: int
-    account: Account | None
+    allowance: Allowance | None
     sent_ns: int
 
 
@@ -25,5 +25,5 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
 
     domain: Domain
     event: Received
-    account: Account | None
+    allowance: Allowance | None
     since_ns: int

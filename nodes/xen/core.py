@@ -22,7 +22,7 @@ from nodes.xen.console import Console
 from nodes.xen.domain import Domain, State
 from nodes.xen.errno import Errno
 from nodes.xen.gate import Gate
-from nodes.xen.hypercalls import Hypercalls
+from nodes.xen.hypercalls import RunningHypercalls
 from nodes.xen.hypervisor import Hypervisor, Reports
 from nodes.xen.interrupts import Injector
 from nodes.xen.metering import Reason
@@ -66,7 +66,9 @@ class XenCore:
         self.hypervisor = Hypervisor(config, memory, identities, reports)
         self._by_link = self.hypervisor.by_link
         self._interrupts = Injector(self.hypervisor.routes, self.meters, firmware)
-        self._hypercalls = Hypercalls(self.hypervisor, self._out, self._smcs.exchange, self._smcs.hand_over)
+        self._hypercalls = RunningHypercalls(
+            self.hypervisor, self._out, self._smcs.exchange, self._smcs.hand_over
+        )
         self._smcs.resume = self._hypercalls.resume
 
     @property
@@ -114,7 +116,7 @@ class XenCore:
             or self._smcs.platform_gone
         ):
             return self._other_trap(domain, event, now_ns)
-        if channel.lock.held or domain.account is not None:
+        if channel.lock.held or domain.allowance is not None:
             return self._doorbell(domain, channel, event, now_ns)
         channel.lock.held = True
         return (self._smcs.forward(domain, channel, event, None, now_ns),)
@@ -123,8 +125,8 @@ class XenCore:
 
     def _doorbell(self, domain: Domain, channel: Channel, event: Received, now_ns: int) -> Sequence[Effect]:
         """A domain's own doorbell: past metering, if it is metered, to the channel."""
-        account = domain.account
-        if account is not None:
+        allowance = domain.allowance
+        if allowance is not None:
             reason = self._gate.judge(domain, channel, now_ns)
             if reason:
                 said = self._gate.stop(domain, channel, event, reason, now_ns)
@@ -134,7 +136,7 @@ class XenCore:
                     return said
                 # What enforcement would not let through costs the domain nothing.
                 return (*said, *self._smcs.enter(domain, channel, event, None, now_ns))
-        return self._smcs.enter(domain, channel, event, account, now_ns)
+        return self._smcs.enter(domain, channel, event, allowance, now_ns)
 
     def _other_trap(self, domain: Domain, event: Received, now_ns: int) -> Sequence[Effect]:
         frame = event.frame
@@ -295,4 +297,4 @@ class XenCore:
         elif reason:
             self._out.extend(self._gate.stop(domain, channel, event, reason, now_ns))
         else:
-            self._out.extend(self._smcs.enter(domain, channel, event, domain.account, now_ns))
+            self._out.extend(self._smcs.enter(domain, channel, event, domain.allowance, now_ns))

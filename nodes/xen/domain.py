@@ -12,7 +12,7 @@ from nodes.limits import DOMAIN_FRAMES
 from nodes.window import Window
 from nodes.xen.channel import Channel
 from nodes.xen.errno import Errno, XenError
-from nodes.xen.metering import Account
+from nodes.xen.metering import Allowance
 
 NOT_YET = -1  # no request number
 
@@ -43,7 +43,7 @@ class Domain:
     """``link`` is the identity its process must connect with; ``channel`` is None without SCMI.
 
     ``doorbell`` is the function id that is forwarded for it, None if none can be; ``iommu``: it has one.
-    ``hello`` is the number of its link's last Hello, ``numbers`` are those of its traps. ``account``: what
+    ``hello`` is the number of its link's last Hello, ``numbers`` are those of its traps. ``allowance``: what
     metering leaves it, None if it is not metered.
     """
 
@@ -57,7 +57,7 @@ class Domain:
         self.link_up = False
         self.hello = NOT_YET
         self.numbers = Window()
-        self.account: Account | None = None
+        self.allowance: Allowance | None = None
         self.iommu = False
         self.channel: Channel | None = None
         self.doorbell: int | None = None

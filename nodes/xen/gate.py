@@ -1,6 +1,6 @@
 """What metering does to traps: lets them through, counts them, refuses them, or holds them back for a while.
 
-The account of each domain is in ``metering.py``; this is the mediator's side of it. Neither knows pages.
+The allowance of each domain is in ``metering.py``; this is the mediator's side of it. Neither knows pages.
 """
 
 from collections import deque
@@ -36,13 +36,13 @@ class Gate:
 
     def judge(self, domain: Domain, channel: Channel, now_ns: int) -> Reason:
         """Which limit one more call of the domain passes; "": none, and its token is taken."""
-        account = domain.account
-        assert account is not None
+        allowance = domain.allowance
+        assert allowance is not None
         if domain.link in self._held:
             return "rate"  # in order of arrival
-        reason = account.passed(channel.lock.held + len(channel.lock.waiters), now_ns)
+        reason = allowance.passed(channel.lock.held + len(channel.lock.waiters), now_ns)
         if not reason:
-            account.take()
+            allowance.take()
         return reason
 
     def stop(
@@ -71,9 +71,9 @@ class Gate:
         return True
 
     def _plan(self, domain: Domain, now_ns: int) -> None:
-        assert domain.account is not None
+        assert domain.allowance is not None
         self._number += 1
-        heappush(self._due, (domain.account.ready_ns(now_ns), self._number, domain))
+        heappush(self._due, (domain.allowance.ready_ns(now_ns), self._number, domain))
 
     def deadline_ns(self) -> int | None:
         """When the next held trap may go on."""
@@ -86,8 +86,8 @@ class Gate:
         while self._due and self._due[0][0] <= now_ns:
             domain = heappop(self._due)[2]
             waiting = self._held.pop(domain.link, None)
-            while waiting and domain.account is not None and domain.channel is not None:
-                if domain.account.ready_ns(now_ns) > now_ns:
+            while waiting and domain.allowance is not None and domain.channel is not None:
+                if domain.allowance.ready_ns(now_ns) > now_ns:
                     self._held[domain.link] = waiting
                     self._plan(domain, now_ns)
                     break

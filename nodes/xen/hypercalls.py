@@ -18,7 +18,7 @@ from nodes.xen.tasks import Acquire, Exchange, Lock, Release, Running, Task
 Ring = Callable[[Running, Exchange], XenError | None]
 
 
-class Hypercalls:
+class RunningHypercalls:
     """At most HYPERCALLS at once; each gets one DomctlReply, into ``out``.
 
     ``ring`` sends an exchange, whose task is given to ``resume`` when it is over, or says why it cannot;

@@ -23,7 +23,7 @@ from nodes.xen.forwarder import Forwarder
 from nodes.xen.interrupts import Routes
 from nodes.xen.iommu import Iommu
 from nodes.xen.mediator import Mediator
-from nodes.xen.metering import account
+from nodes.xen.metering import allowance
 from nodes.xen.tasks import Acquire, Release, Task
 
 DOM0 = 0
@@ -162,7 +162,7 @@ class Hypervisor:
             raise XenError(Errno.ENOMEM, f"{DOMAINS} domains exist already")
         incarnation = self._incarnations.get(op.name, 0) + 1
         domain = Domain(self._next_domid, op.name, next(self._identities), incarnation, op.aarch32)
-        domain.account = account(self.config.tuning.metering, op.name)
+        domain.allowance = allowance(self.config.tuning.metering, op.name)
         domain.iommu = op.iommu and self.devices.iommu.enabled
         claim = self.sci.domain_init(domain.domid, op.arm_sci_type, op.arm_sci_agent_id)
         self.domains.get(DOM0, domain).iomem.update(claim.frames)

@@ -1,4 +1,4 @@
-"""Metering in the mediator: how much of EL3 a domain may use, as a pure account of its calls.
+"""Metering in the mediator: how much of EL3 a domain may use, as a pure bookkeeping of its calls.
 
 Whole numbers throughout, so that a limit holds to the call and to the nanosecond. Who is asked, when, and
 what a refused trap is answered with is in ``gate.py``; METERING.md explains it with numbers.
@@ -52,7 +52,7 @@ class MeterConfig(msgspec.Struct, frozen=True):
         return None
 
 
-class Account:
+class Allowance:
     """One incarnation of one domain: what is left of its limits. The bucket begins full.
 
     The bucket counts calls, the budget nanoseconds of EL3's time; both are kept multiplied, so that what
@@ -106,7 +106,7 @@ class Account:
         return now_ns + wait_ns
 
 
-def account(config: MeterConfig, domain: str) -> Account | None:
-    """The account of a new incarnation of a domain; None if nobody looks at it."""
+def allowance(config: MeterConfig, domain: str) -> Allowance | None:
+    """The allowance of a new incarnation of a domain; None if nobody looks at it."""
     limit = config.limit(domain)
-    return None if limit is None else Account(limit)
+    return None if limit is None else Allowance(limit)

@@ -18,7 +18,7 @@ from nodes.xen.channel import Channel
 from nodes.xen.config import XenConfig
 from nodes.xen.domain import Domain, State
 from nodes.xen.errno import XenError
-from nodes.xen.metering import Account
+from nodes.xen.metering import Allowance
 from nodes.xen.patience import Patience
 from nodes.xen.tasks import Exchange, Lock, Running, platform_lost, timed_out
 
@@ -62,12 +62,12 @@ class UnderWay:
     # ---- guests' ------------------------------------------------------------------------------
 
     def forward(
-        self, domain: Domain, channel: Channel, event: Received, account: Account | None, now_ns: int
+        self, domain: Domain, channel: Channel, event: Received, allowance: Allowance | None, now_ns: int
     ) -> Send:
         """The SMC for a trap whose channel lock is held."""
         frame = event.frame
         self._request = request = self._request + 1
-        self.calls[request] = Call(domain, channel, event.peer, frame.request, frame.cause, account, now_ns)
+        self.calls[request] = Call(domain, channel, event.peer, frame.request, frame.cause, allowance, now_ns)
         self._traps[domain.forwarded] += 1
         self._inflight[(channel.label,)] += 1
         if self.patience is not None:
@@ -76,13 +76,13 @@ class UnderWay:
         return Send(self._firmware, frames.Smc(VERSION, request, frame.cause, frame.x, address), event.page)
 
     def enter(
-        self, domain: Domain, channel: Channel, event: Received, account: Account | None, now_ns: int
+        self, domain: Domain, channel: Channel, event: Received, allowance: Allowance | None, now_ns: int
     ) -> Sequence[Effect]:
         """To EL3, or to the end of the line: another vCPU (or a hypercall) may hold the channel."""
         if not channel.lock.held:
             channel.lock.held = True
-            return (self.forward(domain, channel, event, account, now_ns),)
-        if channel.lock.wait(Waiting(domain, event, account, now_ns)):
+            return (self.forward(domain, channel, event, allowance, now_ns),)
+        if channel.lock.wait(Waiting(domain, event, allowance, now_ns)):
             return ()
         self._traps[(domain.name, "doorbell", "overflow")] += 1
         return (error(event.peer, event.frame, "overflow", True, "too many calls wait for the channel"),)
@@ -94,8 +94,8 @@ class UnderWay:
         if call is None:
             return self._exchange_returned(event)
         self._inflight[(call.channel.label,)] -= 1
-        if call.account is not None:
-            call.account.spend(now_ns - call.sent_ns, now_ns)
+        if call.allowance is not None:
+            call.allowance.spend(now_ns - call.sent_ns, now_ns)
         answer = Send(call.link, frames.Return(VERSION, call.request, call.cause, frame.x), event.page)
         lock = call.channel.lock
         if not lock.waiters:
@@ -118,7 +118,7 @@ class UnderWay:
                 self._out.append(gone(event))
             elif domain.state is State.RUNNING and domain.channel is not None:
                 self._waits[(domain.channel.label,)].observe(self.now_ns - waiter.since_ns)
-                self._out.append(self.forward(domain, domain.channel, event, waiter.account, self.now_ns))
+                self._out.append(self.forward(domain, domain.channel, event, waiter.allowance, self.now_ns))
                 return
             else:
                 self._out.append(not_running(domain, event))
@@ -175,7 +175,7 @@ class UnderWay:
         """End a trap's SMC without an answer; its channel goes on to the next."""
         call = self.calls.pop(request)
         self._inflight[(call.channel.label,)] -= 1
-        if call.account is not None:
-            call.account.spend(self.now_ns - call.sent_ns, self.now_ns)
+        if call.allowance is not None:
+            call.allowance.spend(self.now_ns - call.sent_ns, self.now_ns)
         self._out.append(error(call.link, call, code, definite, detail))
         self.hand_over(call.channel.lock)

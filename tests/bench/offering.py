@@ -21,7 +21,7 @@ from bus.shmem import PrivateMemory
 from deploy.experiments.stages.hosted import Host
 from nodes.guest.binding import Binding, Consumer
 from nodes.guest.config import GuestConfig
-from nodes.guest.load import Part, Plan
+from nodes.guest.load import Part, WorkPlan
 from nodes.metrics import LATENCY_BUCKETS_NS, quantile_ns
 
 PAGE = 0x2200_1000
@@ -73,7 +73,7 @@ def places(
     """So many guests, which offer ``rate`` calls per second together."""
     found = []
     for at in range(guests):
-        plan = Plan(
+        plan = WorkPlan(
             "open",
             rate=rate / guests,
             arrival="poisson",

@@ -17,7 +17,7 @@ from deploy.experiments.history.files import Writer
 from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.toolstack import Work
 from deploy.topology import Topology
-from nodes.guest.load import Plan
+from nodes.guest.load import WorkPlan
 from nodes.xen.config import Tuning
 
 INSTANT = Timing(guest_us=0, xen_us=0, el3_us=0)
@@ -37,7 +37,7 @@ class Twin:
         names = [guest.name for made in topologies for guest in made.guests]
         start_ns = BOOT_NS * len(names)  # everybody at once: what a boot costs is not the question
         plans = {
-            name: Plan(kind="closed", mix=MIX, seed=at, start_ns=start_ns, epoch_ns=0)
+            name: WorkPlan(kind="closed", mix=MIX, seed=at, start_ns=start_ns, epoch_ns=0)
             for at, name in enumerate(names)
         }
         self.stage = SimulatedStage(

@@ -12,7 +12,7 @@ from bus.scmi import clock, header
 from nodes.contract import Effect, Note, Tick
 from nodes.guest import console
 from nodes.guest.arrivals import Rates, intended_ns
-from nodes.guest.load import Part, Plan, Recorded, problems
+from nodes.guest.load import Part, RecordedMessage, WorkPlan, problems
 from nodes.guest.mixes import MIXES, NOTHING_ELSE, found
 from tests.nodes.guest import Bench, reply
 
@@ -26,7 +26,7 @@ BASE = (Part("base.BASE_DISCOVER_VENDOR"),)
 class Loaded(Bench):
     """``notes`` are what the guest noted; ``answer_one`` ends the call under way, well."""
 
-    def __init__(self, plan: Plan | None = None, **config: Any) -> None:
+    def __init__(self, plan: WorkPlan | None = None, **config: Any) -> None:
         self.notes: list[Note] = []
         super().__init__(work=plan is not None, plan=plan, record=config.pop("record", True), **config)
 
@@ -115,8 +115,8 @@ def test_chance_is_seeded_and_about_right() -> None:
 # ---- an open loop -----------------------------------------------------------------------------
 
 
-def open_loop(**plan: Any) -> Plan:
-    return Plan("open", mix=BASE, rate=1000, **plan)
+def open_loop(**plan: Any) -> WorkPlan:
+    return WorkPlan("open", mix=BASE, rate=1000, **plan)
 
 
 def test_latency_counts_from_when_a_call_was_meant_to_begin() -> None:
@@ -203,11 +203,11 @@ def test_a_guest_that_comes_late_takes_the_load_up_where_it_is() -> None:
 
 def test_a_trace_is_replayed_in_order_and_at_its_times() -> None:
     trace = (
-        Recorded(3 * MS, 0x14, 6, b"late"),
-        Recorded(1 * MS, 0x10, 3, b""),
-        Recorded(1 * MS, 0x11, 5, b"\2\0\0\0"),
+        RecordedMessage(3 * MS, 0x14, 6, b"late"),
+        RecordedMessage(1 * MS, 0x10, 3, b""),
+        RecordedMessage(1 * MS, 0x11, 5, b"\2\0\0\0"),
     )
-    bench = Loaded(Plan("replay", trace=trace, epoch_ns=0))
+    bench = Loaded(WorkPlan("replay", trace=trace, epoch_ns=0))
     assert bench.traps == []
     bench.tick_at(1 * MS)
     assert bench.answer_one() == (0x10, 3)
@@ -226,7 +226,7 @@ def test_a_trace_is_replayed_in_order_and_at_its_times() -> None:
 
 def test_pauses_are_drawn_from_their_range() -> None:
     def pauses(seed: int) -> list[int]:
-        bench = Loaded(Plan("closed", mix=BASE, think_ns=100, think_max_ns=200, seed=seed))
+        bench = Loaded(WorkPlan("closed", mix=BASE, think_ns=100, think_max_ns=200, seed=seed))
         found = []
         for _ in range(40):
             bench.answer_one()
@@ -242,7 +242,7 @@ def test_pauses_are_drawn_from_their_range() -> None:
 
 
 def test_an_idle_plan_does_nothing_and_one_for_nobody_neither() -> None:
-    assert Loaded(Plan("idle")).traps == []
+    assert Loaded(WorkPlan("idle")).traps == []
     assert Loaded(open_loop(), binding=None).traps == []
 
 
@@ -250,7 +250,7 @@ def test_an_idle_plan_does_nothing_and_one_for_nobody_neither() -> None:
 
 
 def sent(mix: str | tuple[Part, ...], calls: int = 200, seed: int = 1) -> list[tuple[int, int, bytes]]:
-    bench = Loaded(Plan("closed", mix=mix, seed=seed))
+    bench = Loaded(WorkPlan("closed", mix=mix, seed=seed))
     messages = []
     for _ in range(calls):
         page = bench.traps[0].page
@@ -291,28 +291,31 @@ def test_a_domain_that_has_nothing_of_a_mix_asks_base() -> None:
 @pytest.mark.parametrize("name", MIXES)
 def test_every_named_mix_is_of_known_messages(name: str) -> None:
     assert all(found(part.message) for part in MIXES[name])
-    assert problems(Plan("closed", mix=name)) == []
+    assert problems(WorkPlan("closed", mix=name)) == []
 
 
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        (Plan("open"), "rate: an open loop"),
-        (Plan("open", rate=-1), "rate: calls per second"),
-        (Plan("open", burst_calls=1), "burst_every:"),
-        (Plan("replay"), "trace:"),
-        (Plan("closed", think_ns=2, think_max_ns=1), "think:"),
-        (Plan(start_ns=2, stop_ns=2), "stop:"),
-        (Plan(mix="none"), "mix: there is none named 'none'; take one of reads,"),
-        (Plan(mix=()), "mix: it is empty"),
-        (Plan(mix=(Part("clock.NOTHING"),)), "mix: there is no message 'clock.NOTHING'"),
-        (Plan(mix=(Part("CLOCK_RATE_GET"),)), "mix: there is no message"),
-        (Plan(mix=(Part("clock.CLOCK_RATE_GET", -1),)), "mix: clock.CLOCK_RATE_GET: weight is -1"),
-        (Plan(mix=(Part("clock.CLOCK_RATE_GET", 1, {"rate": 1}),)), "has no field 'rate'; it has clock_id"),
-        (Plan(mix=(Part("clock.CLOCK_RATE_GET", 1, {"clock_id": -1}),)), "-1 cannot be given"),
+        (WorkPlan("open"), "rate: an open loop"),
+        (WorkPlan("open", rate=-1), "rate: calls per second"),
+        (WorkPlan("open", burst_calls=1), "burst_every:"),
+        (WorkPlan("replay"), "trace:"),
+        (WorkPlan("closed", think_ns=2, think_max_ns=1), "think:"),
+        (WorkPlan(start_ns=2, stop_ns=2), "stop:"),
+        (WorkPlan(mix="none"), "mix: there is none named 'none'; take one of reads,"),
+        (WorkPlan(mix=()), "mix: it is empty"),
+        (WorkPlan(mix=(Part("clock.NOTHING"),)), "mix: there is no message 'clock.NOTHING'"),
+        (WorkPlan(mix=(Part("CLOCK_RATE_GET"),)), "mix: there is no message"),
+        (WorkPlan(mix=(Part("clock.CLOCK_RATE_GET", -1),)), "mix: clock.CLOCK_RATE_GET: weight is -1"),
+        (
+            WorkPlan(mix=(Part("clock.CLOCK_RATE_GET", 1, {"rate": 1}),)),
+            "has no field 'rate'; it has clock_id",
+        ),
+        (WorkPlan(mix=(Part("clock.CLOCK_RATE_GET", 1, {"clock_id": -1}),)), "-1 cannot be given"),
     ],
 )
-def test_a_bad_plan_is_told(plan: Plan, said: str) -> None:
+def test_a_bad_plan_is_told(plan: WorkPlan, said: str) -> None:
     (wrong,) = problems(plan)
     assert said in wrong
     bench = Loaded()
@@ -324,9 +327,9 @@ def test_a_bad_plan_is_told(plan: Plan, said: str) -> None:
 
 
 def test_a_plan_is_changed_by_console_once_the_call_under_way_is_over() -> None:
-    bench = Loaded(Plan("closed", mix=BASE))
+    bench = Loaded(WorkPlan("closed", mix=BASE))
     bench.answer_one()
-    number = bench.ask(console.Work(True, plan=Plan("replay", trace=(Recorded(5, 0x11, 5, OK),))))
+    number = bench.ask(console.Work(True, plan=WorkPlan("replay", trace=(RecordedMessage(5, 0x11, 5, OK),))))
     assert not [one for one in bench.told if one.request == number]
     bench.answer_one()
     assert bench.answer(number).code == ""
@@ -369,7 +372,7 @@ def test_each_call_that_ended_is_noted_once_and_only_if_asked() -> None:
     bench.returned(bench.traps.pop(), x0=9)
     assert [note.what for note in bench.notes] == ["call"] * 5
     assert sum(bench.counted("trapline_guest_calls_total").values()) == 5
-    silent = Loaded(Plan(), record=False)
+    silent = Loaded(WorkPlan(), record=False)
     for _ in range(3):
         silent.answer_one()
     assert silent.notes == []

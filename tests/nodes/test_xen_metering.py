@@ -9,7 +9,7 @@ from nodes.contract import Note, Tick
 from nodes.limits import CHANNEL_WAITERS, METER_WAITERS
 from nodes.xen.config import Tuning
 from nodes.xen.domain import Domain
-from nodes.xen.metering import SECOND_NS, Account, Limit, MeterConfig, account
+from nodes.xen.metering import SECOND_NS, Allowance, Limit, MeterConfig, allowance
 from tests.nodes.trees import FID
 from tests.nodes.xen import TOOLSTACK, Bench
 
@@ -18,10 +18,10 @@ REFUSED = 2**64 - 1
 START = 5_000_000_000
 
 
-# ---- the account ------------------------------------------------------------------------------
+# ---- the allowance ------------------------------------------------------------------------------
 
 
-def admitted(one: Account, now_ns: int, in_flight: int = 0) -> str:
+def admitted(one: Allowance, now_ns: int, in_flight: int = 0) -> str:
     reason = one.passed(in_flight, now_ns)
     if not reason:
         one.take()
@@ -30,14 +30,14 @@ def admitted(one: Account, now_ns: int, in_flight: int = 0) -> str:
 
 @pytest.mark.parametrize("burst", [0, 1, 2, 16])
 def test_a_full_bucket_is_so_many_calls(burst: int) -> None:
-    one = Account(Limit(rate=1.0, burst=burst))
+    one = Allowance(Limit(rate=1.0, burst=burst))
     found = [admitted(one, START) for _ in range(max(1, burst) + 1)]
     assert found == [""] * max(1, burst) + ["rate"]
 
 
 @pytest.mark.parametrize("rate", [0.000_001, 0.3, 1.0, 3.0, 1000.0, 2_000.5, 1e9])
 def test_a_token_comes_back_to_the_nanosecond(rate: float) -> None:
-    one = Account(Limit(rate=rate, burst=1))
+    one = Allowance(Limit(rate=rate, burst=1))
     assert admitted(one, START) == ""
     ready = one.ready_ns(START)
     assert ready == START + -(-SECOND_NS * 1_000_000 // round(rate * 1_000_000))
@@ -47,26 +47,26 @@ def test_a_token_comes_back_to_the_nanosecond(rate: float) -> None:
 
 
 def test_a_long_rest_fills_no_more_than_the_bucket() -> None:
-    one = Account(Limit(rate=10.0, burst=3))
+    one = Allowance(Limit(rate=10.0, burst=3))
     for at_ns in (START, START + 1000 * SECOND_NS):
         assert [admitted(one, at_ns) for _ in range(4)] == ["", "", "", "rate"]
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(7.0, 2), (333.0, 5), (2000.0, 16)])
 def test_over_a_long_time_it_is_the_rate(rate: float, burst: int) -> None:
-    one = Account(Limit(rate=rate, burst=burst))
+    one = Allowance(Limit(rate=rate, burst=burst))
     step = int(SECOND_NS / rate / 7)
     passed = sum(not admitted(one, START + at * step) for at in range(7 * 300))
     assert passed == 300 + burst - 1
 
 
 def test_the_limit_of_calls_in_flight_has_two_sides() -> None:
-    one = Account(Limit(in_flight=2))
+    one = Allowance(Limit(in_flight=2))
     assert [one.passed(count, START) for count in (0, 1, 2, 3)] == ["", "", "in_flight", "in_flight"]
 
 
 def test_el3s_time_is_paid_back() -> None:
-    one = Account(Limit(el3_us_per_s=1000.0))
+    one = Allowance(Limit(el3_us_per_s=1000.0))
     assert admitted(one, START) == ""
     one.spend(1_000_000, START)
     assert one.passed(0, START) == "el3_time", "the second's budget is spent"
@@ -80,13 +80,13 @@ def test_el3s_time_is_paid_back() -> None:
 
 
 def test_what_is_owed_is_at_most_a_second() -> None:
-    one = Account(Limit(el3_us_per_s=1000.0))
+    one = Allowance(Limit(el3_us_per_s=1000.0))
     one.spend(60 * SECOND_NS, START)
     assert one.ready_ns(START) == START + SECOND_NS + 1
 
 
 def test_the_first_limit_that_is_passed_is_the_reason() -> None:
-    one = Account(Limit(rate=1.0, burst=1, in_flight=1, el3_us_per_s=1.0))
+    one = Allowance(Limit(rate=1.0, burst=1, in_flight=1, el3_us_per_s=1.0))
     one.spend(SECOND_NS, START)
     assert one.passed(0, START) == "el3_time"
     one.take()
@@ -109,9 +109,9 @@ def test_the_first_limit_that_is_passed_is_the_reason() -> None:
 def test_whose_limit_it_is(domain: str, limits: dict[str, int], expected: int | None) -> None:
     rows = {name: Limit(rate=rate) for name, rate in limits.items()}
     for mode in ("observe", "enforce"):
-        found = account(MeterConfig(mode, rows), domain)  # type: ignore[arg-type]
+        found = allowance(MeterConfig(mode, rows), domain)  # type: ignore[arg-type]
         assert (None if found is None else found.limit.rate) == expected
-    assert account(MeterConfig("off", rows), domain) is None
+    assert allowance(MeterConfig("off", rows), domain) is None
 
 
 # ---- the mediator -----------------------------------------------------------------------------

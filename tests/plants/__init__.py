@@ -12,7 +12,7 @@ import msgspec
 from bus.chance import below, unit
 
 
-class Dice:
+class Draws:
     """Draws of one plant: the n-th is the same for equal seeds."""
 
     def __init__(self, seed: int) -> None:
@@ -35,7 +35,7 @@ class Plant(msgspec.Struct, frozen=True):
 
     name: str
     what: str
-    put: Callable[[Any, Dice], None]
+    put: Callable[[Any, Draws], None]
 
 
 def table(*plants: Plant) -> dict[str, Plant]:
@@ -50,4 +50,4 @@ def put(plants: dict[str, Plant], core: Any, name: str, seed: int) -> None:
     """Put one of them into a core; ValueError for a name that none has."""
     if name not in plants:
         raise ValueError(f"there is no plant {name!r}; there are {', '.join(plants)}")
-    plants[name].put(core, Dice(seed))
+    plants[name].put(core, Draws(seed))

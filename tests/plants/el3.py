@@ -10,7 +10,7 @@ from bus.scmi.protocol import Nothing
 from bus.scmi.status import Status
 from nodes.contract import Send
 from nodes.firmware.ladder import COMMAND_MASK
-from tests.plants import Dice, Plant, put, table
+from tests.plants import Draws, Plant, put, table
 
 STALE_NS: Final = 20_000_000
 SETS: Final = frozenset(
@@ -35,7 +35,7 @@ def _changes(head: int) -> bool:
 # ---- permissions ------------------------------------------------------------------------------
 
 
-def _forgets_permission(core: Core, dice: Dice) -> None:
+def _forgets_permission(core: Core, dice: Draws) -> None:
     may = core.permissions.may
 
     def forgetful(*asked: Any, **how: Any) -> bool:
@@ -44,7 +44,7 @@ def _forgets_permission(core: Core, dice: Dice) -> None:
     core.permissions.may = forgetful
 
 
-def _applies_denied(core: Core, dice: Dice) -> None:
+def _applies_denied(core: Core, dice: Draws) -> None:
     judge, permissions = core.judge, core.permissions
 
     def generous(agent: int, head: int, payload: bytes) -> Any:
@@ -60,7 +60,7 @@ def _applies_denied(core: Core, dice: Dice) -> None:
     core.judge = generous
 
 
-def _stale_permission(core: Core, _dice: Dice) -> None:
+def _stale_permission(core: Core, _dice: Draws) -> None:
     permissions, machine = core.permissions, core.machine
     may, restore, set_device = permissions.may, permissions.restore, permissions.set_device
     stale: dict[int, tuple[int, frozenset[Any]]] = {}  # by whose it was; whoever asks is let in
@@ -87,7 +87,7 @@ def _stale_permission(core: Core, _dice: Dice) -> None:
     permissions.may, permissions.restore, permissions.set_device = old_may, late_restore, late_set
 
 
-def _late_grant(core: Core, _dice: Dice) -> None:
+def _late_grant(core: Core, _dice: Draws) -> None:
     permissions, machine = core.permissions, core.machine
     judge, set_device = core.judge, permissions.set_device
     until: dict[int, int] = {}
@@ -109,7 +109,7 @@ def _late_grant(core: Core, _dice: Dice) -> None:
 # ---- execution --------------------------------------------------------------------------------
 
 
-def _executes_twice(core: Core, dice: Dice) -> None:
+def _executes_twice(core: Core, dice: Draws) -> None:
     judge = core.judge
     last: list[tuple[int, int, bytes]] = []
 
@@ -124,7 +124,7 @@ def _executes_twice(core: Core, dice: Dice) -> None:
     core.judge = again
 
 
-def _lost_update(core: Core, dice: Dice) -> None:
+def _lost_update(core: Core, dice: Draws) -> None:
     judge, views = core.judge, core.machine.views
 
     def lazy(agent: int, head: int, payload: bytes) -> Any:
@@ -144,7 +144,7 @@ def _lost_update(core: Core, dice: Dice) -> None:
     core.judge = lazy
 
 
-def _lowest_wins(core: Core, _dice: Dice) -> None:
+def _lowest_wins(core: Core, _dice: Draws) -> None:
     service = next(one for one in core.services if one.table.key == "clock")
 
     def ask(clock_id: int) -> None:
@@ -156,7 +156,7 @@ def _lowest_wins(core: Core, _dice: Dice) -> None:
 # ---- resets -----------------------------------------------------------------------------------
 
 
-def _reset_leaves_vote(core: Core, dice: Dice) -> None:
+def _reset_leaves_vote(core: Core, dice: Draws) -> None:
     def leave(service: Any) -> None:
         reset = service.reset
 
@@ -171,7 +171,7 @@ def _reset_leaves_vote(core: Core, dice: Dice) -> None:
             leave(service)
 
 
-def _reset_leaves_grant(core: Core, dice: Dice) -> None:
+def _reset_leaves_grant(core: Core, dice: Draws) -> None:
     restore = core.permissions.restore
 
     def forgetful(agent: int) -> None:
@@ -201,7 +201,7 @@ def _page(core: Core, frame: frames.Smc, answer: Send | None) -> bytes:
     return answer.page or bytes(channel.page[: core.platform.area_bytes])
 
 
-def _previous_reply(core: Core, dice: Dice) -> None:
+def _previous_reply(core: Core, dice: Draws) -> None:
     take = core.take
     last: dict[int, bytes] = {}
 
@@ -215,7 +215,7 @@ def _previous_reply(core: Core, dice: Dice) -> None:
     core.take = stale
 
 
-def _mixes_agents(core: Core, dice: Dice) -> None:
+def _mixes_agents(core: Core, dice: Draws) -> None:
     take = core.take
     last: dict[int, bytes] = {}
 
@@ -230,7 +230,7 @@ def _mixes_agents(core: Core, dice: Dice) -> None:
     core.take = mixed
 
 
-def _drops_smc(core: Core, dice: Dice) -> None:
+def _drops_smc(core: Core, dice: Draws) -> None:
     take = core.take
 
     def silent(frame: frames.Smc, page: bytes, now_ns: int) -> Send | None:
@@ -240,7 +240,7 @@ def _drops_smc(core: Core, dice: Dice) -> None:
     core.take = silent
 
 
-def _answers_twice(core: Core, dice: Dice) -> None:
+def _answers_twice(core: Core, dice: Draws) -> None:
     take = core.take
 
     def eager(frame: frames.Smc, page: bytes, now_ns: int) -> Send | None:

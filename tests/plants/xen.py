@@ -12,7 +12,7 @@ from nodes.xen.channel import Channel, Relinquished
 from nodes.xen.domain import Domain
 from nodes.xen.errno import XenError
 from nodes.xen.tasks import Task
-from tests.plants import Dice, Plant, put, table
+from tests.plants import Draws, Plant, put, table
 
 Core = Any
 Effects = Sequence[Effect]
@@ -26,7 +26,7 @@ def plant(core: Core, name: str, seed: int) -> None:
 # ---- traps and their answers ------------------------------------------------------------------
 
 
-def _forwards_foreign(core: Core, dice: Dice) -> None:
+def _forwards_foreign(core: Core, dice: Draws) -> None:
     other, smcs = core._other_trap, core._smcs
 
     def blind(domain: Domain, event: Received, now_ns: int) -> Effects:
@@ -55,7 +55,7 @@ def _on_answers(core: Core, change: Any) -> None:
     smcs.returned = changed
 
 
-def _another_domain(core: Core, dice: Dice) -> None:
+def _another_domain(core: Core, dice: Draws) -> None:
     def strayed(answer: Send) -> list[Send]:
         others = [
             link for link, one in core.hypervisor.by_link.items() if link != answer.peer and one.link_up
@@ -67,15 +67,15 @@ def _another_domain(core: Core, dice: Dice) -> None:
     _on_answers(core, strayed)
 
 
-def _answers_twice(core: Core, dice: Dice) -> None:
+def _answers_twice(core: Core, dice: Draws) -> None:
     _on_answers(core, lambda answer: [answer, answer] if dice.rarely(0.01) else [answer])
 
 
-def _drops_return(core: Core, dice: Dice) -> None:
+def _drops_return(core: Core, dice: Draws) -> None:
     _on_answers(core, lambda answer: [] if dice.rarely(0.01) else [answer])
 
 
-def _dead_incarnation(core: Core, dice: Dice) -> None:
+def _dead_incarnation(core: Core, dice: Draws) -> None:
     links: dict[str, list[bytes]] = {}
 
     def late(answer: Send) -> list[Send]:
@@ -92,7 +92,7 @@ def _dead_incarnation(core: Core, dice: Dice) -> None:
     _on_answers(core, late)
 
 
-def _no_bound(core: Core, _dice: Dice) -> None:
+def _no_bound(core: Core, _dice: Draws) -> None:
     smcs = core._smcs
     enter = smcs.enter
 
@@ -109,7 +109,7 @@ def _no_bound(core: Core, _dice: Dice) -> None:
 # ---- resets and grants ------------------------------------------------------------------------
 
 
-def _forgets_reset(core: Core, _dice: Dice) -> None:
+def _forgets_reset(core: Core, _dice: Draws) -> None:
     def forgetful(_channel: Channel) -> Task[Relinquished]:
         yield from ()
         return Relinquished.RESET
@@ -117,7 +117,7 @@ def _forgets_reset(core: Core, _dice: Dice) -> None:
     core.hypervisor.sci.relinquish = forgetful
 
 
-def _releases_early(core: Core, _dice: Dice) -> None:
+def _releases_early(core: Core, _dice: Draws) -> None:
     hypervisor, hypercalls = core.hypervisor, core._hypercalls
 
     def later(channel: Channel) -> Task[None]:
@@ -136,7 +136,7 @@ def _releases_early(core: Core, _dice: Dice) -> None:
     hypervisor._reset_agent = early
 
 
-def _keeps_lock(core: Core, _dice: Dice) -> None:
+def _keeps_lock(core: Core, _dice: Draws) -> None:
     sci, smcs = core.hypervisor.sci, core._smcs
     command, hand_over, give_up = sci._command, smcs.hand_over, smcs._give_up
 
@@ -155,7 +155,7 @@ def _keeps_lock(core: Core, _dice: Dice) -> None:
     sci._command, smcs._give_up = wedged, ended
 
 
-def _wrong_device(core: Core, dice: Dice) -> None:
+def _wrong_device(core: Core, dice: Draws) -> None:
     sci = core.hypervisor.sci
     management = sci._management
     seen: list[int] = []
@@ -172,7 +172,7 @@ def _wrong_device(core: Core, dice: Dice) -> None:
     sci._management = mistaken
 
 
-def _skips_grant(core: Core, dice: Dice) -> None:
+def _skips_grant(core: Core, dice: Draws) -> None:
     sci = core.hypervisor.sci
     management = sci._management
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.calls import Call
 from deploy.experiments.checkers.excuses import ANSWER_COPIED, ENDED
 from deploy.experiments.history.events import Returned, Trapped
@@ -22,8 +22,8 @@ class Answers(Judge):
         'Error "refused" may be about any frame and is nobody\'s second answer'
     )
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self.copies = 0
         self.pending = 0
         self.excused = 0
@@ -32,18 +32,18 @@ class Answers(Judge):
         return {Trapped: self._trapped, Returned: self._returned}
 
     def _trapped(self, event: Trapped) -> Iterable[Violation]:
-        self.judged += self.world.calls.step.earlier is None
+        self.judged += self.evidence.calls.step.earlier is None
         return ()
 
     def _returned(self, event: Returned) -> Iterable[Violation]:
-        step = self.world.calls.step
+        step = self.evidence.calls.step
         call, earlier = step.call, step.earlier
         if event.code == "refused":
             return ()
         if call is None:
             return self._unasked(event)
         if isinstance(earlier, Returned):
-            if self.world.planned(ANSWER_COPIED) and _same(earlier, event):
+            if self.evidence.planned(ANSWER_COPIED) and _same(earlier, event):
                 self.copies += 1
                 return ()
             text = f"{call.name} was answered twice: {_told(earlier)}, then {_told(event)}"
@@ -51,16 +51,16 @@ class Answers(Judge):
         return ()
 
     def _unasked(self, event: Returned) -> Iterable[Violation]:
-        if not self.context.complete or self.world.calls.forgotten:
+        if not self.context.complete or self.evidence.calls.forgotten:
             self.abstained += 1
             return ()
         text = f"{event.domain} got {_told(event)} for request {event.request}, which it never asked"
         return (self.wrong(event, text, event.domain),)
 
     def missing(self) -> Iterator[Violation]:
-        left = [call for call in self.world.calls.open() if not self._excused(call)]
+        left = [call for call in self.evidence.calls.open() if not self._excused(call)]
         waiting = {call.domain for call in left if call.smc is None}
-        behind_lost = waiting if len(waiting) <= self.world.calls.lost_smcs else set()
+        behind_lost = waiting if len(waiting) <= self.evidence.calls.lost_smcs else set()
         for call in left:
             if call.domain in behind_lost and call.smc is None:
                 self.excused += 1
@@ -75,10 +75,10 @@ class Answers(Judge):
     def _excused(self, call: Call) -> bool:
         trap = call.trap
         assert trap is not None
-        if self.world.now_ns - trap.at_ns < self.context.patience_ns:
+        if self.evidence.now_ns - trap.at_ns < self.context.patience_ns:
             self.pending += 1
             return True
-        if call.refused or call.missed or self.world.roster.gone(call.domain) or self._hit(call):
+        if call.refused or call.missed or self.evidence.roster.gone(call.domain) or self._hit(call):
             self.excused += 1
             return True
         return False
@@ -87,7 +87,7 @@ class Answers(Judge):
         """Whether the domain was killed, or EL3 ended, while the call was under way."""
         trap = call.trap
         assert trap is not None
-        return self.world.touched(ENDED, call.domain, trap.at_ns, self.world.now_ns)
+        return self.evidence.touched(ENDED, call.domain, trap.at_ns, self.evidence.now_ns)
 
     def more(self) -> Mapping[str, Any]:
         return {"copies": self.copies, "pending_at_the_end": self.pending, "excused": self.excused}

@@ -6,7 +6,7 @@ from typing import Any, Final
 from bus.scmi import header
 from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.grants import SET_DEVICE
 from deploy.experiments.checkers.roster import agent_in
@@ -38,8 +38,8 @@ class Assignment(Judge):
     knows = "assign_device hypercalls and their answers, `access-controllers` of the host tree, Xen's grants"
     cannot = "judge what builders give at boot, an assignment that EL3 refused in part, mapped pages"
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         topology = self.context.topology
         self._tree = topology.host
         nodes = [node.path for node in self._tree if node.compatible(COMPATIBLE) and node.u32(CELLS) == 1]
@@ -95,7 +95,7 @@ class Assignment(Judge):
         return frozenset(found)
 
     def _executed(self, event: Executed) -> Iterable[Violation]:
-        call = self.world.calls.step.call
+        call = self.evidence.calls.step.call
         smc = call.smc if call is not None and self._open else None
         if smc is None or smc.cause or smc.head < 0 or smc.head & COMMAND != SET_DEVICE:
             return ()
@@ -125,7 +125,7 @@ class Assignment(Judge):
 
     def _seen(self) -> bool:
         """Whether what Xen says to EL3 can be read, and nothing of it was lost."""
-        return not self.world.calls.unread and not self.world.calls.lost_smcs and self.context.complete
+        return not self.evidence.calls.unread and not self.evidence.calls.lost_smcs and self.context.complete
 
     def more(self) -> Mapping[str, Any]:
         return {}

@@ -25,7 +25,7 @@ SAW_NOTHING: Final = "saw nothing that it could judge"
 Handler = Callable[[Any], Iterable[Violation]]
 
 
-class World:
+class Evidence:
     """The history so far, joined once for all checkers; ``event`` is the newest. Each may call ``see``."""
 
     def __init__(self, context: Context) -> None:
@@ -106,9 +106,9 @@ class Judge:
     knows = ""
     cannot = ""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.context = world.context
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.context = evidence.context
         self.judged = 0
         self.abstained = 0
         self._told = 0
@@ -119,13 +119,13 @@ class Judge:
         raise NotImplementedError
 
     def cares(self, kind: type) -> bool:
-        """Whether events of this kind matter here; who skips the others lets the world see them."""
+        """Whether events of this kind matter here; who skips the others lets the evidence see them."""
         return kind in self._on
 
     def see(self, event: Event) -> Iterable[Violation]:
         """The next event; what is certainly wrong now."""
-        if self.world.event is not event:
-            self.world.see(event)
+        if self.evidence.event is not event:
+            self.evidence.see(event)
         handler = self._on.get(type(event))
         if handler is None:
             return ()
@@ -158,7 +158,7 @@ class Judge:
     def wrong(self, event: Event | None, text: str, domain: str = "", *shown: Event | None) -> Violation:
         """A violation seen at ``event``; ``shown`` are the other events that prove it."""
         numbers = sorted({one.number for one in (*shown, event) if one is not None})
-        at_ns = event.at_ns if event is not None else self.world.now_ns
+        at_ns = event.at_ns if event is not None else self.evidence.now_ns
         return Violation(self.name, at_ns, text, (domain,) if domain else (), tuple(numbers))
 
     def _bounded(self, found: Iterable[Violation]) -> Sequence[Violation]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from bus.scmi import base, header
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.calls import Call
 from deploy.experiments.checkers.excuses import PAGE_AGAIN
 from deploy.experiments.history.events import (
@@ -35,8 +35,8 @@ class Bounds(Judge):
     knows = "when Xen, EL3 and domains received what; which limits the nodes state (`nodes/limits.py`)"
     cannot = "see queues inside of nodes, only what leaves them; mapped P2A pages; Xen without channel locks"
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self.most = {"waiting": 0, "hypercalls": 0}
         limits = self.context.limits
         self._waiters_max = limits.get("CHANNEL_WAITERS", CHANNEL_WAITERS)
@@ -77,7 +77,7 @@ class Bounds(Judge):
         return ()
 
     def _forwarded(self, event: Forwarded) -> Iterable[Violation]:
-        step = self.world.calls.step
+        step = self.evidence.calls.step
         call = step.call
         if step.earlier is not None or call is None:
             return ()
@@ -108,7 +108,7 @@ class Bounds(Judge):
             self._late.discard(event.function)  # of a Xen that is gone, and came after its end
             return
         patience_ns = self.context.topology.tuning.patience_ns
-        if self.world.calls.lost_smcs or (patience_ns and event.at_ns - other.smc.at_ns >= patience_ns):
+        if self.evidence.calls.lost_smcs or (patience_ns and event.at_ns - other.smc.at_ns >= patience_ns):
             self.abstained += 1
             return
         text = f"EL3 got request {event.request} on the channel {event.function:#x}"
@@ -116,7 +116,7 @@ class Bounds(Judge):
         yield self.wrong(event, text, event.domain, other.smc)
 
     def _executed(self, event: Executed) -> Iterable[Violation]:
-        call = self.world.calls.step.call
+        call = self.evidence.calls.step.call
         smc = call.smc if call is not None else None
         if smc is not None and self._in_flight.get(smc.function) is call:
             del self._in_flight[smc.function]
@@ -132,8 +132,8 @@ class Bounds(Judge):
         return ()
 
     def _began(self, event: Began) -> Iterable[Violation]:
-        if self.world.roster.restarts["xen"] > 1 and event.node == "xen":
-            self._late.update(self.world.roster.agent_of_function)
+        if self.evidence.roster.restarts["xen"] > 1 and event.node == "xen":
+            self._late.update(self.evidence.roster.agent_of_function)
         if event.node in ("xen", "firmware"):
             self._in_flight.clear()
             self._pages.clear()
@@ -168,7 +168,7 @@ class Bounds(Judge):
         self.judged += 1
         before = self._pages.get(line)
         self._pages[line] = event
-        if before is None or self.world.planned(PAGE_AGAIN):
+        if before is None or self.evidence.planned(PAGE_AGAIN):
             return ()
         if line in self._grace:
             self._grace.discard(line)

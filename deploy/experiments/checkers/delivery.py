@@ -7,7 +7,7 @@ from typing import Any, Final
 from bus.scmi import base, header
 from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import FORGOTTEN, OVERTAKEN
 from deploy.experiments.history.events import Executed, Forwarded, Interrupted, Noted, Returned
 
@@ -24,8 +24,8 @@ class Delivery(Judge):
     knows = "what Xen, EL3 and the domains received; whose channel and interrupts are whose (platform.toml)"
     cannot = "compare pages that never travelled (mapped mode), nor see who reads memory"
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self.pages = 0
         self.interrupts = 0
         self._raises: dict[int, deque[tuple[int, bytes]]] = {}
@@ -49,7 +49,7 @@ class Delivery(Judge):
     # ---- towards EL3 --------------------------------------------------------------------------
 
     def _forwarded(self, event: Forwarded) -> Iterable[Violation]:
-        step = self.world.calls.step
+        step = self.evidence.calls.step
         call = step.call
         if step.earlier is not None or call is None:
             return ()  # a second one is ``at_most_once``'s business
@@ -58,7 +58,7 @@ class Delivery(Judge):
             return self._own(event)
         trap = call.trap
         if trap is None:
-            if not self.context.complete or self.world.calls.forgotten:
+            if not self.context.complete or self.evidence.calls.forgotten:
                 self.abstained += 1
                 return ()
             text = f"EL3 got an SMC {event.function:#x} for request {event.cause}, which nobody trapped"
@@ -66,7 +66,7 @@ class Delivery(Judge):
         if trap.x and trap.x[0] & 0xFFFF_FFFF != event.function:
             text = f"{call.name} rang {trap.x[0]:#x}, EL3 got {event.function:#x}"
             return (self.wrong(event, text, event.domain, trap),)
-        whose = self.world.roster.function(event.domain)
+        whose = self.evidence.roster.function(event.domain)
         if whose is None:
             self.abstained += 1
         elif whose != event.function:
@@ -83,7 +83,7 @@ class Delivery(Judge):
         """Xen speaks on its own channel; on others only to learn whose they are."""
         if event.head < 0 or event.head & COMMAND == DISCOVER:
             return ()
-        agent = self.world.roster.agent_of_function.get(event.function)
+        agent = self.evidence.roster.agent_of_function.get(event.function)
         trusted = {one.id for one in self.context.topology.platform.agent if one.trusted}
         if header.protocol_id(event.head) != base.PROTOCOL.id or (trusted and agent not in trusted):
             text = f"Xen itself sent {event.head:#x} on the channel {event.function:#x}"
@@ -93,9 +93,9 @@ class Delivery(Judge):
     # ---- towards the domain -------------------------------------------------------------------
 
     def _executed(self, event: Executed) -> Iterable[Violation]:
-        step = self.world.calls.step
+        step = self.evidence.calls.step
         if step.call is None:
-            if not self.context.complete or self.world.planned(FORGOTTEN):
+            if not self.context.complete or self.evidence.planned(FORGOTTEN):
                 self.abstained += 1
                 return ()
             return (self.wrong(event, f"EL3 answered Xen's request {event.request}, which it never got"),)
@@ -111,7 +111,7 @@ class Delivery(Judge):
                 self._raises.pop(line, None)
 
     def _returned(self, event: Returned) -> Iterable[Violation]:
-        step = self.world.calls.step
+        step = self.evidence.calls.step
         call = step.call
         if call is None or step.earlier is not None or event.kind != "return":
             return ()  # both are the business of ``answers``
@@ -149,7 +149,7 @@ class Delivery(Judge):
             raises.append((event.head, event.payload))
             return ()
         agent = self._owner.get(event.intid)
-        mine = self.world.roster.agent(event.node)
+        mine = self.evidence.roster.agent(event.node)
         if mine is None or agent is None:
             self.abstained += 1
             return ()
@@ -159,7 +159,7 @@ class Delivery(Judge):
             text = f"{event.node} (agent {mine}) got interrupt {event.intid}, which is agent {agent}'s"
             return (self.wrong(event, text, event.node),)
         if event.head >= 0 and (event.head, event.payload) not in self._raises.get(event.intid, ()):
-            if self.world.planned(OVERTAKEN):
+            if self.evidence.planned(OVERTAKEN):
                 self.abstained += 1
                 return ()
             text = f"{event.node} got a message {event.head:#x} that EL3 did not send to it in this life"

@@ -1,8 +1,8 @@
 """Which planned fault excuses which claim, and how narrowly: the table, and when what was broken.
 
-Checkers ask by a row of the table (``World.planned``, ``World.touched``): a fault that is not in it excuses
-nothing. Windows are read off the history's own notes. What the history itself tells (a frame that reached
-nobody, a node that began anew, a domain that ended) is evidence, not excuse: see ``calls`` and ``roster``.
+Checkers ask by a row of the table (``Evidence.planned``, ``Evidence.touched``): a fault that is not in it
+excuses nothing. Windows are read off the history's own notes. What the history itself tells (a frame that
+reached nobody, a node that began anew, a domain that ended) is no excuse: see ``calls`` and ``roster``.
 """
 
 from collections.abc import Iterable
@@ -84,7 +84,7 @@ EXCUSES: Final = (
 )
 
 
-class Window:
+class FaultWindow:
     """A fault from ``begin_ns`` to ``end_ns`` (None: it goes on), at the nodes ``where``; none for any."""
 
     __slots__ = ("begin_ns", "end_ns", "number", "where")
@@ -108,8 +108,8 @@ class Windows:
     """Every planned fault as it began and ended."""
 
     def __init__(self) -> None:
-        self._by_kind: dict[str, list[Window]] = {}
-        self._running: dict[int, Window] = {}
+        self._by_kind: dict[str, list[FaultWindow]] = {}
+        self._running: dict[int, FaultWindow] = {}
 
     def noted(self, event: Noted) -> None:
         """A note of the run about a fault."""
@@ -125,7 +125,7 @@ class Windows:
         kind = str(planned.get("kind", ""))
         names = frozenset(str(name) for name in planned.get("where") or ())
         number = event.numbers[0] if event.numbers else 0
-        window = Window(number, frozenset() if names & EVERYBODY else names, event.at_ns)
+        window = FaultWindow(number, frozenset() if names & EVERYBODY else names, event.at_ns)
         windows = self._by_kind.setdefault(kind, [])
         windows.append(window)
         if len(windows) > WINDOWS_MAX:

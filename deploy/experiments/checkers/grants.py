@@ -18,7 +18,7 @@ from deploy.experiments.checkers.rules import KEY, NAMED, Held, Named, Rules
 from deploy.experiments.history.events import Executed, Forwarded
 
 if TYPE_CHECKING:
-    from deploy.experiments.checkers.base import World
+    from deploy.experiments.checkers.base import Evidence
 
 SET_DEVICE: Final = header.pack(base.PROTOCOL.id, base.BASE_SET_DEVICE_PERMISSIONS.id)
 SET_PROTOCOL: Final = header.pack(base.PROTOCOL.id, base.BASE_SET_PROTOCOL_PERMISSIONS.id)
@@ -80,13 +80,13 @@ class Judged:
 class Grants:
     """``judged`` is what the newest event says of a command, ``changed`` of a permission command."""
 
-    def __init__(self, world: "World") -> None:
-        self.rules = Rules(world.context.topology)
+    def __init__(self, evidence: "Evidence") -> None:
+        self.rules = Rules(evidence.context.topology)
         self.judged: Judged | None = None
         self.changed: Change | None = None
-        self._world = world
-        self._firmware = world.context.topology.firmware
-        self._agents = world.roster.agent_of_function
+        self._evidence = evidence
+        self._firmware = evidence.context.topology.firmware
+        self._agents = evidence.roster.agent_of_function
         self.restarted()
 
     def restarted(self) -> None:
@@ -102,7 +102,7 @@ class Grants:
 
     def forwarded(self, event: Forwarded) -> None:
         """EL3 judges a message now."""
-        if event.head < 0 or self._world.calls.step.earlier is not None:
+        if event.head < 0 or self._evidence.calls.step.earlier is not None:
             return
         agent = self._agents.get(event.function)
         key = event.head & KEY
@@ -168,7 +168,7 @@ class Grants:
 
     def _unreliable(self, smc: Forwarded, event: Executed) -> bool:
         """Whether a planned fault may have changed what EL3 said."""
-        return self._world.touched(ANSWER_SCRIBBLED, smc.domain, smc.at_ns, event.at_ns)
+        return self._evidence.touched(ANSWER_SCRIBBLED, smc.domain, smc.at_ns, event.at_ns)
 
     def _decide(self, ask: Judged, held: Held, changes: Sequence[Change]) -> None:
         """The verdict, if every possible outcome of what is open gives the same."""

@@ -6,7 +6,7 @@ from typing import Any
 from bus.scmi import header
 from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import TOLD_LATE
 from deploy.experiments.checkers.grants import Change, Judged
 from deploy.experiments.checkers.rules import TOLD
@@ -26,12 +26,12 @@ class Isolation(Judge):
         "sharing may refuse is judged in one direction only"
     )
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self.refused = 0
         self.changes = 0
         self.notifications = 0
-        self._grants = world.grants
+        self._grants = evidence.grants
         self._lines = {
             one.p2a_interrupt: one.id
             for one in self.context.topology.platform.agent
@@ -89,7 +89,7 @@ class Isolation(Judge):
         if named is None or agent is None or number is None:
             return ()
         could = self._grants.could_hear(agent, named, number)
-        if could is None or self.world.planned(TOLD_LATE):
+        if could is None or self.evidence.planned(TOLD_LATE):
             self.abstained += 1
             return ()
         self.judged += 1

@@ -7,12 +7,12 @@ from bus.scmi import header, perf, system
 from bus.scmi.protocol import NEGOTIATE_PROTOCOL_VERSION
 from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.excuses import UNORDERED, VALUE_SCRIBBLED
 from deploy.experiments.checkers.grants import RESET
 from deploy.experiments.checkers.registers import KEY, SEEN, Key, Registers
-from deploy.experiments.checkers.search import Fate, Kind, Op, Search
+from deploy.experiments.checkers.search import Op, OpFate, OpKind, Search
 from deploy.experiments.history.events import (
     Began,
     Event,
@@ -38,7 +38,7 @@ READ_BYTES: Final = {
 WAITING_MAX: Final = 1 << 16  # calls whose end is awaited, and delayed responses
 
 
-class Waiting:
+class WaitingCall:
     """A call under way, or accepted and done later."""
 
     __slots__ = ("key", "op", "trap")
@@ -65,14 +65,14 @@ class Linearizable(Judge):
         "undecided"
     )
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self._registers = Registers(self.context.topology)
-        self._ordered = not world.planned(UNORDERED)
+        self._ordered = not evidence.planned(UNORDERED)
         self._searches: dict[Key, Search] = {}
         self._touched: dict[int, dict[Key, None]] = {}
-        self._calls: dict[tuple[str, int], Waiting] = {}
-        self._later: dict[tuple[int, int], Waiting] = {}
+        self._calls: dict[tuple[str, int], WaitingCall] = {}
+        self._later: dict[tuple[int, int], WaitingCall] = {}
         self._resets: dict[int, list[tuple[Key, Op]]] = {}
         self._broken = not self.context.complete
         self._lines = {
@@ -94,7 +94,7 @@ class Linearizable(Judge):
     # ---- calls --------------------------------------------------------------------------------
 
     def _trapped(self, event: Trapped) -> Iterable[Violation]:
-        if self.world.calls.step.earlier is not None or self._broken or event.head < 0:
+        if self.evidence.calls.step.earlier is not None or self._broken or event.head < 0:
             return ()
         operation = self._registers.operation(event.head, event.payload)
         if operation is None:
@@ -102,19 +102,19 @@ class Linearizable(Judge):
                 self._drop("perf_domain")
             return ()
         function = event.x[0] & 0xFFFF_FFFF
-        agent = self.world.roster.agent_of_function.get(function)
-        own = self.world.roster.function(event.domain)
+        agent = self.evidence.roster.agent_of_function.get(function)
+        own = self.evidence.roster.function(event.domain)
         if agent is None or (own is not None and own != function):
             return ()
         if self._registers.dense or agent in self._registers.numbered:
             self.abstained += 1
             return ()
-        kind = Kind.READ if operation.what else Kind.WISH
+        kind = OpKind.READ if operation.what else OpKind.WISH
         op = Op(kind, agent, event.number, operation.what, operation.value)
         op.later = operation.later
         self._search(operation.key).begin(op)
         self._touched.setdefault(agent, {})[operation.key] = None
-        self._calls[event.domain, event.request] = Waiting(operation.key, op, event)
+        self._calls[event.domain, event.request] = WaitingCall(operation.key, op, event)
         if len(self._calls) > WAITING_MAX:
             del self._calls[next(iter(self._calls))]
         return ()
@@ -133,10 +133,10 @@ class Linearizable(Judge):
             return ()
         op, search = waiting.op, self._searches[waiting.key]
         fate = self._fate(event, waiting)
-        if fate is Fate.DONE and op.kind is Kind.READ:
+        if fate is OpFate.DONE and op.kind is OpKind.READ:
             op.value = SEEN[op.what](event.payload)
-        if fate is Fate.DONE and op.later:
-            search.settle(op, Fate.OPEN)
+        if fate is OpFate.DONE and op.later:
+            search.settle(op, OpFate.OPEN)
             self._later[op.agent, waiting.trap.head] = waiting
             if len(self._later) > WAITING_MAX:
                 del self._later[next(iter(self._later))]
@@ -144,17 +144,17 @@ class Linearizable(Judge):
             search.settle(op, fate)
         return self._advance(waiting.key, search, event)
 
-    def _fate(self, event: Returned, waiting: Waiting) -> Fate:
+    def _fate(self, event: Returned, waiting: WaitingCall) -> OpFate:
         if event.kind == "error":
-            return Fate.VOID if event.definite else Fate.OPEN
+            return OpFate.VOID if event.definite else OpFate.OPEN
         trap = waiting.trap
-        if self.world.touched(VALUE_SCRIBBLED, event.domain, trap.at_ns, event.at_ns):
+        if self.evidence.touched(VALUE_SCRIBBLED, event.domain, trap.at_ns, event.at_ns):
             self.abstained += 1
-            return Fate.OPEN
+            return OpFate.OPEN
         if said(event) != Status.SUCCESS:
-            return Fate.VOID
+            return OpFate.VOID
         enough = READ_BYTES.get(waiting.op.what, 8) if waiting.op.what else 0
-        return Fate.DONE if len(event.payload) >= enough else Fate.VOID
+        return OpFate.DONE if len(event.payload) >= enough else OpFate.VOID
 
     def _advance(self, key: Key, search: Search, event: Event) -> Iterable[Violation]:
         op = search.advance()
@@ -163,13 +163,13 @@ class Linearizable(Judge):
     def _unexplained(self, key: Key, op: Op, event: Event | None) -> Violation:
         kind, number, aspect = key
         what = f"the {aspect} of " if aspect else ""
-        if op.kind is Kind.READ:
+        if op.kind is OpKind.READ:
             text = f"agent {op.agent} read {op.value!r} as {what}{kind} {number} ({op.what}), "
             text += "which no order of wishes and resets explains"
         else:
             text = f"agent {op.agent}'s {op.kind.value} of {what}{kind} {number} fits into no order"
         numbers = {op.event, event.number} if event is not None else {op.event}
-        at_ns = event.at_ns if event is not None else self.world.now_ns
+        at_ns = event.at_ns if event is not None else self.evidence.now_ns
         return Violation(self.name, at_ns, text, (), tuple(sorted(numbers)))
 
     def _interrupted(self, event: Interrupted) -> Iterable[Violation]:
@@ -187,7 +187,7 @@ class Linearizable(Judge):
     # ---- resets -------------------------------------------------------------------------------
 
     def _forwarded(self, event: Forwarded) -> Iterable[Violation]:
-        if event.head < 0 or self.world.calls.step.earlier is not None:
+        if event.head < 0 or self.evidence.calls.step.earlier is not None:
             return ()
         key = event.head & KEY
         if key == SYSTEM_SET:
@@ -196,7 +196,7 @@ class Linearizable(Judge):
             subject = int.from_bytes(event.payload[:4], "little")
             begun = self._resets[event.request] = []
             for resource in self._touched.get(subject, ()):
-                op = Op(Kind.RESET, subject, event.number)
+                op = Op(OpKind.RESET, subject, event.number)
                 self._searches[resource].begin(op)
                 begun.append((resource, op))
         return ()
@@ -211,9 +211,9 @@ class Linearizable(Judge):
             search = self._searches[key]
             if said(event) == Status.SUCCESS:
                 search.give_up(op.agent, but=op)  # nobody is there any more to be told
-                search.settle(op, Fate.DONE)
+                search.settle(op, OpFate.DONE)
             else:
-                search.settle(op, Fate.VOID)
+                search.settle(op, OpFate.VOID)
             found.extend(self._advance(key, search, event))
         return found
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import SMC_COPIED
 from deploy.experiments.history.events import Executed, Forwarded
 
@@ -15,15 +15,15 @@ class AtMostOnce(Judge):
     knows = "SMCs as EL3 received them and its returns"
     cannot = "see an effect by itself: EL3 that acts twice, and answers once looks right"
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self.copies = 0
 
     def on(self) -> Mapping[type, Handler]:
         return {Forwarded: self._forwarded, Executed: self._executed}
 
     def _forwarded(self, event: Forwarded) -> Iterable[Violation]:
-        step = self.world.calls.step
+        step = self.evidence.calls.step
         call, earlier = step.call, step.earlier
         if call is None or not isinstance(earlier, Forwarded):
             self.judged += 1
@@ -31,18 +31,18 @@ class AtMostOnce(Judge):
         if earlier.request != event.request:
             text = f"{call.name} came to EL3 as Xen's request {earlier.request} and again as {event.request}"
             return (self.wrong(event, text, call.domain, earlier),)
-        if self.world.planned(SMC_COPIED) and _asks(earlier) == _asks(event):
+        if self.evidence.planned(SMC_COPIED) and _asks(earlier) == _asks(event):
             self.copies += 1
             return ()
         text = f"Xen's request {event.request} ({call.name}) came to EL3 twice"
         return (self.wrong(event, text, call.domain, earlier),)
 
     def _executed(self, event: Executed) -> Iterable[Violation]:
-        step = self.world.calls.step
+        step = self.evidence.calls.step
         call, earlier = step.call, step.earlier
         if call is None or not isinstance(earlier, Executed):
             return ()
-        if self.world.planned(SMC_COPIED) and _says(earlier) == _says(event):
+        if self.evidence.planned(SMC_COPIED) and _says(earlier) == _says(event):
             self.copies += 1
             return ()
         text = f"EL3 answered Xen's request {event.request} ({call.name}) twice"

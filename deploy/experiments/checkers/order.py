@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.history.events import (
     Asked,
     Began,
@@ -30,8 +30,8 @@ class Order(Judge):
     knows = "numbers and times of the rows"
     cannot = "tell how far the clocks of two machines are apart"
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self._last: dict[str, Event] = {}
         self._number = -1
 
@@ -73,11 +73,11 @@ class Order(Judge):
         return found
 
     def _executed(self, event: Executed) -> Iterable[Violation]:
-        call = self.world.calls.step.call
+        call = self.evidence.calls.step.call
         return self._after(event, call.smc if call is not None else None) or self._next("xen", event)
 
     def _returned(self, event: Returned) -> Iterable[Violation]:
-        call = self.world.calls.step.call
+        call = self.evidence.calls.step.call
         earlier = call.trap if call is not None else None
         return self._after(event, earlier) or self._next(event.domain, event)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import ABANDONED
 from deploy.experiments.history.events import (
     Asked,
@@ -45,8 +45,8 @@ class Progress(Judge):
     knows = "the heal phase as the run notes it, tries, answers, how guests' calls ended"
     cannot = "miss what a domain does not try: a guest that fell silent is counted, not judged"
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self.silent = 0
         self.phases = 0
         self._heal: tuple[int, int] | None = None
@@ -69,7 +69,7 @@ class Progress(Judge):
     def see(self, event: Event) -> Iterable[Violation]:
         """As the others; a heal phase that has passed is judged first."""
         if self._heal is not None and event.at_ns > self._heal[1]:
-            self.world.see(event)
+            self.evidence.see(event)
             return [*self._bounded(self._judge()), *super().see(event)]
         return super().see(event)
 
@@ -127,7 +127,7 @@ class Progress(Judge):
         self.phases += 1
         for domain, trail in self._trails.items():
             first_ns = next((at_ns for at_ns in trail.tries_ns if at_ns >= begin_ns), None)
-            if self.world.roster.gone(domain):
+            if self.evidence.roster.gone(domain):
                 continue
             if trail.answered_ns >= begin_ns:
                 self.judged += 1
@@ -156,11 +156,11 @@ class Progress(Judge):
         return ()
 
     def missing(self) -> Iterator[Violation]:
-        if self._heal is not None and self.world.now_ns >= self._heal[1]:
+        if self._heal is not None and self.evidence.now_ns >= self._heal[1]:
             yield from self._judge()
-        excused = self._explained or self.world.planned(ABANDONED)
+        excused = self._explained or self.evidence.planned(ABANDONED)
         for asked in self._asked.values():
-            if self.world.now_ns - asked.at_ns < self.context.patience_ns:
+            if self.evidence.now_ns - asked.at_ns < self.context.patience_ns:
                 continue
             if excused:
                 self.abstained += 1

@@ -29,7 +29,7 @@ class Model(Protocol):
     def shown(self, state: State, agent: int, what: str) -> Any: ...
 
 
-class Votes:
+class VoteModel:
     """One number per agent; ``combine`` makes of all of them, the newest last, what is so.
 
     ``own``: an agent that has a wish reads that.
@@ -120,7 +120,7 @@ def _first(one: tuple[Any, ...]) -> int:
     return int(one[0])
 
 
-class Operation(msgspec.Struct, frozen=True):
+class RegisterOperation(msgspec.Struct, frozen=True):
     """What a message does to a resource. ``value``: what it wishes; ``what``: what it reads, "" for a wish.
 
     ``later``: it is accepted now and done at another time.
@@ -187,24 +187,26 @@ class Registers:
 
     def _clock(self, spec: Any, aspect: str) -> Model | None:
         if aspect == "rate":
-            return None if spec.follows else Votes(spec.rate, max, self._own, newest=False)
+            return None if spec.follows else VoteModel(spec.rate, max, self._own, newest=False)
         if spec.id in self._clock_parents:
             return None
-        return Votes(int(spec.enabled), max, self._own, newest=False)
+        return VoteModel(int(spec.enabled), max, self._own, newest=False)
 
     def _power(self, spec: Any) -> Model:
         order = {word: at for at, word in enumerate(spec.words)}
         boot = power.ON if spec.state == "on" else power.OFF
-        return Votes(boot, lambda votes: min(votes, key=lambda word: order[word]), self._own, newest=False)
+        return VoteModel(
+            boot, lambda votes: min(votes, key=lambda word: order[word]), self._own, newest=False
+        )
 
     def _rail(self, spec: Any, aspect: str) -> Model:
         if aspect == "level":
-            return Votes(spec.level, max, self._own, newest=False)
-        return Votes(ON if spec.config == "on" else OFF, _mode, self._own, newest=True)
+            return VoteModel(spec.level, max, self._own, newest=False)
+        return VoteModel(ON if spec.config == "on" else OFF, _mode, self._own, newest=True)
 
     # ---- messages -----------------------------------------------------------------------------
 
-    def operation(self, head: int, payload: bytes) -> Operation | None:
+    def operation(self, head: int, payload: bytes) -> RegisterOperation | None:
         """What a request asks; None for what is about nothing that is modelled here."""
         read = READERS.get(head & KEY)
         found = read(self, payload) if read is not None else None
@@ -243,59 +245,63 @@ def _mode(votes: list[int]) -> int:
     return next((one for one in reversed(votes) if one != OFF), OFF)
 
 
-def _rate_set(registers: Registers, data: bytes) -> Operation | None:
+def _rate_set(registers: Registers, data: bytes) -> RegisterOperation | None:
     if len(data) != 16:
         return None
     flags, number, rate = _word(data, 0), _word(data, 4), int.from_bytes(data[8:16], "little")
     value = registers.rounded(number, rate, flags)
-    return None if value is None else Operation(("clock", number, "rate"), "", value, bool(flags & 1))
+    return None if value is None else RegisterOperation(("clock", number, "rate"), "", value, bool(flags & 1))
 
 
-def _clock_config_set(_registers: Registers, data: bytes) -> Operation | None:
+def _clock_config_set(_registers: Registers, data: bytes) -> RegisterOperation | None:
     state = _word(data, 4) & 3
     if len(data) < 8 or state not in (clock.STATE_DISABLE, clock.STATE_ENABLE):
         return None
-    return Operation(("clock", _word(data, 0), "state"), "", int(state == clock.STATE_ENABLE))
+    return RegisterOperation(("clock", _word(data, 0), "state"), "", int(state == clock.STATE_ENABLE))
 
 
-def _power_set(_registers: Registers, data: bytes) -> Operation | None:
+def _power_set(_registers: Registers, data: bytes) -> RegisterOperation | None:
     if len(data) != 12:
         return None
-    return Operation(("power_domain", _word(data, 4), "state"), "", _word(data, 8), bool(_word(data, 0) & 1))
+    return RegisterOperation(
+        ("power_domain", _word(data, 4), "state"), "", _word(data, 8), bool(_word(data, 0) & 1)
+    )
 
 
-def _level_set(_registers: Registers, data: bytes) -> Operation | None:
+def _level_set(_registers: Registers, data: bytes) -> RegisterOperation | None:
     if len(data) != 12:
         return None
     level = int.from_bytes(data[8:12], "little", signed=True)
-    return Operation(("voltage_domain", _word(data, 0), "level"), "", level, bool(_word(data, 4) & 1))
+    return RegisterOperation(("voltage_domain", _word(data, 0), "level"), "", level, bool(_word(data, 4) & 1))
 
 
-def _rail_config_set(_registers: Registers, data: bytes) -> Operation | None:
+def _rail_config_set(_registers: Registers, data: bytes) -> RegisterOperation | None:
     return (
-        Operation(("voltage_domain", _word(data, 0), "config"), "", _word(data, 4))
+        RegisterOperation(("voltage_domain", _word(data, 0), "config"), "", _word(data, 4))
         if len(data) == 8
         else None
     )
 
 
-def _perf_level_set(_registers: Registers, data: bytes) -> Operation | None:
+def _perf_level_set(_registers: Registers, data: bytes) -> RegisterOperation | None:
     return (
-        Operation(("perf_domain", _word(data, 0), ""), "", ("level", _word(data, 4)))
+        RegisterOperation(("perf_domain", _word(data, 0), ""), "", ("level", _word(data, 4)))
         if len(data) == 8
         else None
     )
 
 
-def _limits_set(_registers: Registers, data: bytes) -> Operation | None:
+def _limits_set(_registers: Registers, data: bytes) -> RegisterOperation | None:
     if len(data) != 12:
         return None
-    return Operation(("perf_domain", _word(data, 0), ""), "", ("limits", _word(data, 4), _word(data, 8)))
+    return RegisterOperation(
+        ("perf_domain", _word(data, 0), ""), "", ("limits", _word(data, 4), _word(data, 8))
+    )
 
 
-def _reading(kind: str, aspect: str, what: str) -> Callable[[Registers, bytes], Operation | None]:
+def _reading(kind: str, aspect: str, what: str) -> Callable[[Registers, bytes], RegisterOperation | None]:
     return lambda _registers, data: (
-        Operation((kind, _word(data, 0), aspect), what) if len(data) >= 4 else None
+        RegisterOperation((kind, _word(data, 0), aspect), what) if len(data) >= 4 else None
     )
 
 
@@ -304,7 +310,7 @@ def _head(protocol: Any, command: Any) -> int:
 
 
 KEY: Final = header.HEADER.pack(protocol_id=0xFF, message_type=3, message_id=0xFF)
-READERS: Final[Mapping[int, Callable[[Registers, bytes], Operation | None]]] = {
+READERS: Final[Mapping[int, Callable[[Registers, bytes], RegisterOperation | None]]] = {
     _head(clock, clock.CLOCK_RATE_SET): _rate_set,
     _head(clock, clock.CLOCK_RATE_GET): _reading("clock", "rate", "rate"),
     _head(clock, clock.CLOCK_CONFIG_SET): _clock_config_set,

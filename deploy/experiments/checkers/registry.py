@@ -6,7 +6,7 @@ from typing import Final
 from deploy.experiments.checkers import Checker, Context, Violation
 from deploy.experiments.checkers.answers import Answers
 from deploy.experiments.checkers.assignment import Assignment
-from deploy.experiments.checkers.base import Judge, World
+from deploy.experiments.checkers.base import Evidence, Judge
 from deploy.experiments.checkers.bounds import Bounds
 from deploy.experiments.checkers.delivery import Delivery
 from deploy.experiments.checkers.isolation import Isolation
@@ -44,8 +44,8 @@ def make(names: Sequence[str], context: Context) -> list[Checker]:
     for name in names:
         if name != ALL and name not in CHECKERS:
             raise ValueError(f"there is no checker {name!r}; there are {ALL}, {', '.join(CHECKERS)}")
-    world = World(context)
-    return [kind(world) for name, kind in CHECKERS.items() if ALL in names or name in names]
+    evidence = Evidence(context)
+    return [kind(evidence) for name, kind in CHECKERS.items() if ALL in names or name in names]
 
 
 def judge(

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from bus.scmi.status import Status
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.excuses import VALUE_LATE, WISH_SCRIBBLED
 from deploy.experiments.checkers.grants import RESET
-from deploy.experiments.checkers.registers import KEY, SEEN, Key, Operation, Registers, State
+from deploy.experiments.checkers.registers import KEY, SEEN, Key, RegisterOperation, Registers, State
 from deploy.experiments.checkers.roster import agent_in
 from deploy.experiments.history.events import Began, Executed, Forwarded, Lived, Missed, Noted
 
@@ -41,17 +41,17 @@ class Reset(Judge):
         "see a left wish that changes no reading; in mapped mode only EL3's own notes and the domains' lives"
     )
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self.resets = 0
         self.handed_over = 0
         self.readings = 0
-        self._grants = world.grants
+        self._grants = evidence.grants
         self._registers = Registers(self.context.topology)
         self._wishes: dict[Key, Wishes] = {}
-        self._under_way: dict[int, tuple[int, Operation]] = {}
+        self._under_way: dict[int, tuple[int, RegisterOperation]] = {}
         self._fresh: dict[int, bool] = {}
-        self._judges_values = self.context.complete and not world.planned(VALUE_LATE)
+        self._judges_values = self.context.complete and not evidence.planned(VALUE_LATE)
         self._speaks = self.context.topology.profile.driver == "multiagent"
 
     def on(self) -> Mapping[type, Handler]:
@@ -80,7 +80,7 @@ class Reset(Judge):
 
     def _lived(self, event: Lived) -> Iterable[Violation]:
         agent = agent_in(event.detail)
-        if agent is None or not self._speaks or self.world.calls.unread or not self.context.complete:
+        if agent is None or not self._speaks or self.evidence.calls.unread or not self.context.complete:
             return ()
         if event.event == "created":
             fresh = self._fresh.get(agent, True)
@@ -108,9 +108,9 @@ class Reset(Judge):
     # ---- wishes, in EL3's order ---------------------------------------------------------------
 
     def _forwarded(self, event: Forwarded) -> Iterable[Violation]:
-        if event.head < 0 or not self._judges_values or self.world.calls.step.earlier is not None:
+        if event.head < 0 or not self._judges_values or self.evidence.calls.step.earlier is not None:
             return ()
-        agent = self.world.roster.agent_of_function.get(event.function)
+        agent = self.evidence.roster.agent_of_function.get(event.function)
         registers = self._registers
         operation = registers.operation(event.head, event.payload)
         if operation is None or agent is None or registers.dense or agent in registers.numbered:
@@ -124,7 +124,7 @@ class Reset(Judge):
         return ()
 
     def _executed(self, event: Executed) -> Iterable[Violation]:
-        call = self.world.calls.step.call
+        call = self.evidence.calls.step.call
         smc = call.smc if call is not None else None
         if call is None or smc is None or smc.head < 0:
             return ()
@@ -137,14 +137,14 @@ class Reset(Judge):
             return found
         agent, operation = under_way
         wishes = self._wishes.get(operation.key)
-        if wishes is None or self.world.touched(WISH_SCRIBBLED, call.domain, smc.at_ns, event.at_ns):
+        if wishes is None or self.evidence.touched(WISH_SCRIBBLED, call.domain, smc.at_ns, event.at_ns):
             return found
         if operation.what:
             return [*found, *self._read(event, wishes, agent, operation)]
         self._wished(event, wishes, agent, operation)
         return found
 
-    def _wished(self, event: Executed, wishes: Wishes, agent: int, operation: Operation) -> None:
+    def _wished(self, event: Executed, wishes: Wishes, agent: int, operation: RegisterOperation) -> None:
         if said(event) == Status.SUCCESS and operation.later:
             return  # done at a time that nobody tells: the resource stays open
         wishes.open.discard(event.request)
@@ -167,7 +167,9 @@ class Reset(Judge):
                 wishes.stale[agent] = taken
                 wishes.state = tuple(one for one in wishes.state if one[0] != agent)
 
-    def _read(self, event: Executed, wishes: Wishes, agent: int, operation: Operation) -> Iterable[Violation]:
+    def _read(
+        self, event: Executed, wishes: Wishes, agent: int, operation: RegisterOperation
+    ) -> Iterable[Violation]:
         """A reading that only a wish from before a reset explains."""
         if said(event) != Status.SUCCESS or wishes.open or len(event.payload) < 8:
             return ()

@@ -20,13 +20,13 @@ PENDING_MAX: Final = 24  # wishes that may still take effect; beyond, the resour
 Config = tuple[State, frozenset[int]]
 
 
-class Kind(Enum):
+class OpKind(Enum):
     WISH = "wish"
     READ = "read"
     RESET = "reset"
 
 
-class Fate(Enum):
+class OpFate(Enum):
     """What became of an operation: not known yet, done, certainly not done, perhaps done."""
 
     UNKNOWN = 0
@@ -42,14 +42,14 @@ class Op:
 
     __slots__ = ("agent", "event", "fate", "kind", "later", "serial", "value", "what")
 
-    def __init__(self, kind: Kind, agent: int, event: int, what: str = "", value: Any = None) -> None:
+    def __init__(self, kind: OpKind, agent: int, event: int, what: str = "", value: Any = None) -> None:
         self.kind = kind
         self.agent = agent
         self.event = event
         self.what = what
         self.value = value
         self.later = False
-        self.fate = Fate.UNKNOWN
+        self.fate = OpFate.UNKNOWN
         self.serial = -1
 
 
@@ -86,13 +86,13 @@ class Search:
         self._unknown[op.serial] = op
         self._queue.append(("begin", op))
 
-    def settle(self, op: Op, fate: Fate) -> None:
+    def settle(self, op: Op, fate: OpFate) -> None:
         """What became of it; with DONE it ends now."""
-        if self.over or op.fate is not Fate.UNKNOWN:
+        if self.over or op.fate is not OpFate.UNKNOWN:
             return
-        op.fate = Fate.VOID if fate is Fate.OPEN and op.kind is Kind.READ else fate
+        op.fate = OpFate.VOID if fate is OpFate.OPEN and op.kind is OpKind.READ else fate
         self._unknown.pop(op.serial, None)
-        if fate is Fate.DONE:
+        if fate is OpFate.DONE:
             self._queue.append(("end", op))
 
     def fulfil(self, op: Op, done: bool) -> None:
@@ -104,7 +104,7 @@ class Search:
         """Nobody will tell what became of what is under way, of one agent or (None) of all."""
         for op in list(self._unknown.values()):
             if op is not but and (agent is None or op.agent == agent):
-                self.settle(op, Fate.OPEN)
+                self.settle(op, OpFate.OPEN)
 
     def restart(self) -> None:
         """Everything is as at boot."""
@@ -120,10 +120,10 @@ class Search:
         queue = self._queue
         while queue and not self.over:
             step, op = queue[0]
-            if op is not None and op.fate is Fate.UNKNOWN:
+            if op is not None and op.fate is OpFate.UNKNOWN:
                 if len(queue) < QUEUE_MAX:
                     return None
-                self.settle(op, Fate.OPEN)
+                self.settle(op, OpFate.OPEN)
             queue.popleft()
             try:
                 if not self._take(step, op):
@@ -152,14 +152,14 @@ class Search:
         if step == "cancel":
             self._cancel(op)
             return bool(self._configs)
-        if op.kind is not Kind.READ and op.serial not in self._wishes:
+        if op.kind is not OpKind.READ and op.serial not in self._wishes:
             return True  # overtaken by a restart or a reset
         return self._ended(op)
 
     def _begun(self, op: Op) -> None:
-        if op.fate is Fate.VOID:
+        if op.fate is OpFate.VOID:
             return
-        if op.kind is Kind.READ:
+        if op.kind is OpKind.READ:
             self._reads[op.serial] = op
             self._configs = {
                 (state, mask | {op.serial}) if self._fits(state, op) else (state, mask)
@@ -180,7 +180,7 @@ class Search:
     def _ended(self, op: Op) -> bool:
         """Keep the states in which the operation has had its effect; False if there is none."""
         serial = op.serial
-        if op.kind is Kind.READ and all(serial in mask for _, mask in self._configs):
+        if op.kind is OpKind.READ and all(serial in mask for _, mask in self._configs):
             self._configs = {(state, mask - {serial}) for state, mask in self._configs}
             del self._reads[serial]
             self._forget(op)
@@ -214,7 +214,7 @@ class Search:
                 continue
             after = (
                 self._model.drop(state, op.agent)
-                if op.kind is Kind.RESET
+                if op.kind is OpKind.RESET
                 else self._model.wish(state, op.agent, op.value)
             )
             done = {serial}
@@ -231,7 +231,7 @@ class Search:
         for serial in mask:
             other = self._wishes.get(serial)
             later = other is not None and serial > op.serial and other.agent == op.agent
-            if later and other is not None and (other.kind is Kind.RESET or not (op.later or other.later)):
+            if later and other is not None and (other.kind is OpKind.RESET or not (op.later or other.later)):
                 return True
         return False
 
@@ -240,10 +240,10 @@ class Search:
         gone = {op.serial}
         self._wishes.pop(op.serial, None)
         self._reads.pop(op.serial, None)
-        if (self._ordered or op.kind is Kind.RESET) and not op.later:
+        if (self._ordered or op.kind is OpKind.RESET) and not op.later:
             for serial, other in self._wishes.items():
                 earlier = serial < op.serial and other.agent == op.agent
-                if earlier and other.fate is Fate.OPEN and (op.kind is Kind.RESET or not other.later):
+                if earlier and other.fate is OpFate.OPEN and (op.kind is OpKind.RESET or not other.later):
                     gone.add(serial)
             for serial in gone:
                 self._wishes.pop(serial, None)

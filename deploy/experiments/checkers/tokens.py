@@ -6,7 +6,7 @@ from typing import Any, Final
 from bus.scmi import header
 from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
-from deploy.experiments.checkers.base import Handler, Judge, World
+from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import OTHER_TOKEN
 from deploy.experiments.history.events import Executed, Forwarded, Interrupted
 
@@ -20,8 +20,8 @@ class Tokens(Judge):
     knows = "the header words that EL3 received and sent, and commands that delayed responses belong to"
     cannot = "judge an area that says ERROR (it has no message), nor mapped pages"
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
         self.delayed = 0
         self._asked: dict[int, dict[int, None]] = {}
         self._lines = {
@@ -45,7 +45,7 @@ class Tokens(Judge):
         return ()
 
     def _executed(self, event: Executed) -> Iterable[Violation]:
-        call = self.world.calls.step.call
+        call = self.evidence.calls.step.call
         smc = call.smc if call is not None else None
         if call is None or smc is None or smc.head < 0 or event.head < 0 or event.channel_status & ERROR:
             return ()
@@ -53,7 +53,7 @@ class Tokens(Judge):
         different = event.head ^ smc.head
         if not different:
             return ()
-        planned = self.world.touched(OTHER_TOKEN, call.domain, smc.at_ns, event.at_ns)
+        planned = self.evidence.touched(OTHER_TOKEN, call.domain, smc.at_ns, event.at_ns)
         if planned and not different & ~TOKEN:
             self.abstained += 1
             return ()

@@ -21,13 +21,13 @@ FIRST: Final = "warm_up"
 TRACE_CALLS: Final = 100_000  # of one domain that a load replays; what comes after is left out
 
 
-def plans_of(plan: Plan, folder: Path, epoch_ns: int) -> dict[str, guest.Plan]:
+def plans_of(plan: Plan, folder: Path, epoch_ns: int) -> dict[str, guest.WorkPlan]:
     """What every domain does, by name. ``epoch_ns``: when the run begins, on the domains' own clock.
 
     Raises UserError for a trace that cannot be read.
     """
     end_ns = plan.phase("heal").end_ns
-    traces: dict[str, Mapping[str, tuple[guest.Recorded, ...]]] = {}
+    traces: dict[str, Mapping[str, tuple[guest.RecordedMessage, ...]]] = {}
     found = {}
     for name, load in plan.loads.items():
         if load.trace and load.trace not in traces:
@@ -37,14 +37,16 @@ def plans_of(plan: Plan, folder: Path, epoch_ns: int) -> dict[str, guest.Plan]:
     return found
 
 
-def _plan(load: Load, seed: int, end_ns: int, epoch_ns: int, trace: tuple[guest.Recorded, ...]) -> guest.Plan:
+def _plan(
+    load: Load, seed: int, end_ns: int, epoch_ns: int, trace: tuple[guest.RecordedMessage, ...]
+) -> guest.WorkPlan:
     start_ns = int(load.start_ms * MS_NS)
     stop_ns = min(int(load.stop_ms * MS_NS) or end_ns, end_ns)
     kind = load.kind
     if start_ns >= stop_ns or (kind == "replay" and not trace):
         kind = "idle"
     ramp = bool(_number(load.rate_end))
-    return guest.Plan(
+    return guest.WorkPlan(
         kind=kind,
         think_ns=int(_number(load.think_us) * US_NS),
         rate=_number(load.rate),
@@ -75,12 +77,12 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def read_trace(folder: Path) -> dict[str, tuple[guest.Recorded, ...]]:
+def read_trace(folder: Path) -> dict[str, tuple[guest.RecordedMessage, ...]]:
     """What each domain of a recorded run sent, by name; at most TRACE_CALLS calls of each.
 
     Raises UserError if there is no such recording, or none of its rows is a call.
     """
-    found: dict[str, list[guest.Recorded]] = {}
+    found: dict[str, list[guest.RecordedMessage]] = {}
     begin_ns = 0
     for event in _told(folder):
         if isinstance(event, Noted):
@@ -90,7 +92,9 @@ def read_trace(folder: Path) -> dict[str, tuple[guest.Recorded, ...]]:
         calls = found.setdefault(name, [])
         if len(calls) < TRACE_CALLS:
             protocol, message = header.protocol_id(event.head), header.message_id(event.head)
-            calls.append(guest.Recorded(max(0, event.at_ns - begin_ns), protocol, message, event.payload))
+            calls.append(
+                guest.RecordedMessage(max(0, event.at_ns - begin_ns), protocol, message, event.payload)
+            )
     if not found:
         raise UserError(f'{folder}: no call was recorded there; give a run with record = "frames"')
     return {name: tuple(calls) for name, calls in found.items()}

@@ -19,7 +19,7 @@ SUBJECTS: Final = {"device_id": "device", "protocol_id": "protocol"}  # what the
 UNTOLD: Final = ~(header.TOKEN_MAX << 18)  # of a header: everything but the token
 
 
-class Words(NamedTuple):
+class MessageWords(NamedTuple):
     """``resource``: "clock 3", "" for none; ``values``: the other fields; ``agent``: whom a field names."""
 
     protocol: str
@@ -29,25 +29,25 @@ class Words(NamedTuple):
     agent: int | None
 
 
-SILENCE: Final = Words("", "", "", "", None)
+SILENCE: Final = MessageWords("", "", "", "", None)
 
 
-class Reader:
+class MessageReader:
     """``tables``: the protocols that have names; what they lack is told as numbers and bytes."""
 
     def __init__(self, tables: Tables = STANDARD) -> None:
         self._tables = tables
-        self._said: dict[tuple[bool, int, bytes], Words] = {}
+        self._said: dict[tuple[bool, int, bytes], MessageWords] = {}
 
-    def request(self, head: int, payload: bytes) -> Words:
+    def request(self, head: int, payload: bytes) -> MessageWords:
         """A command's; ``head`` -1: there was no page."""
         return self._words(False, head, payload)
 
-    def reply(self, head: int, payload: bytes) -> Words:
+    def reply(self, head: int, payload: bytes) -> MessageWords:
         """A response's, a delayed response's or a notification's."""
         return self._words(True, head, payload)
 
-    def _words(self, is_reply: bool, head: int, payload: bytes) -> Words:
+    def _words(self, is_reply: bool, head: int, payload: bytes) -> MessageWords:
         if head < 0:
             return SILENCE
         key = (is_reply, head & UNTOLD, payload)
@@ -58,12 +58,12 @@ class Reader:
             found = self._said[key] = self._make(is_reply, head & UNTOLD, payload)
         return found
 
-    def _make(self, is_reply: bool, head: int, payload: bytes) -> Words:
+    def _make(self, is_reply: bool, head: int, payload: bytes) -> MessageWords:
         protocol, _, message = trace.message_name(head, self._tables).partition(".")
         if is_reply and header.message_type(head) != MessageType.NOTIFICATION:
             payload = payload[STATUS_BYTES:]
         if not payload:
-            return Words(protocol, message, "", "", None)
+            return MessageWords(protocol, message, "", "", None)
         for version in self._versions(head):
             table = self._table(is_reply, head, version)
             try:
@@ -71,7 +71,7 @@ class Reader:
                     return _told(protocol, message, decode(table, payload, version), version)
             except WrongSize:
                 continue
-        return Words(protocol, message, "", payload.hex(), None)
+        return MessageWords(protocol, message, "", payload.hex(), None)
 
     def _versions(self, head: int) -> Sequence[int]:
         """Newest first: which one is spoken no message says."""
@@ -91,7 +91,7 @@ class Reader:
         return command.reply_at(version) if is_reply else command.request_at(version)
 
 
-def _told(protocol: str, message: str, content: Message, version: int) -> Words:
+def _told(protocol: str, message: str, content: Message, version: int) -> MessageWords:
     rows = trace.present(content, version)
     agent = next((int(getattr(content, row.name)) for row in rows if row.name == AGENT_FIELD), None)
     subject = next((row for row in rows if _kind(row)), None)
@@ -101,7 +101,7 @@ def _told(protocol: str, message: str, content: Message, version: int) -> Words:
         for row in rows
         if row is not subject
     )
-    return Words(protocol, message, resource, values, agent)
+    return MessageWords(protocol, message, resource, values, agent)
 
 
 def _kind(row: Field) -> str:

@@ -29,7 +29,7 @@ from deploy.experiments.history.events import (
     Trapped,
 )
 from deploy.experiments.history.files import FLUSH_ROWS, HISTORY, NAME, ColumnFile
-from deploy.experiments.history.messages import SILENCE, Reader, Words
+from deploy.experiments.history.messages import SILENCE, MessageReader, MessageWords
 from deploy.experiments.history.notes import NOTES
 from deploy.recording.rows import incarnate
 from deploy.topology import Topology
@@ -89,7 +89,7 @@ _REWRITTEN: Final = {
 }
 
 
-class Pending:
+class Questions:
     """What an answer needs of its question, by key; at most REMEMBERED."""
 
     def __init__(self) -> None:
@@ -112,11 +112,11 @@ class Narrator:
     ) -> None:
         self.rows: list[tuple[Any, ...]] = [] if rows is None else rows
         self._run = run_id
-        self._reader = Reader(tables)
+        self._reader = MessageReader(tables)
         self._agents: dict[str, int] = {}
         self._who: dict[str, tuple[str, int | None, int | None]] = {}
-        self._calls = Pending()
-        self._smcs = Pending()
+        self._calls = Questions()
+        self._smcs = Questions()
         self._see: Mapping[type, Callable[[Any], None]] = {
             Trapped: self._trapped,
             Forwarded: self._forwarded,
@@ -146,7 +146,7 @@ class Narrator:
         *,
         cause: int | None = None,
         agent: int | None = None,
-        words: Words = SILENCE,
+        words: MessageWords = SILENCE,
         head: int = -1,
         status: int | None = None,
         code: str = "",
@@ -246,7 +246,7 @@ class Narrator:
             x0=None if failed else event.x0,
         )
 
-    def _answered(self, asked: Words, head: int, payload: bytes) -> Words:
+    def _answered(self, asked: MessageWords, head: int, payload: bytes) -> MessageWords:
         """The answer's values beside what was asked; by itself if nobody knows that."""
         said = self._reader.reply(head, payload)
         return asked._replace(values=said.values) if asked.message else said

@@ -9,7 +9,7 @@ FINE_BITS: Final = 7  # buckets in one octave: 128
 BUCKETS_MAX: Final = 64 << FINE_BITS
 
 
-class Histogram:
+class LatencyHistogram:
     """``total`` values; ``max_ns`` is exact, quantiles are right to 0.4 %."""
 
     __slots__ = ("_buckets", "max_ns", "total")
@@ -28,7 +28,7 @@ class Histogram:
         self.total += 1
         self.max_ns = max(self.max_ns, value_ns)
 
-    def merge(self, other: "Histogram") -> None:
+    def merge(self, other: "LatencyHistogram") -> None:
         """Count what ``other`` counted too."""
         for bucket, number in other._buckets.items():
             self._buckets[bucket] = self._buckets.get(bucket, 0) + number

@@ -13,7 +13,7 @@ from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.events import Event
 from deploy.experiments.judging.diagram import AFTER, AROUND, draw
 from deploy.experiments.judging.tally import Tally
-from deploy.experiments.result import CheckerResult, Message
+from deploy.experiments.result import Arrow, CheckerResult
 from deploy.recording.rows import Row
 
 See = Callable[[Event], Iterable[Violation]]
@@ -71,7 +71,7 @@ class Jury:
                     self._around = tuple(self._recent)
 
     def _concerned(self, kind: type) -> list[tuple[See, str]]:
-        """Who wants to see events of this kind; the first always does: through it their world sees all."""
+        """Who wants to see events of this kind; the first always does: through it their evidence sees all."""
         found: list[tuple[See, str]] = [
             (one.see, one.name)
             for at, one in enumerate(self._checkers)
@@ -101,7 +101,7 @@ class Jury:
             facts["not kept"] = self._uncounted[one.name]
         return CheckerResult(one.name, one.claim, tuple(self._found[one.name]), facts)
 
-    def diagram(self) -> tuple[Message, ...]:
+    def diagram(self) -> tuple[Arrow, ...]:
         """The messages around the first violation; none if there is none, or it was found long afterwards."""
         around = self._around or tuple(self._recent)
         if self.first is None or not around or self.first.at_ns < around[0].at_ns:

@@ -12,7 +12,7 @@ from bus.scmi.status import Status
 from deploy.experiments.describing.plan import Phase
 from deploy.experiments.describing.scenario import Load
 from deploy.experiments.history import events
-from deploy.experiments.judging.histogram import Histogram
+from deploy.experiments.judging.histogram import LatencyHistogram
 
 SLICES: Final = 120  # of one domain, for the plots
 SLICES_MAX: Final = 24_000  # of all domains together
@@ -39,7 +39,7 @@ class Count:
         self.metered: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
-        self.latency = Histogram()
+        self.latency = LatencyHistogram()
 
     @property
     def issued(self) -> int:
@@ -54,7 +54,7 @@ class Count:
             mine, its = getattr(self, field), getattr(other, field)
             if isinstance(mine, int):
                 setattr(self, field, mine + its)
-            elif isinstance(mine, Histogram):
+            elif isinstance(mine, LatencyHistogram):
                 mine.merge(its)
             else:
                 mine.update(its)
@@ -67,7 +67,7 @@ class Piece:
 
     def __init__(self) -> None:
         self.answered = self.denied = self.errors = 0
-        self.latency = Histogram()
+        self.latency = LatencyHistogram()
 
 
 class Tally:

@@ -12,7 +12,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.experiments import conductor, report
-from deploy.experiments.conductor import Source
+from deploy.experiments.conductor import Origin
 from deploy.experiments.describing import problems
 from deploy.experiments.describing.scenario import Scenario
 from deploy.experiments.keeping import folders
@@ -28,7 +28,7 @@ class Job(msgspec.Struct, frozen=True):
     scenario: Scenario
     seed: int
     engine: str
-    source: Source
+    source: Origin
     folder: Path
     page: bool = True
     keep: tuple[int, ...] | None = None
@@ -58,7 +58,7 @@ def prepare(
         scenario = vary(scenario, seed)
     folder = folders.given_folder(out) if out else folders.new_folder(scenario.title, seed)
     return Job(
-        scenario, seed, engine or scenario.engine, Source(path, text, drawn), folder.absolute(), page, keep
+        scenario, seed, engine or scenario.engine, Origin(path, text, drawn), folder.absolute(), page, keep
     )
 
 

@@ -16,8 +16,8 @@ import msgspec
 from deploy import plugins
 from deploy.experiments.history import files, recorded
 from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.semantic import FIELDS, FILE_COLUMNS, Narrator, Pending
-from deploy.experiments.judging.histogram import Histogram
+from deploy.experiments.history.semantic import FIELDS, FILE_COLUMNS, Narrator, Questions
+from deploy.experiments.judging.histogram import LatencyHistogram
 from deploy.recording.rows import incarnate
 
 BLOCK: Final = 256  # items of a sequence under one hash
@@ -29,7 +29,7 @@ ASPECTS: Final = (CALLS, REPORTED, PERMISSIONS, RESETS, LIVES)
 Subject = tuple[str, str]  # aspect, whose
 
 
-class Row(NamedTuple):
+class DecodedRow(NamedTuple):
     """The columns of the decoded history that matter here."""
 
     number: int
@@ -81,7 +81,7 @@ class Sequences(msgspec.Struct, frozen=True):
     same: bool
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class OutcomeDifference(msgspec.Struct, frozen=True):
     """How often a domain's calls ended so, where that differs."""
 
     domain: str
@@ -98,7 +98,7 @@ class Quantiles(msgspec.Struct, frozen=True):
     b: tuple[float | None, ...]
 
 
-class Difference(msgspec.Struct, frozen=True):
+class RunDifference(msgspec.Struct, frozen=True):
     """``latency`` is for information: it decides nothing."""
 
     a: str
@@ -106,7 +106,7 @@ class Difference(msgspec.Struct, frozen=True):
     same: bool
     sequences: tuple[Sequences, ...]
     partings: tuple[Parting, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[OutcomeDifference, ...]
     latency: tuple[Quantiles, ...]
 
 
@@ -139,10 +139,10 @@ class Summary:
     def __init__(self) -> None:
         self.chains: dict[Subject, Chain] = {}
         self.outcomes: dict[str, Counter[str]] = {}
-        self.latency: dict[str, Histogram] = {}
+        self.latency: dict[str, LatencyHistogram] = {}
 
 
-class Reader:
+class FactsReader:
     """``facts`` of a run in one pass; it keeps the arguments of calls that have not ended."""
 
     def __init__(self, folder: Path) -> None:
@@ -150,8 +150,8 @@ class Reader:
 
     def facts(self, summary: Summary | None = None) -> Iterator[tuple[Subject, Fact]]:
         """Every item of every sequence, in order of time; ``summary`` counts endings and latency."""
-        asked = Pending()
-        for row in map(Row._make, self._rows()):
+        asked = Questions()
+        for row in map(DecodedRow._make, self._rows()):
             what, who = row.what, row.who
             if what == "invocation":
                 asked.put((who, row.request), row.value)
@@ -163,7 +163,7 @@ class Reader:
                 yield (CALLS, who), Fact(row.number, row.at_ns, text)
             elif what == "call":
                 if summary is not None and not row.code and row.intended_ns is not None:
-                    latency = summary.latency.setdefault(row.domain, Histogram())
+                    latency = summary.latency.setdefault(row.domain, LatencyHistogram())
                     latency.add(row.at_ns - row.intended_ns)
                 yield (REPORTED, who), Fact(row.number, row.at_ns, f"{_asked(row, '')} {_outcome(row)}")
             elif what in GRANTED:
@@ -174,11 +174,11 @@ class Reader:
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         if (self._folder / files.HISTORY).exists():
-            yield from files.read_history(self._folder, FILE_COLUMNS, Row._fields)
+            yield from files.read_history(self._folder, FILE_COLUMNS, DecodedRow._fields)
             return
         made = recorded.load(self._folder)
         narrator = Narrator(made.run_id, plugins.load().tables)
-        places = [FIELDS.index(name) for name in Row._fields]
+        places = [FIELDS.index(name) for name in DecodedRow._fields]
         for event in Decoder(made.origin_ns).events(files.read_rows(self._folder)):
             narrator.tell(event)
             for row in narrator.rows:
@@ -186,13 +186,13 @@ class Reader:
             narrator.rows.clear()
 
 
-def _asked(row: Row, arguments: str) -> str:
+def _asked(row: DecodedRow, arguments: str) -> str:
     """What was called, with the arguments of the request."""
     inside = ", ".join(part for part in (row.resource, arguments) if part)
     return f"{row.protocol}.{row.message}({inside})" if row.message else "an SMC"
 
 
-def _outcome(row: Row) -> str:
+def _outcome(row: DecodedRow) -> str:
     if not row.code:
         return row.status or "returned"
     if row.definite is None:
@@ -200,9 +200,9 @@ def _outcome(row: Row) -> str:
     return f"{row.code} ({'definite' if row.definite else 'indefinite'})"
 
 
-def compare(folder_a: Path, folder_b: Path) -> Difference:
+def compare(folder_a: Path, folder_b: Path) -> RunDifference:
     """Compare the runs in two folders; raises UserError for one that holds no recording."""
-    readers = (Reader(folder_a), Reader(folder_b))
+    readers = (FactsReader(folder_a), FactsReader(folder_b))
     a, b = (_summary(reader) for reader in readers)
     subjects = _subjects(a, b)
     none = Chain()
@@ -215,7 +215,7 @@ def compare(folder_a: Path, folder_b: Path) -> Difference:
         if not same:
             parting[subject] = ours.parts_at(theirs)
     partings = _partings(readers, parting) if parting else ()
-    return Difference(
+    return RunDifference(
         str(folder_a),
         str(folder_b),
         not parting,
@@ -226,7 +226,7 @@ def compare(folder_a: Path, folder_b: Path) -> Difference:
     )
 
 
-def _summary(reader: Reader) -> Summary:
+def _summary(reader: FactsReader) -> Summary:
     summary = Summary()
     chains = summary.chains
     for subject, fact in reader.facts(summary):
@@ -246,7 +246,7 @@ def _subjects(a: Summary, b: Summary) -> list[Subject]:
     return sorted(kept, key=lambda subject: (ASPECTS.index(subject[0]), subject[1]))
 
 
-def _partings(readers: Sequence[Reader], parting: dict[Subject, int]) -> tuple[Parting, ...]:
+def _partings(readers: Sequence[FactsReader], parting: dict[Subject, int]) -> tuple[Parting, ...]:
     """Look into the blocks where sequences part."""
     blocks = [_block(reader, parting) for reader in readers]
     found = []
@@ -260,7 +260,7 @@ def _partings(readers: Sequence[Reader], parting: dict[Subject, int]) -> tuple[P
     return tuple(found)
 
 
-def _block(reader: Reader, parting: dict[Subject, int]) -> dict[Subject, list[Fact]]:
+def _block(reader: FactsReader, parting: dict[Subject, int]) -> dict[Subject, list[Fact]]:
     seen: Counter[Subject] = Counter()
     found: dict[Subject, list[Fact]] = {}
     for subject, fact in reader.facts():
@@ -274,19 +274,19 @@ def _block(reader: Reader, parting: dict[Subject, int]) -> dict[Subject, list[Fa
     return found
 
 
-def _outcomes(a: Summary, b: Summary) -> tuple[Outcome, ...]:
+def _outcomes(a: Summary, b: Summary) -> tuple[OutcomeDifference, ...]:
     domains = sorted({*a.outcomes, *b.outcomes})
     rows = []
     for domain in domains:
         ours, theirs = (one.outcomes.get(domain, Counter()) for one in (a, b))
         for outcome in sorted({*ours, *theirs}):
             if ours[outcome] != theirs[outcome]:
-                rows.append(Outcome(domain, outcome, ours[outcome], theirs[outcome]))
+                rows.append(OutcomeDifference(domain, outcome, ours[outcome], theirs[outcome]))
     return tuple(rows)
 
 
 def _latency(a: Summary, b: Summary) -> tuple[Quantiles, ...]:
-    none = Histogram()
+    none = LatencyHistogram()
     rows = []
     for domain in sorted({*a.latency, *b.latency}):
         told = (

@@ -12,7 +12,7 @@ import msgspec
 from markupsafe import Markup, escape
 
 from deploy.experiments.report.text import NS_S, NS_US
-from deploy.experiments.result import Message
+from deploy.experiments.result import Arrow
 
 MESSAGES_MAX: Final = 60  # around what is highlighted first
 LEFT, LANE, TOP, STEP, GAP = 92, 108, 46, 20, 34  # pixels
@@ -40,14 +40,14 @@ class End(msgspec.Struct, frozen=True):
     message: int
 
 
-def nodes_of(messages: Sequence[Message]) -> list[str]:
+def nodes_of(messages: Sequence[Arrow]) -> list[str]:
     """The toolstack, the domains as they appear, Xen, EL3."""
     seen = dict.fromkeys(name for one in messages for name in (one.sender, one.receiver))
     middle = [name for name in seen if name not in FIRST + LAST]
     return [*(name for name in FIRST if name in seen), *middle, *(name for name in LAST if name in seen)]
 
 
-def chosen(messages: Sequence[Message]) -> list[Message]:
+def chosen(messages: Sequence[Arrow]) -> list[Arrow]:
     """In order of sending; of too many, those around the first highlighted one."""
     ordered = sorted(messages, key=lambda one: one.sent_ns)
     first = next((at for at, one in enumerate(ordered) if one.highlighted), 0)
@@ -55,7 +55,7 @@ def chosen(messages: Sequence[Message]) -> list[Message]:
     return ordered[begin : begin + MESSAGES_MAX]
 
 
-def draw(messages: Sequence[Message]) -> Picture:
+def draw(messages: Sequence[Arrow]) -> Picture:
     """The diagram of at least one message."""
     some = chosen(messages)
     nodes = nodes_of(some)
@@ -84,7 +84,7 @@ def draw(messages: Sequence[Message]) -> Picture:
     return Picture(svg, width, height, len(messages) - len(some))
 
 
-def _ends(messages: Sequence[Message]) -> list[End]:
+def _ends(messages: Sequence[Arrow]) -> list[End]:
     ends = [End(one.sent_ns, False, at) for at, one in enumerate(messages)]
     ends += [End(o.received_ns, True, at) for at, o in enumerate(messages) if o.received_ns is not None]
     return sorted(ends, key=lambda end: (end.at_ns, end.receipt, end.message))
@@ -147,7 +147,7 @@ def _line(x1: int, y1: int, x2: int, y2: int) -> Markup:
     return Markup('<line x1="{}" y1="{}" x2="{}" y2="{}"/>').format(x1, y1, x2, y2)
 
 
-def _message(at: int, one: Message, sent: tuple[int, int], arrow: Markup, labels: int) -> Markup:
+def _message(at: int, one: Arrow, sent: tuple[int, int], arrow: Markup, labels: int) -> Markup:
     """The arrow, its number where it begins, and what it says beside the lanes."""
     kinds = ["message"] + ["lost"] * (one.received_ns is None) + ["bad"] * one.highlighted
     mark = "\N{BLACK RIGHT-POINTING TRIANGLE} " if one.highlighted else ""

@@ -16,7 +16,7 @@ from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.events import Event
 from deploy.experiments.history.files import Writer
 from deploy.experiments.judging.diagram import AFTER, AROUND, draw
-from deploy.experiments.result import CheckerResult, Message, RunResult
+from deploy.experiments.result import Arrow, CheckerResult, RunResult
 from deploy.experiments.searching import explore
 from deploy.experiments.searching.explore import Race
 
@@ -92,7 +92,7 @@ def _row(race: Race) -> CheckerResult:
     return CheckerResult(f"{race.operation} / {race.el3}", CLAIM, race.violations, facts)
 
 
-def _diagram(race: Race) -> tuple[Message, ...]:
+def _diagram(race: Race) -> tuple[Arrow, ...]:
     """The messages around what broke; for what showed only afterwards, the last ones."""
     violation = race.violations[0]
     around: deque[Event] = deque(maxlen=AROUND)

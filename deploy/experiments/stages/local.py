@@ -23,7 +23,7 @@ from deploy.engines.local import FIRMWARE, XEN_NODE, LocalEngine, Options
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Planned
 from deploy.experiments.history.recorded import remember
-from deploy.experiments.stages.local_faults import Faults
+from deploy.experiments.stages.local_faults import LocalFaults
 from deploy.experiments.stages.operations import Operations
 from deploy.experiments.stages.stage import Numbers
 from deploy.reactions import Reactions
@@ -91,7 +91,7 @@ class LocalStage:
         self.toolstack = Toolstack(self.engine, topology, work, carried)
         self.operations = Operations(self.engine, self.toolstack, self.note_failure)
         self.breaker = Breaker(self.engine)
-        self._faults = Faults(self)
+        self._faults = LocalFaults(self)
         self._reactions = Reactions(
             self.toolstack, lambda name, _, detail: self.note_failure(name, detail), self.over, restart=True
         )

@@ -22,7 +22,7 @@ SCRIBBLING: Final = ("guest.header_flip", "guest.rewrite_page")
 FIXED: Final = ("xen", "firmware")
 
 
-class Faults:
+class LocalFaults:
     """Begins and ends faults on the processes of a stage."""
 
     def __init__(self, stage: "LocalStage") -> None:
@@ -159,17 +159,17 @@ class Faults:
         self._stage.errand(lambda: self._stage.operations.end(fault))
 
 
-Action = Callable[[Faults, Planned], None]
+Action = Callable[[LocalFaults, Planned], None]
 KINDS: Final[dict[str, tuple[Action | None, Action | None]]] = {
-    "link": (Faults._link, Faults._link_heals),
-    "process.kill": (Faults._kill, None),
-    "process.pause": (Faults._pause, Faults._resume),
-    "process.slow": (Faults._slow, Faults._usual_speed),
-    "el3.stall": (Faults._stall, Faults._resume),
-    "el3.restart": (Faults._restart_el3, None),
-    "xen.restart": (Faults._restart_xen, None),
-    **dict.fromkeys(asking.EL3_KINDS, (Faults._misbehave, Faults._behave)),
-    **dict.fromkeys(asking.GUEST_KINDS, (Faults._hostile, Faults._peaceful)),
-    **dict.fromkeys(SCRIBBLING, (Faults._scribble, Faults._no_scribbling)),
-    **dict.fromkeys(BEGINS, (Faults._operate, Faults._operate_back)),
+    "link": (LocalFaults._link, LocalFaults._link_heals),
+    "process.kill": (LocalFaults._kill, None),
+    "process.pause": (LocalFaults._pause, LocalFaults._resume),
+    "process.slow": (LocalFaults._slow, LocalFaults._usual_speed),
+    "el3.stall": (LocalFaults._stall, LocalFaults._resume),
+    "el3.restart": (LocalFaults._restart_el3, None),
+    "xen.restart": (LocalFaults._restart_xen, None),
+    **dict.fromkeys(asking.EL3_KINDS, (LocalFaults._misbehave, LocalFaults._behave)),
+    **dict.fromkeys(asking.GUEST_KINDS, (LocalFaults._hostile, LocalFaults._peaceful)),
+    **dict.fromkeys(SCRIBBLING, (LocalFaults._scribble, LocalFaults._no_scribbling)),
+    **dict.fromkeys(BEGINS, (LocalFaults._operate, LocalFaults._operate_back)),
 }

@@ -18,7 +18,7 @@ from deploy.experiments.describing.plan import Planned
 from deploy.experiments.describing.scenario import Timing
 from deploy.experiments.history.recorded import remember
 from deploy.experiments.stages.operations import Operations
-from deploy.experiments.stages.simulated_faults import Faults
+from deploy.experiments.stages.simulated_faults import SimulatedFaults
 from deploy.experiments.stages.stage import Numbers
 from deploy.exporter import snapshot
 from deploy.reactions import Reactions
@@ -47,7 +47,7 @@ def times_of(timing: Timing) -> Times:
     return Times(*(int(one * 1000) for one in us))
 
 
-class Board:
+class StagedBoard:
     """One platform: its engine, its toolstack, and what follows when a guest ends."""
 
     def __init__(
@@ -214,9 +214,9 @@ class SimulatedStage:
                 world=World(self._timeline, self._record, number),
                 patience_ns=PATIENCE_NS,
             )
-            self.boards.append(Board(self, one, engine, work))
+            self.boards.append(StagedBoard(self, one, engine, work))
         self.toolstack = self.boards[0].toolstack
-        self._faults = Faults(self)
+        self._faults = SimulatedFaults(self)
 
     def _log(self, node: str, level: str, text: str) -> None:
         if level != "debug":
@@ -292,7 +292,7 @@ class SimulatedStage:
         note = frames.encode(Note(what, request, numbers, text))
         self._record.rows.append((self._timeline.now_ns, "run", "", NOTE, note, b""))
 
-    def board_of(self, name: str) -> Board:
+    def board_of(self, name: str) -> StagedBoard:
         """Where a domain lives; nodes of boards beside the first have names of their own ("xen.1")."""
         for board in self.boards:
             known = (board.engine.nodes, board.toolstack.guests, board.topology.bindings)

@@ -16,7 +16,7 @@ from nodes.firmware import console as el3
 from nodes.guest import console
 
 if TYPE_CHECKING:
-    from deploy.experiments.stages.simulated import Board, SimulatedStage
+    from deploy.experiments.stages.simulated import SimulatedStage, StagedBoard
 
 EL3_BOOT_NS: Final = 2_000_000  # from the end of EL3 to its Hello
 LEAST_WORK_NS: Final = 10_000  # of a node whose work takes no time, to be slowed down
@@ -27,7 +27,7 @@ FIXED: Final = ("xen", "firmware")
 MAPPED: Final = ("guest.header_flip", "guest.rewrite_page")
 
 
-class Faults:
+class SimulatedFaults:
     """Begins and ends faults on the boards of a stage."""
 
     def __init__(self, stage: "SimulatedStage") -> None:
@@ -76,7 +76,7 @@ class Faults:
 
     # ---- nodes --------------------------------------------------------------------------------
 
-    def _each(self, fault: Planned, action: "Callable[[Board, str], None]") -> None:
+    def _each(self, fault: Planned, action: "Callable[[StagedBoard, str], None]") -> None:
         for name in fault.where:
             action(self._stage.board_of(name), name)
 
@@ -99,7 +99,7 @@ class Faults:
         self._each(fault, lambda board, name: _with(board, name, slow))
 
     def _usual_speed(self, fault: Planned) -> None:
-        def usual(board: "Board", name: str) -> None:
+        def usual(board: "StagedBoard", name: str) -> None:
             times = board.engine.times
             work_ns = {"xen": times.xen_ns, "firmware": times.el3_ns}.get(name, times.guest_ns)
             _with(board, name, lambda link: setattr(link, "work_ns", work_ns))
@@ -152,7 +152,7 @@ class Faults:
             board.tell(name, console.encode(asking.hostile(fault, name, board.topology, True)))
 
     def _peaceful(self, fault: Planned) -> None:
-        def stop(board: "Board", name: str) -> None:
+        def stop(board: "StagedBoard", name: str) -> None:
             body = console.encode(asking.hostile(fault, name, board.topology, False))
             self._again(partial(board.tell, name, body))
 
@@ -173,28 +173,28 @@ class Faults:
         board.errand(lambda: board.operations.end(fault))
 
 
-def _with(board: "Board", name: str, action: Callable[[Any], None]) -> None:
+def _with(board: "StagedBoard", name: str, action: Callable[[Any], None]) -> None:
     """Do it to a node's end of the network, if it runs."""
     node = board.engine.nodes.get(name)
     if node is not None:
         action(node.link)
 
 
-def _kill(board: "Board", name: str) -> None:
+def _kill(board: "StagedBoard", name: str) -> None:
     if name in board.engine.nodes:
         board.ended(name)
 
 
-Action = Callable[[Faults, Planned], None]
+Action = Callable[[SimulatedFaults, Planned], None]
 KINDS: Final[dict[str, tuple[Action | None, Action | None]]] = {
-    "link": (Faults._link, Faults._link_heals),
-    "process.kill": (Faults._kill, None),
-    "process.pause": (Faults._pause, Faults._resume),
-    "process.slow": (Faults._slow, Faults._usual_speed),
-    "el3.stall": (Faults._stall, Faults._go_on),
-    "el3.restart": (Faults._restart_el3, None),
-    "xen.restart": (Faults._restart_xen, None),
-    **dict.fromkeys(asking.EL3_KINDS, (Faults._misbehave, Faults._behave)),
-    **dict.fromkeys(asking.GUEST_KINDS, (Faults._hostile, Faults._peaceful)),
-    **dict.fromkeys(BEGINS, (Faults._operate, Faults._operate_back)),
+    "link": (SimulatedFaults._link, SimulatedFaults._link_heals),
+    "process.kill": (SimulatedFaults._kill, None),
+    "process.pause": (SimulatedFaults._pause, SimulatedFaults._resume),
+    "process.slow": (SimulatedFaults._slow, SimulatedFaults._usual_speed),
+    "el3.stall": (SimulatedFaults._stall, SimulatedFaults._go_on),
+    "el3.restart": (SimulatedFaults._restart_el3, None),
+    "xen.restart": (SimulatedFaults._restart_xen, None),
+    **dict.fromkeys(asking.EL3_KINDS, (SimulatedFaults._misbehave, SimulatedFaults._behave)),
+    **dict.fromkeys(asking.GUEST_KINDS, (SimulatedFaults._hostile, SimulatedFaults._peaceful)),
+    **dict.fromkeys(BEGINS, (SimulatedFaults._operate, SimulatedFaults._operate_back)),
 }

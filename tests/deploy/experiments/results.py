@@ -9,10 +9,10 @@ from deploy.experiments.describing.plan import Phase, Planned
 from deploy.experiments.describing.scenario import Metering, WhatIf
 from deploy.experiments.result import (
     AgentResult,
+    Arrow,
     CheckerResult,
     FaultDone,
     Latency,
-    Message,
     RunResult,
     Slice,
     ThresholdResult,
@@ -177,14 +177,14 @@ def passing(run_id: str = "20261123-174005-noisy-1", **changes: object) -> RunRe
     return RunResult(**{**given, **changes})  # type: ignore[arg-type]
 
 
-def arrows() -> tuple[Message, ...]:
+def arrows() -> tuple[Arrow, ...]:
     """Two calls that cross; the answer of one goes to the other's domain, one message is lost."""
     at = 731 * MS
 
     def one(
         sent: int, took: int | None, sender: str, receiver: str, text: str, *, bad: bool = False
-    ) -> Message:
-        return Message(
+    ) -> Arrow:
+        return Arrow(
             at + sent * 1000, None if took is None else at + (sent + took) * 1000, sender, receiver, text, bad
         )
 

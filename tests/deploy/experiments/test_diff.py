@@ -12,7 +12,7 @@ from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.events import Base, Ended, Event, Executed, Lived, Returned, Trapped
 from deploy.experiments.history.semantic import Semantic
 from deploy.experiments.replaying import diff as subject
-from deploy.experiments.replaying.diff import Difference, compare
+from deploy.experiments.replaying.diff import RunDifference, compare
 from deploy.topology import Topology, load_shipped
 from tests.deploy.commands import run
 from tests.deploy.experiments.recorded_run import recorded
@@ -32,10 +32,10 @@ def events() -> list[Event]:
 
 
 @pytest.fixture
-def differ(tmp_path: Path, topology: Topology, events: list[Event]) -> Callable[[Change], Difference]:
+def differ(tmp_path: Path, topology: Topology, events: list[Event]) -> Callable[[Change], RunDifference]:
     """The recorded run against itself with a change."""
 
-    def made(change: Change) -> Difference:
+    def made(change: Change) -> RunDifference:
         folders = []
         for name, told in (("a", events), ("b", change(list(events)))):
             folder = tmp_path / name
@@ -61,13 +61,13 @@ def changed(found: list[Event], kind: type[Base], number: int, **fields: object)
     return found
 
 
-def parted(found: Difference) -> list[tuple[str, str]]:
+def parted(found: RunDifference) -> list[tuple[str, str]]:
     assert found.same == (not found.partings)
     return [(one.aspect, one.subject) for one in found.partings]
 
 
 def test_a_run_is_the_same_as_itself_whenever_things_happened(
-    differ: Callable[[Change], Difference],
+    differ: Callable[[Change], RunDifference],
 ) -> None:
     found = differ(lambda told: [later(event, 5_000) for event in told])
     assert parted(found) == []
@@ -76,7 +76,7 @@ def test_a_run_is_the_same_as_itself_whenever_things_happened(
     assert {("calls", "ivi#2"), ("permissions", "agent 3"), ("resets", "agent 3"), ("life", "tcu")} <= there
 
 
-def test_the_interleaving_of_domains_does_not_count(differ: Callable[[Change], Difference]) -> None:
+def test_the_interleaving_of_domains_does_not_count(differ: Callable[[Change], RunDifference]) -> None:
     def apart(told: list[Event]) -> list[Event]:
         return sorted(told, key=lambda event: getattr(event, "domain", "") == "cluster#1")
 
@@ -85,7 +85,10 @@ def test_the_interleaving_of_domains_does_not_count(differ: Callable[[Change], D
 
 @pytest.mark.parametrize("number", [0, 150, 255, 256, 257, 400])
 def test_an_outcome_that_differs_is_found_where_it_is(
-    differ: Callable[[Change], Difference], events: list[Event], monkeypatch: pytest.MonkeyPatch, number: int
+    differ: Callable[[Change], RunDifference],
+    events: list[Event],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
 ) -> None:
     monkeypatch.setattr(subject, "BLOCK", 16)
     returned = [event for event in events if isinstance(event, Returned)]
@@ -105,7 +108,7 @@ def test_an_outcome_that_differs_is_found_where_it_is(
 
 
 def test_other_arguments_are_another_call(
-    differ: Callable[[Change], Difference], events: list[Event]
+    differ: Callable[[Change], RunDifference], events: list[Event]
 ) -> None:
     rung = [event for event in events if isinstance(event, Trapped)]
     number = next(at for at, event in enumerate(rung) if event.head & 0x3FFFF == 0x14 << 10 | 0x5)
@@ -119,7 +122,7 @@ def test_other_arguments_are_another_call(
     assert "rate=0)" in text.text
 
 
-def test_what_only_one_run_has_is_told(differ: Callable[[Change], Difference]) -> None:
+def test_what_only_one_run_has_is_told(differ: Callable[[Change], RunDifference]) -> None:
     found = differ(lambda told: [one for one in told if getattr(one, "domain", "") != "cluster#1"])
     assert parted(found) == [("calls", "cluster#1")]
     assert found.partings[0].a is not None
@@ -128,7 +131,7 @@ def test_what_only_one_run_has_is_told(differ: Callable[[Change], Difference]) -
     assert (row.b, row.same) == (0, False)
 
 
-def test_a_sequence_that_goes_on_longer_differs_at_its_end(differ: Callable[[Change], Difference]) -> None:
+def test_a_sequence_that_goes_on_longer_differs_at_its_end(differ: Callable[[Change], RunDifference]) -> None:
     def shorter(told: list[Event]) -> list[Event]:
         last = [at for at, event in enumerate(told) if isinstance(event, Returned)][-1]
         return told[:last] + told[last + 1 :]
@@ -138,7 +141,7 @@ def test_a_sequence_that_goes_on_longer_differs_at_its_end(differ: Callable[[Cha
     assert one.a is not None
 
 
-def test_permissions_resets_and_lives_are_compared(differ: Callable[[Change], Difference]) -> None:
+def test_permissions_resets_and_lives_are_compared(differ: Callable[[Change], RunDifference]) -> None:
     def otherwise(told: list[Event]) -> list[Event]:
         changed(told, Lived, -1, event="refused")
         own = {event.request for event in told if type(event).__name__ == "Forwarded" and not event.domain}
@@ -152,7 +155,7 @@ def test_permissions_resets_and_lives_are_compared(differ: Callable[[Change], Di
 
 
 def test_guests_own_words_count_only_where_there_are_no_others(
-    differ: Callable[[Change], Difference],
+    differ: Callable[[Change], RunDifference],
 ) -> None:
     call = Ended(10**6, 10**9, "ivi#1", 3, 0x14 << 10 | 0x6, 10**9 - 4_000, 0, "", True, -3)
 
@@ -167,7 +170,7 @@ def test_guests_own_words_count_only_where_there_are_no_others(
     assert latency.b[0] == pytest.approx(4.0, rel=0.01)
 
 
-def test_words_beside_the_wire_do_not_count_twice(differ: Callable[[Change], Difference]) -> None:
+def test_words_beside_the_wire_do_not_count_twice(differ: Callable[[Change], RunDifference]) -> None:
     call = Ended(10**6, 10**9, "ivi#1", 3, 0x14 << 10 | 0x6, 10**9 - 4_000, 0, "", True, -3)
     assert parted(differ(lambda told: [*told, call])) == []
 

@@ -5,7 +5,7 @@ import pytest
 from deploy.engines.simulated import SimulatedEngine
 from deploy.toolstack import Toolstack, Work
 from deploy.topology import load_shipped
-from nodes.guest.load import Part, Plan
+from nodes.guest.load import Part, WorkPlan
 from nodes.guest.mixes import MIXES
 from tests.deploy.experiments.test_stage_simulated import fault, staged
 
@@ -13,7 +13,7 @@ MS = 1_000_000
 TOPOLOGY = load_shipped()
 
 
-def statuses(plan: Plan) -> dict[str, set[str]]:
+def statuses(plan: WorkPlan) -> dict[str, set[str]]:
     """What EL3 answered to the guests' commands, by command."""
     engine = SimulatedEngine(TOPOLOGY, 1, lambda *_: None)
     xl = Toolstack(engine, TOPOLOGY, Work(plans={guest.name: plan for guest in TOPOLOGY.guests}))
@@ -28,14 +28,14 @@ def statuses(plan: Plan) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("mix", MIXES)
 def test_a_named_mix_is_of_what_a_domain_may_do(mix: str) -> None:
-    found = statuses(Plan("closed", think_ns=20_000, mix=mix, seed=3))
+    found = statuses(WorkPlan("closed", think_ns=20_000, mix=mix, seed=3))
     assert len(found) >= 5
     assert set().union(*found.values()) == {"SUCCESS"}
 
 
 def test_what_belongs_to_others_is_denied() -> None:
     part = Part("clock.CLOCK_RATE_SET", fields={"clock_id": 0, "rate": 1_000_000})
-    assert statuses(Plan("open", rate=1000, mix=(part,)))["CLOCK_RATE_SET"] == {"DENIED"}
+    assert statuses(WorkPlan("open", rate=1000, mix=(part,)))["CLOCK_RATE_SET"] == {"DENIED"}
 
 
 def test_a_lost_call_blocks_its_channel_until_the_domain_is_rebooted() -> None:

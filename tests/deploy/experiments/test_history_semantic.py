@@ -26,7 +26,7 @@ from deploy.experiments.history.events import (
     Trapped,
 )
 from deploy.experiments.history.files import read_history
-from deploy.experiments.history.messages import Reader
+from deploy.experiments.history.messages import MessageReader
 from deploy.experiments.history.notes import NOTES
 from deploy.experiments.history.semantic import FIELDS, FILE_COLUMNS, KINDS, Semantic
 from deploy.topology import load_shipped
@@ -168,7 +168,7 @@ def test_what_is_remembered_has_a_bound_and_rows_too(tmp_path: Path, monkeypatch
 
 
 def test_what_no_table_has_is_told_as_bytes() -> None:
-    reader = Reader()
+    reader = MessageReader()
     head = header.pack(0x99, 0x42)
     assert reader.request(head, b"\1\2")[:4] == ("0x99", "0x42", "", "0102")
     assert reader.request(HEAD, b"\1\2").values == "0102"
@@ -179,8 +179,8 @@ def test_what_no_table_has_is_told_as_bytes() -> None:
 def test_an_older_versions_layout_is_read() -> None:
     head = header.pack(clock.PROTOCOL.id, clock.CLOCK_CONFIG_SET.id)
     old = encode(clock.ConfigSet(3, 1, 0), 0x20000)
-    assert Reader().request(head, old).resource == "clock 3"
-    assert "attributes" in Reader().request(head, old).values
+    assert MessageReader().request(head, old).resource == "clock 3"
+    assert "attributes" in MessageReader().request(head, old).values
 
 
 def test_a_real_run_is_told_in_words(tmp_path: Path) -> None:

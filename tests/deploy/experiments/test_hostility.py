@@ -7,7 +7,7 @@ import pytest
 from deploy.experiments.describing.plan import Planned
 from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.toolstack import Work
-from nodes.guest.load import Plan
+from nodes.guest.load import WorkPlan
 from tests.deploy.experiments.test_stage_simulated import staged
 
 MS = 1_000_000
@@ -37,7 +37,9 @@ def run(stage: SimulatedStage, for_ns: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hostile_guest_harms_nobody_and_goes_on_when_it_is_over(kind: str) -> None:
-    work = Work(record=True, timeout_ns=50 * MS, plans=dict.fromkeys(("guest0", "guest1"), Plan(think_ns=MS)))
+    work = Work(
+        record=True, timeout_ns=50 * MS, plans=dict.fromkeys(("guest0", "guest1"), WorkPlan(think_ns=MS))
+    )
     stage = staged(work=work)
     run(stage, 20 * MS)
     stage.begin(hostile(kind))

@@ -8,7 +8,7 @@ from deploy.experiments.describing.plan import Phase
 from deploy.experiments.describing.scenario import Load
 from deploy.experiments.history import events
 from deploy.experiments.judging import measure
-from deploy.experiments.judging.histogram import Histogram
+from deploy.experiments.judging.histogram import LatencyHistogram
 from deploy.experiments.judging.tally import NOT_SUPPORTED, Tally, jain
 
 PHASES = (
@@ -136,7 +136,7 @@ def test_whoever_waits_for_answers_asks_for_as_much_as_the_luckiest_got() -> Non
 def test_quantiles_are_right_to_half_a_percent() -> None:
     rng = random.Random(3)
     values = sorted(int(rng.lognormvariate(10, 2)) for _ in range(20_000))
-    one = Histogram()
+    one = LatencyHistogram()
     for value in values:
         one.add(value)
     for part in (0.0, 0.5, 0.9, 0.99, 0.999, 1.0):
@@ -146,14 +146,14 @@ def test_quantiles_are_right_to_half_a_percent() -> None:
 
 
 def test_a_histogram_of_nothing_and_of_small_numbers() -> None:
-    one = Histogram()
+    one = LatencyHistogram()
     assert one.quantile_us(0.5) is None
     for value in (-5, 0, 1, 255, 256):
         one.add(value)
     assert one.quantile_us(0.0) == 0.0
     assert one.quantile_us(0.8) == 0.255
     assert one.quantile_us(1.0) == 0.256
-    other = Histogram()
+    other = LatencyHistogram()
     other.add(10_000)
     other.merge(one)
     assert (other.total, other.max_ns) == (6, 10_000)

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from deploy.experiments import report
 from deploy.experiments.report import palette, plots, spacetime, view
-from deploy.experiments.result import CheckerResult, Message
+from deploy.experiments.result import Arrow, CheckerResult
 from tests.deploy.experiments.results import agent, arrows, failing, huge, passing, slices
 
 HOSTILE = """</script><script>alert("1")</script><b title='x'>&amp;{{ 7 * 7 }}"""
@@ -160,7 +160,7 @@ def test_the_diagram_has_an_arrow_per_message_and_a_cross_where_one_was_lost() -
 
 
 def test_of_too_many_messages_those_around_the_violation_stay() -> None:
-    many = [Message(at, at + 1, "xen", "firmware", f"<{at}>", at == 150) for at in range(200)]
+    many = [Arrow(at, at + 1, "xen", "firmware", f"<{at}>", at == 150) for at in range(200)]
     drawn = spacetime.draw(many)
     assert drawn.left_out == 200 - spacetime.MESSAGES_MAX
     assert "&lt;150&gt;" in drawn.svg

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from bus.scmi import header
 from bus.scmi.status import Status
-from deploy.experiments.checkers.registers import Registers, Votes
-from deploy.experiments.checkers.search import PENDING_MAX, QUEUE_MAX, Fate, Kind, Op, Search
+from deploy.experiments.checkers.registers import Registers, VoteModel
+from deploy.experiments.checkers.search import PENDING_MAX, QUEUE_MAX, Op, OpFate, OpKind, Search
 from deploy.experiments.history.events import Began, Trapped
 from deploy.topology import Topology
 from nodes.firmware.profile import chosen
@@ -414,32 +414,32 @@ def test_which_rate_a_wish_means(clock: int, wanted: int, flags: int, rate: int 
 
 
 def search() -> Search:
-    return Search(Votes(0, max, own=False, newest=False), ordered=False)
+    return Search(VoteModel(0, max, own=False, newest=False), ordered=False)
 
 
 def test_too_many_wishes_that_may_still_happen_are_undecided() -> None:
     one = search()
     for agent in range(PENDING_MAX + 1):
-        op = Op(Kind.WISH, agent, agent, value=agent)
+        op = Op(OpKind.WISH, agent, agent, value=agent)
         one.begin(op)
-        one.settle(op, Fate.OPEN)
+        one.settle(op, OpFate.OPEN)
         assert one.advance() is None
     assert one.undecided
-    get = Op(Kind.READ, 0, 99, "rate", 12345)
+    get = Op(OpKind.READ, 0, 99, "rate", 12345)
     one.begin(get)
-    one.settle(get, Fate.DONE)
+    one.settle(get, OpFate.DONE)
     assert one.advance() is None
 
 
 def test_a_call_that_is_never_told_does_not_stop_the_search() -> None:
     one = search()
-    one.begin(Op(Kind.WISH, 0, 0, value=5))
+    one.begin(Op(OpKind.WISH, 0, 0, value=5))
     for number in range(QUEUE_MAX):
-        op = Op(Kind.WISH, 1, number, value=3)
+        op = Op(OpKind.WISH, 1, number, value=3)
         one.begin(op)
-        one.settle(op, Fate.DONE)
+        one.settle(op, OpFate.DONE)
         assert one.advance() is None
-    get = Op(Kind.READ, 2, 99, "rate", 4)
+    get = Op(OpKind.READ, 2, 99, "rate", 4)
     one.begin(get)
-    one.settle(get, Fate.DONE)
+    one.settle(get, OpFate.DONE)
     assert one.advance() is get
