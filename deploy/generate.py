@@ -35,6 +35,7 @@ PAGES: Mapping[str, Sections] = {
     "nodes/xen/CHECKS.md": {"profiles": nodes_reference.profiles, "hazards": nodes_reference.hazards},
     "deploy/platforms/README.md": {"platform": platform_keys.markdown},
     "deploy/scenarios/README.md": {
+        "ready": experiments.ready_table,
         "keys": experiments.keys,
         "faults": experiments.fault_table,
         "measures": experiments.measure_table,

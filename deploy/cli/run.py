@@ -12,7 +12,7 @@ import click
 from deploy.cli.options import FILE, json_option
 from deploy.cli.output import say_error, say_json
 from deploy.cli.run_live import Live, Watching
-from deploy.cli.run_screen import many, one
+from deploy.cli.run_screen import many, one, scenarios
 from deploy.errors import UserError
 from deploy.experiments.describing import problems
 from deploy.experiments.describing.scenario import SEED_MAX
@@ -20,6 +20,7 @@ from deploy.experiments.keeping import folders, session
 from deploy.experiments.pool import JobFailed, each
 from deploy.experiments.result import RunResult
 from deploy.experiments.stages.building import ENGINES
+from nodes.xen.profile import PROFILES
 
 REPEAT_MAX = 10_000
 JOBS_MAX = 256
@@ -27,7 +28,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", required=False)
 @click.option("--engine", metavar="sim|local", help="Where it runs. Default: what the scenario says.")
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Default: what the scenario says.")
 @click.option(
@@ -40,13 +41,20 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--out", type=FILE, metavar="DIR", help="Keep the run there; a new or empty folder.")
 @click.option("--no-report", is_flag=True, help="Make no HTML report.")
 @click.option("--seconds", type=float, help="Length of the faults phase. Default: what the scenario says.")
+@click.option(
+    "--firmware", metavar="NAME", default="", help="What EL3 plays, instead of what the scenario says."
+)
+@click.option(
+    "--profile", type=click.Choice(tuple(PROFILES)), help="Xen's driver, instead of what the scenario says."
+)
+@click.option("--list", "listing", is_flag=True, help="Which scenarios come with Trapline; runs nothing.")
 @click.option("--drawn", is_flag=True, help="What 'trapline swarm' makes of the scenario for this seed.")
 @click.option("--faults", metavar="N,N|none", help="Only these of the planned faults, by number.")
 @json_option
 @click.pass_context
 def run(
     ctx: click.Context,
-    scenario: str,
+    scenario: str | None,
     engine: str | None,
     seed: int | None,
     repeat: int,
@@ -55,6 +63,9 @@ def run(
     out: Path | None,
     no_report: bool,
     seconds: float | None,
+    firmware: str,
+    profile: str | None,
+    listing: bool,
     drawn: bool,
     faults: str | None,
     as_json: bool,
@@ -68,12 +79,19 @@ def run(
     trapline run noisy-neighbour
     trapline run mine.toml --seed 7 --engine local --watch
     trapline run mine.toml --repeat 20 -j 4
+    trapline run wedge-and-hand-over --firmware spec-strict
+
+    Without SCENARIO, or with --list, it tells which scenarios come with Trapline. Defects that a scenario
+    knows of its firmware (known) are not expected of another one.
     """
+    if listing or scenario is None:
+        scenarios(as_json)
+        return
     _check(engine)
     kept = _numbers(faults)
     with _signals_interrupt():
         if repeat > 1:
-            words = Words(engine or "", out, not no_report, kept, drawn)
+            words = Words(engine or "", out, not no_report, kept, drawn, seconds, firmware, profile or "")
             ctx.exit(_repeated(scenario, words, seed, repeat, jobs, as_json))
         job = session.prepare(
             scenario,
@@ -84,6 +102,8 @@ def run(
             keep=kept,
             drawn=drawn,
             seconds=seconds,
+            firmware=firmware,
+            xen=profile or "",
         )
         shown = Watching() if watch else Live()
         with session.finished_or_gone(job.folder), shown.over(job.scenario, quiet=as_json):
@@ -137,6 +157,9 @@ class Words(NamedTuple):
     page: bool
     keep: tuple[int, ...] | None
     drawn: bool
+    seconds: float | None
+    firmware: str
+    xen: str
 
 
 def _repeated(name: str, words: Words, seed: int | None, repeat: int, jobs: int, as_json: bool) -> int:

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli.output import console, count, microseconds, number, table
+from deploy.cli.output import console, count, microseconds, number, say_json, table
+from deploy.experiments.describing import problems
+from deploy.experiments.describing.scenario import ready
 from deploy.experiments.judging import whatif
 from deploy.experiments.judging.thresholds import number as shortly
 from deploy.experiments.keeping.runs import REPORT
@@ -21,6 +24,7 @@ MEASURED = "faults"
 AGENTS_SHOWN = 16
 VIOLATIONS_SHOWN = 5
 FAULTS_SHOWN = 10
+TRAIL_SHOWN = 30
 STYLE = {"pass": "bold green", "fail": "bold red", "error": "bold yellow"}
 
 
@@ -33,19 +37,32 @@ def one(result: RunResult, folder: Path, *, page: bool) -> None:
     out.print(Text(result.reason))
     out.print(Text(f"seed {result.seed}: {result.command}", style="dim"))
     out.print()
-    out.print(_agents(result))
-    left = len(_worth(result)) - AGENTS_SHOWN
-    if left > 0:
-        out.print(Text(f"and {left} more in the report", style="dim"))
-    out.print(Text(_account(result)))
+    if result.races:
+        _races(result, out)
+    else:
+        _calls(result, out)
     _thresholds(result, out)
     _checkers(result, out)
     _faults(result, out)
     _what_if(result, out)
     out.print()
     kept = folder / REPORT if page else folder
-    out.print(Text(f"{result.duration_ns / 1e9:.3f} s in {result.wall_s:.1f} s; kept in"), soft_wrap=True)
+    lasted = f"{result.duration_ns / 1e9:.3f} s in " if result.duration_ns else ""
+    out.print(Text(f"{lasted}{result.wall_s:.1f} s; kept in"), soft_wrap=True)
     out.print(Text(str(kept)), soft_wrap=True)
+
+
+def scenarios(as_json: bool) -> None:
+    """What comes with Trapline, and what each answers."""
+    found = {name: problems.read(name)[0] for name in ready()}
+    if as_json:
+        say_json({name: {"title": one.title, "question": one.question} for name, one in found.items()})
+        return
+    out = console()
+    for name, one in found.items():
+        out.print(Text(name, style="bold cyan"), Text(one.title), sep="  ")
+        out.print(Padding(Text(one.question), (0, 0, 0, 2)))
+    out.print("\n'trapline run NAME' runs one; NAME may also be the path of a .toml file.")
 
 
 def many(results: Sequence[tuple[RunResult, Path]]) -> None:
@@ -95,6 +112,40 @@ def _agents(result: RunResult) -> Table:
     return table(None, titles, rows, numbers=tuple(range(1, 9)))
 
 
+def _calls(result: RunResult, out: Console) -> None:
+    """Who fared how."""
+    out.print(_agents(result))
+    left = len(_worth(result)) - AGENTS_SHOWN
+    if left > 0:
+        out.print(Text(f"and {left} more in the report", style="dim"))
+    out.print(Text(_account(result)))
+
+
+def _races(result: RunResult, out: Console) -> None:
+    """Each race: what was played, and what came of it; then the order that broke something."""
+    rows: list[list[str | Text]] = [
+        [
+            race.operation,
+            race.el3,
+            count(race.orders),
+            count(race.pruned),
+            "yes" if race.complete else "no",
+            Text("BROKE", style="bold red") if race.broke else Text("held", style="green"),
+        ]
+        for race in result.races
+    ]
+    titles = ["operation", "EL3", "orders played", "pruned", "all of them", "result"]
+    out.print(table(None, titles, rows, numbers=(2, 3)))
+    for race in result.races:
+        if race.trail:
+            out.print()
+            out.print(Text(f"{race.operation} with EL3 {race.el3} broke in this order of deliveries:"))
+            for at, delivery in enumerate(race.trail[:TRAIL_SHOWN], 1):
+                out.print(Text(f"{at:4}  {delivery}"))
+            if len(race.trail) > TRAIL_SHOWN:
+                out.print(Text(f"      and {len(race.trail) - TRAIL_SHOWN} more in the report", style="dim"))
+
+
 def _account(result: RunResult) -> str:
     """The whole run's calls."""
     of = result.account
@@ -123,9 +174,9 @@ def _thresholds(result: RunResult, out: Console) -> None:
 def _checkers(result: RunResult, out: Console) -> None:
     broken = [row for row in result.checkers if row.violations]
     fine = [row.name for row in result.checkers if not row.violations]
-    if result.checkers:
+    if broken or (fine and not result.races):
         out.print()
-    if fine:
+    if fine and not result.races:
         out.print(Text(f"Checkers that found nothing: {', '.join(fine)}."))
     for row in broken:
         out.print(Text(f"{row.name}: {row.claim}", style="bold red"))

@@ -34,12 +34,13 @@ from nodes.guest import load
 
 class Origin(msgspec.Struct, frozen=True):
     """Where a scenario came from: its file and text, for messages and for the report; ``drawn``: the swarm's
-    dice made another one of it.
+    dice made another one of it; ``said``: options of the command line that changed it, to say them again.
     """
 
     path: Path = Path("scenario")
     text: str = ""
     drawn: bool = False
+    said: str = ""
 
 
 NOWHERE = Origin()
@@ -83,7 +84,7 @@ def run(
         twin = msgspec.structs.replace(same, engine="sim")
         done.solo = whatif.solo(scenario, plan, lambda other: _tally(same, scenario, other))
         done.what_if = whatif.rows(scenario, lambda limited: _tally(twin, limited, plan))
-    done.drawn = source.drawn
+    done.drawn, done.said = source.drawn, source.said
     done.kept = None if keep is None else tuple(sorted(keep))
     done.run_id = run_id
     done.started_at, done.wall_s = began, time.perf_counter() - wall

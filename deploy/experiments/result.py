@@ -101,11 +101,26 @@ class Arrow(msgspec.Struct, frozen=True):
     highlighted: bool = False
 
 
+class RaceResult(msgspec.Struct, frozen=True):
+    """All orders of messages of one life-cycle operation under one EL3. ``pruned``: orders that could only
+    repeat another one; ``complete``: no bound was in the way; ``trail``: the deliveries of the first order
+    that broke something.
+    """
+
+    operation: str
+    el3: str
+    orders: int
+    pruned: int
+    complete: bool
+    broke: bool = False
+    trail: tuple[str, ...] = ()
+
+
 class RunResult(msgspec.Struct, frozen=True):
     """``reason``: one sentence for the verdict. ``command``: the line that replays it. ``knobs``: what was
     drawn. ``source``: the scenario's text as it was read; ``version``: Trapline's. ``metering`` as the
     scenario says; ``what_if_of``: what the rows of ``what_if`` are about; ``what_if_bound``: under what the
-    victim was to be kept, in its measure's unit.
+    victim was to be kept, in its measure's unit. ``races``: of a scenario with [explore].
     """
 
     run_id: str
@@ -139,3 +154,4 @@ class RunResult(msgspec.Struct, frozen=True):
     metering: Metering = Metering()
     what_if_of: WhatIf | None = None
     what_if_bound: float | None = None
+    races: tuple[RaceResult, ...] = ()

@@ -10,8 +10,8 @@ import msgspec
 
 from deploy.experiments.checkers.registry import CHECKERS
 from deploy.experiments.describing import faults
-from deploy.experiments.describing.problems import taken
-from deploy.experiments.describing.scenario import Scenario, Share
+from deploy.experiments.describing.problems import read, taken
+from deploy.experiments.describing.scenario import Scenario, Share, ready
 from deploy.experiments.judging import measure
 from nodes.firmware.key_types import bare, default_of, described, tables
 from nodes.guest.mixes import MIXES
@@ -64,6 +64,16 @@ def _unit(hint: object) -> str:
         if meta.extra:
             return str(meta.extra["unit"])
     return ""
+
+
+def ready_table() -> str:
+    """The scenarios that come with Trapline, and what each answers."""
+    lines = ["| scenario | the question | known to break |", "| --- | --- | --- |"]
+    for name in ready():
+        one = read(name)[0]
+        known = f"{', '.join(f'`{checker}`' for checker in one.known)} on {one.platform.firmware}"
+        lines.append(f"| [`{name}`]({name}.toml) | {one.question} | {known if one.known else 'nothing'} |")
+    return "\n".join([*lines, ""])
 
 
 def fault_table() -> str:

@@ -54,6 +54,7 @@ class Done(msgspec.Struct):
     truncated: int = 0
     kept: tuple[int, ...] | None = None
     drawn: bool = False
+    said: str = ""
     run_id: str = ""
     started_at: float = 0.0
     wall_s: float = 0.0
@@ -111,7 +112,7 @@ def name_of(path: Path) -> str:
 
 def _command(done: Done) -> str:
     drawn = " --drawn" if done.drawn else ""
-    said = f"trapline run {name_of(done.path)}{drawn} --seed {done.seed} --engine {done.engine}"
+    said = f"trapline run {name_of(done.path)}{drawn}{done.said} --seed {done.seed} --engine {done.engine}"
     return said if done.kept is None else f"{said} --faults {','.join(map(str, done.kept)) or 'none'}"
 
 

@@ -20,6 +20,7 @@ from deploy.experiments.keeping.runs import REPORT, RESULT, Runs
 from deploy.experiments.leading import Progress, Watch
 from deploy.experiments.result import RunResult
 from deploy.experiments.searching.vary import vary
+from deploy.topology import firmware_profile
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -44,22 +45,46 @@ def prepare(
     keep: tuple[int, ...] | None = None,
     drawn: bool = False,
     seconds: float | None = None,
+    firmware: str = "",
+    xen: str = "",
 ) -> Job:
     """A job for the scenario of that name or file, with a folder of its own. Raises UserError.
 
     ``drawn``: let the swarm's dice make another scenario of it first, from the seed. ``seconds``: how long
-    the faults phase is, instead of what the scenario says.
+    the faults phase is, ``firmware``, ``xen``: what EL3 and Xen's driver are, instead of what the scenario
+    says.
     """
     scenario, path, text = problems.read(name)
-    scenario = lasting(scenario, seconds)
+    scenario = playing(lasting(scenario, seconds), firmware, xen)
     problems.check(scenario, path)
     seed = scenario.seed if seed is None else seed
     if drawn:
         scenario = vary(scenario, seed)
     folder = folders.given_folder(out) if out else folders.new_folder(scenario.title, seed)
-    return Job(
-        scenario, seed, engine or scenario.engine, Origin(path, text, drawn), folder.absolute(), page, keep
-    )
+    said = _said(seconds, firmware, xen)
+    source = Origin(path, text, drawn, said)
+    return Job(scenario, seed, engine or scenario.engine, source, folder.absolute(), page, keep)
+
+
+def _said(seconds: float | None, firmware: str, xen: str) -> str:
+    """What the command line says otherwise than the file."""
+    given = {"--seconds": "" if seconds is None else f"{seconds:g}", "--firmware": firmware, "--profile": xen}
+    return "".join(f" {option} {value}" for option, value in given.items() if value)
+
+
+def playing(scenario: Scenario, firmware: str, xen: str) -> Scenario:
+    """The scenario on another firmware or version of Xen's driver; "": as it is.
+
+    What is known of the one that the file names is not known of another. Raises UserError.
+    """
+    if not firmware and not xen:
+        return scenario
+    if firmware:
+        firmware_profile(firmware)
+    choice = scenario.platform
+    choice = msgspec.structs.replace(choice, firmware=firmware or choice.firmware, xen=xen or choice.xen)
+    same = choice == scenario.platform
+    return msgspec.structs.replace(scenario, platform=choice, known=scenario.known if same else ())
 
 
 def lasting(scenario: Scenario, seconds: float | None) -> Scenario:

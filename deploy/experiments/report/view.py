@@ -236,6 +236,22 @@ def what_if(result: RunResult) -> tuple[str, Table] | None:
     return lead, made
 
 
+def races(result: RunResult) -> Table:
+    rows: list[list[str | Cell]] = [
+        [
+            one.operation,
+            one.el3,
+            count(one.orders),
+            count(one.pruned),
+            "yes" if one.complete else "no",
+            Cell("broke", "bad") if one.broke else Cell("held", "good"),
+        ]
+        for one in result.races
+    ]
+    columns = ("operation", "EL3", "orders played", "pruned", "all of them", "result")
+    return table("Each operation against a call in flight, in every order", columns, rows, (2, 3))
+
+
 def checkers(result: RunResult) -> Table:
     rows = [[one.name, one.claim, _checked(one), _found(one)] for one in result.checkers]
     return table(

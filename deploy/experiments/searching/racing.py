@@ -16,13 +16,14 @@ from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.events import Event
 from deploy.experiments.history.files import Writer
 from deploy.experiments.judging.diagram import AFTER, AROUND, draw
-from deploy.experiments.result import Arrow, CheckerResult, RunResult
+from deploy.experiments.result import Arrow, CheckerResult, RaceResult, RunResult
 from deploy.experiments.searching import explore
 from deploy.experiments.searching.explore import Race
 
 CLAIM: Final = (
     "no order in which their messages arrive breaks a checker's claim, or what has to work afterwards"
 )
+TRAIL_MAX: Final = 500  # deliveries that the result keeps of an order that broke something
 Told = Callable[[str, float], None]  # (which race, how many of them are done: 0 to 1)
 
 
@@ -69,6 +70,7 @@ def run(
         ),
         version=__version__,
         source=text,
+        races=tuple(map(_race, races)),
     )
 
 
@@ -90,6 +92,13 @@ def _reason(races: Sequence[Race], wrong: Race | None) -> str:
 def _row(race: Race) -> CheckerResult:
     facts = {"orders": race.schedules, "pruned": race.pruned, "all of them": race.complete}
     return CheckerResult(f"{race.operation} / {race.el3}", CLAIM, race.violations, facts)
+
+
+def _race(race: Race) -> RaceResult:
+    broke = bool(race.violations)
+    return RaceResult(
+        race.operation, race.el3, race.schedules, race.pruned, race.complete, broke, race.trail[:TRAIL_MAX]
+    )
 
 
 def _diagram(race: Race) -> tuple[Arrow, ...]:

@@ -12,10 +12,12 @@ import pytest
 from deploy.cli.run_live import Watching, quantile_us
 from deploy.errors import UserError
 from deploy.experiments.keeping.runs import Runs
-from deploy.experiments.result import RunResult
+from deploy.experiments.report import page, view
+from deploy.experiments.result import RaceResult, RunResult
 from deploy.experiments.stages.stage import Numbers
 from nodes.metrics import LATENCY_BUCKETS_NS
 from tests.deploy.commands import run
+from tests.deploy.experiments.results import passing
 
 TEXT = """title = "A try"
 platform = { guests = 2 }
@@ -114,6 +116,39 @@ def test_a_wrong_platform_leaves_no_folder(scenario: Path) -> None:
     with pytest.raises(UserError, match=r"try.toml:12: fault\[0\].where: .* no domain 'guest7'"):
         run("run", str(scenario))
     assert not Runs().unfinished()
+
+
+def test_another_firmware_is_not_expected_to_have_the_defects_of_the_one_the_file_names(
+    scenario: Path,
+) -> None:
+    known = TEXT.replace("guests = 2 }", 'guests = 2, firmware = "scp-firmware" }')
+    scenario.write_text(known.replace("platform", 'known = ["reset"]\nplatform', 1), encoding="utf-8")
+    found = run("run", str(scenario), "--no-report", "--firmware", "spec-strict", "--profile", "v9")
+    assert found.exit_code == 0
+    assert "--firmware spec-strict --profile v9 --seed 1" in found.output.replace("\n", " ")
+    with pytest.raises(UserError, match="no firmware profile 'nobody'"):
+        run("run", str(scenario), "--firmware", "nobody")
+
+
+def test_without_a_name_it_tells_what_comes_with_trapline() -> None:
+    for words in (("run",), ("run", "--list")):
+        assert "wedge-and-hand-over  Wedge and hand-over\n" in run(*words).output
+    assert "hello" in msgspec.json.decode(run("run", "--list", "--json").output)
+
+
+def test_races_are_a_table_with_the_order_that_broke(scenario: Path) -> None:
+    races = (
+        RaceResult("destroy", "fast", 6, 1, True),
+        RaceResult("reboot", "slow", 2, 0, False, True, ("a",)),
+    )
+    text = TEXT.partition("[[load]]")[0] + '[explore]\noperations = ["destroy"]\n'
+    scenario.write_text(text, encoding="utf-8")
+    shown = run("run", str(scenario)).output
+    assert "destroy    fast" in shown
+    assert "calls issued" not in shown
+    made = view.races(msgspec.structs.replace(passing(), races=races))
+    assert [row[-1].text for row in made.rows] == ["held", "broke"]
+    assert "<li>a</li>" in page.render(msgspec.structs.replace(passing(), races=races, slices=()))
 
 
 def test_ctrl_c_leaves_nothing(scenario: Path, tmp_path: Path) -> None:
