@@ -120,6 +120,7 @@ HOSTILITY = Label(
 )
 BLOW = Label("result", 5, ("sent", "answered", "definite_error", "indefinite_error", "held_back"))
 ARRIVAL = Label("reason", 2, ("backlog", "stopped"))
+ENTRY = Label("entry", 4, ("duplicate", "refused", "error", "undelivered"))
 OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
 
 LATENCY_BUCKETS_NS = tuple(
@@ -164,6 +165,15 @@ CATALOGUE: tuple[Metric, ...] = (
         "SMCs forwarded to EL3 and not yet returned.",
         "xen",
         (AGENT,),
+    ),
+    Metric("trapline_scmi_waiting_calls", "gauge", "Traps that wait for their channel or a token.", "xen"),
+    Metric(
+        "trapline_trap_ledger_total",
+        "counter",
+        "What counts of frames need to add up to traps: those that came twice or were nobody's, errors that "
+        "answer no trap, answers that could not be handed over.",
+        "xen",
+        (ENTRY,),
     ),
     Metric(
         "trapline_meter_refusals_total",
@@ -217,6 +227,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "firmware",
         (AGENT,),
     ),
+    Metric("trapline_smc_duplicates_total", "counter", "SMCs that came twice and were dropped.", "firmware"),
     Metric(
         "trapline_smc_unknown_total", "counter", "SMCs with a function id that no channel has.", "firmware"
     ),

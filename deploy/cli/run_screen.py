@@ -155,7 +155,22 @@ def _account(result: RunResult) -> str:
     dropped = of.get("dropped_arrivals", 0)
     more = f"; {count(dropped)} arrivals dropped" if dropped else ""
     fairness = f"; fairness {result.fairness:.3f}" if result.fairness is not None else ""
-    return f"Whole run: {count(of.get('issued', 0))} calls issued = {' + '.join(parts)}{more}{fairness}."
+    said = f"Whole run: {count(of.get('issued', 0))} calls issued = {' + '.join(parts)}{more}{fairness}."
+    return f"{said}{_platform(result)}"
+
+
+def _platform(result: RunResult) -> str:
+    """What Xen and EL3 counted themselves."""
+    of = result.account
+    if not of.get("xen_received"):
+        return ""
+    xen = [
+        f"{count(of[f'xen_{key}'])} {key.replace('_', ' ')}"
+        for key in ("returned", "errors", "undelivered", "under_way")
+        if of.get(f"xen_{key}") or key == "returned"
+    ]
+    el3 = f"{count(of['el3_received'])} SMCs, {count(of['el3_returned'])} returned"
+    return f" Xen: {count(of['xen_received'])} traps = {' + '.join(xen)}. EL3: {el3}."
 
 
 def _mark(held: bool) -> Text:

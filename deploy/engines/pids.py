@@ -15,6 +15,16 @@ def started_at(pid: int) -> str:
     return "" if facts[0] in "ZX" else facts[19]
 
 
+def held_kib(pid: int) -> int:
+    """Anonymous memory that a process has in RAM, in KiB; 0 if it is gone. Mapped files are not its own."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    lines = (line for line in text.splitlines() if line.startswith("RssAnon:"))
+    return sum(int(line.split()[1]) for line in lines)
+
+
 def runs(pid: int, since: str) -> bool:
     """Whether the process that was started then still runs."""
     return bool(since) and started_at(pid) == since

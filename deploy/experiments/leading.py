@@ -13,6 +13,7 @@ import msgspec
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Phase, Plan, Planned
 from deploy.experiments.healing import Healer
+from deploy.experiments.memory import Memory
 from deploy.experiments.stages.stage import Numbers, Stage
 from deploy.toolstack import ToolstackError
 
@@ -44,6 +45,7 @@ class Lead:
         self.stats: dict[str, dict[str, Any]] = {}
         self.living: frozenset[str] = frozenset()
         self.healer = Healer(stage, plan)
+        self.memory = Memory()
         self._progress = progress
         self._watch = watch
         self._broken: dict[int, Planned] = {}
@@ -75,11 +77,13 @@ class Lead:
             self._arrange(fault)
         self._phase(boot)
         self._phase(warm_up)
+        self.memory.see(stage.memory())
         self._phase(faults)
         for fault in list(self._broken.values()):
             self._end(fault)
         self._heal(heal)
         self._drain(drain)
+        self.memory.see(stage.memory())
         self.outstanding = stage.outstanding()
 
     def _arrange(self, fault: Planned) -> None:
@@ -152,6 +156,8 @@ class Lead:
         stage = self.stage
         while not self._over() and (now_ns := stage.now_ns()) < until_ns:
             stage.advance(min(until_ns, now_ns + self._step_ns))
+            if self.memory.first:
+                self.memory.see(stage.memory())
             self._say(self.phases[-1].name)
             if self._watch is not None:
                 self._watch(stage.now_ns(), stage.numbers())

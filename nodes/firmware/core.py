@@ -126,6 +126,7 @@ class FirmwareCore:
 
     def _duplicate(self, frame: frames.Smc | frames.Console) -> Sequence[Effect]:
         self.meters.counter("trapline_bus_dropped_total")[("duplicate",)] += 1
+        self.meters.counter("trapline_smc_duplicates_total")[()] += isinstance(frame, frames.Smc)
         return (Note("duplicate", frame.request, (), type(frame).__name__.lower()),) if self._record else ()
 
     def _cold(self, event: Event, now_ns: int) -> Sequence[Effect]:

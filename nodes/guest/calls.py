@@ -11,6 +11,7 @@ from bus import frames
 
 HOSTILE = -1  # who asked for a call that was made in bad faith
 EL3_LOST: Final = "el3-lost"
+NO_INTERRUPT: Final = "no-interrupt"  # Xen's, to the end of an interrupt that is not in flight
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +69,11 @@ class Flight(msgspec.Struct, frozen=True, gc=False):
 def platform_lost(frame: frames.Frame) -> bool:
     """Whether this frame says that EL3 is gone, whatever became of the call."""
     return isinstance(frame, frames.Error) and frame.code == EL3_LOST
+
+
+def of_interrupt(frame: frames.Frame) -> bool:
+    """Whether this frame is about the end of an interrupt: its number is EL3's, and no call's."""
+    return isinstance(frame, frames.Error) and frame.code == NO_INTERRUPT
 
 
 def surely_not_done(frame: frames.Frame) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from bus import frames, shmem, smccc
 from bus.scmi import header
 from nodes.contract import Boot, Effect, Event, Halt, Received, Send, Tick
-from nodes.guest import answers, console
+from nodes.guest import answers, calls, console
 from nodes.guest.accounts import Accounts
 from nodes.guest.calls import HOSTILE, Ask, Flight, Outcome, platform_lost, refused, surely_not_done
 from nodes.guest.channel import IDLE_REGISTERS, Channel
@@ -114,8 +114,7 @@ class GuestCore:
         refusal = self._channel.refusal(wanted)
         if refusal is not None:
             return self._fail(wanted, console_request, now_ns, intended_ns, refusal)
-        head = wanted.header
-        if head is None:
+        if (head := wanted.header) is None:
             self._token = token = self._token + 1 & header.TOKEN_MAX
             head = header.pack(wanted.protocol_id, wanted.message_id, token)
         if wanted.delayed:
@@ -220,7 +219,7 @@ class GuestCore:
             return self._console_request(frame, now_ns)
         if isinstance(frame, frames.Interrupt):
             return self._interrupted(event, now_ns)
-        if flight is not None and frame.request == flight.request:
+        if flight is not None and frame.request == flight.request and not calls.of_interrupt(frame):
             if flight.ask is not None:
                 self._freed_by(frame)
             outcome = refused(frame, now_ns - flight.started_ns)
@@ -260,7 +259,7 @@ class GuestCore:
 
     def _stray(self, frame: frames.Frame) -> Sequence[Effect]:
         """An answer after the guest lost patience, or one that nobody asked for."""
-        if frame.request in self._late:
+        if frame.request in self._late and not calls.of_interrupt(frame):
             self._late.discard(frame.request)
             if isinstance(frame, frames.Return) or surely_not_done(frame):
                 self._channel.late()

@@ -32,16 +32,17 @@ class Console:
         self._asked: dict[int, Asked] = {}
         self._request = first_request
         self._drops = meters.counter("trapline_bus_dropped_total")
+        self._ledger = meters.counter("trapline_trap_ledger_total")
 
     def request(self, domain: Domain | None, peer: bytes, frame: frames.Console) -> Send:
         """The frame to send on, or the refusal."""
         el3 = frame.domid == frames.EL3_DOMID
         if domain is None and not el3:
-            return _refusal(peer, frame, f"there is no domain {frame.domid}")
+            return self._refusal(peer, frame, f"there is no domain {frame.domid}")
         if domain is not None and not domain.link_up:
-            return _refusal(peer, frame, f"domain {domain.name} is not connected")
+            return self._refusal(peer, frame, f"domain {domain.name} is not connected")
         if len(self._asked) >= HYPERCALLS:
-            return _refusal(peer, frame, f"{HYPERCALLS} console requests wait already")
+            return self._refusal(peer, frame, f"{HYPERCALLS} console requests wait already")
         self._request += 1
         self._asked[self._request] = Asked(peer, frame.request, frame.cause, domain)
         onward = frames.Console(VERSION, self._request, frame.cause, frame.domid, frame.body)
@@ -63,6 +64,7 @@ class Console:
             return []
         who = "EL3" if asked.domain is None else f"domain {asked.domain.name}"
         detail = f"{who} is gone"
+        self._ledger[("error",)] += 1
         error = frames.Error(VERSION, asked.request, asked.cause, "no-console", definite, detail)
         return [Send(asked.peer, error)]
 
@@ -71,6 +73,6 @@ class Console:
         waiting = [request for request, asked in self._asked.items() if asked.domain is domain]
         return [send for request in waiting for send in self.lost(request, definite=False)]
 
-
-def _refusal(peer: bytes, frame: frames.Console, detail: str) -> Send:
-    return Send(peer, frames.Error(VERSION, frame.request, frame.cause, "no-console", True, detail))
+    def _refusal(self, peer: bytes, frame: frames.Console, detail: str) -> Send:
+        self._ledger[("error",)] += 1
+        return Send(peer, frames.Error(VERSION, frame.request, frame.cause, "no-console", True, detail))

@@ -30,6 +30,7 @@ from nodes.xen.reporting import Reporter
 from nodes.xen.underway import UnderWay, gone
 
 VERSION: Final = frames.PROTOCOL_VERSION
+ANSWERS: Final = (frames.Return, frames.Undef, frames.Error)
 FIRMWARE = "firmware"  # the role whose process Xen depends on
 
 
@@ -53,6 +54,7 @@ class XenCore:
         self._console = Console(self.meters, firmware, config.tuning.first_request)
         self._traps = self.meters.counter("trapline_smc_traps_total")
         self._drops = self.meters.counter("trapline_bus_dropped_total")
+        self._ledger = self.meters.counter("trapline_trap_ledger_total")
         tuning = config.tuning
         waits = tuning.metering.answer or config.profile.metered
         self._record = tuning.record
@@ -214,16 +216,19 @@ class XenCore:
     def _duplicate(self, frame: Any) -> Sequence[Effect]:
         """A message that came before, be it that only its first copy was answered: nothing happens twice."""
         self._drops[("duplicate",)] += 1
+        self._ledger[("duplicate",)] += isinstance(frame, frames.Trap)
         return (Note("duplicate", frame.request, (), type(frame).__name__.lower()),) if self._record else ()
 
     def _refuse(self, peer: bytes, frame: Any) -> None:
         """A frame that this link may not send, or a link that is nobody's."""
         known = peer in self._by_link or peer in (self._firmware, self._toolstack)
         self._drops[("not_allowed" if known else "unknown_link",)] += 1
+        self._ledger[("refused",)] += isinstance(frame, frames.Trap)
         kind = type(frame).__name__
         detail = f"this link may not send {kind}" if known else "this link belongs to no domain"
         self._out.append(Log("warning", f"refused {kind}: {detail}"))
         if not isinstance(frame, frames.Error):
+            self._ledger[("error",)] += 1
             self._out.append(error(peer, frame, "refused", True, detail))
 
     def _hello(self, peer: bytes, frame: frames.Hello) -> None:
@@ -254,6 +259,7 @@ class XenCore:
 
     def _undelivered(self, event: Undelivered) -> None:
         self._drops[("undelivered",)] += 1
+        self._ledger[("undelivered",)] += isinstance(event.frame, ANSWERS)
         if event.peer == self._firmware and isinstance(event.frame, frames.Smc):
             self._smcs.lost(event.frame.request, definite=True)
         elif isinstance(event.frame, frames.Console):

@@ -30,6 +30,7 @@ class Gate:
         self._mode = config.mode
         self._record = record
         self._refusals = meters.counter("trapline_meter_refusals_total")
+        self._waiting = meters.counter("trapline_scmi_waiting_calls")
         self._held: dict[bytes, deque[Received]] = {}
         self._due: list[tuple[int, int, Domain]] = []
         self._number = 0
@@ -66,6 +67,7 @@ class Gate:
         if len(waiting) >= METER_WAITERS:
             return False
         waiting.append(event)
+        self._waiting[()] += 1
         if len(waiting) == 1:
             self._plan(domain, now_ns)
         return True
@@ -91,11 +93,14 @@ class Gate:
                     self._held[domain.link] = waiting
                     self._plan(domain, now_ns)
                     break
+                self._waiting[()] -= 1
                 yield domain, waiting.popleft(), self.judge(domain, domain.channel, now_ns)
 
     def end(self, domain: Domain) -> Sequence[Received]:
         """The domain runs no more: what of it is held back will never go on."""
-        return self._held.pop(domain.link, ())
+        ended = self._held.pop(domain.link, ())
+        self._waiting[()] -= len(ended)
+        return ended
 
 
 def refusal(event: Received) -> Send:

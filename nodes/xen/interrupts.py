@@ -18,6 +18,7 @@ from nodes.xen.domain import Domain, State
 from nodes.xen.errno import Errno, XenError
 
 VERSION: Final = frames.PROTOCOL_VERSION
+NO_INTERRUPT: Final = "no-interrupt"  # its request number is EL3's, and may equal one of the domain's
 NOBODY = "none"  # the label of an interrupt that is routed nowhere
 
 
@@ -100,6 +101,7 @@ class Injector:
         self._routes = routes
         self._firmware = firmware
         self._verdicts = meters.counter("trapline_interrupts_total")
+        self._ledger = meters.counter("trapline_trap_ledger_total")
         self._told: set[int] = set()
         self.numbers = Window()
 
@@ -153,7 +155,8 @@ class Injector:
         if route is None or route.domain is not domain or not route.in_flight:
             self._verdicts[domain.name, "refused"] += 1
             detail = f"interrupt {frame.intid} is not in flight in {domain.name}"
-            return (error(event.peer, frame, "refused", True, detail),)
+            self._ledger[("error",)] += 1
+            return (error(event.peer, frame, NO_INTERRUPT, True, detail),)
         route.in_flight = False
         self._verdicts[domain.name, "ended"] += 1
         page = domain.machine_address(frame.page) if frame.page else 0

@@ -56,6 +56,7 @@ class UnderWay:
         self._firmware = firmware
         self._traps = meters.counter("trapline_smc_traps_total")
         self._inflight = meters.counter("trapline_scmi_inflight_calls")
+        self._waiting = meters.counter("trapline_scmi_waiting_calls")
         self._waits = meters.histogram("trapline_scmi_queue_wait_seconds")
         self._drops = meters.counter("trapline_bus_dropped_total")
 
@@ -83,6 +84,7 @@ class UnderWay:
             channel.lock.held = True
             return (self.forward(domain, channel, event, allowance, now_ns),)
         if channel.lock.wait(Waiting(domain, event, allowance, now_ns)):
+            self._waiting[()] += 1
             return ()
         self._traps[(domain.name, "doorbell", "overflow")] += 1
         return (error(event.peer, event.frame, "overflow", True, "too many calls wait for the channel"),)
@@ -113,6 +115,7 @@ class UnderWay:
             if isinstance(waiter, Running):
                 self.resume(waiter, None)
                 return
+            self._waiting[()] -= 1
             domain, event = waiter.domain, waiter.event
             if self.platform_gone:
                 self._out.append(gone(event))

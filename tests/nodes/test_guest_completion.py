@@ -184,3 +184,14 @@ def test_a_lost_interrupt_costs_one_call_only(carried: bool) -> None:
         made.late()
         assert (made.answer(number).code, made.answer(number).definite) == ("timeout", False)
     assert made.call()
+
+
+@pytest.mark.parametrize("code", ["no-interrupt", "el3-lost"])
+def test_the_refused_end_of_an_interrupt_ends_no_call_of_the_same_number(code: str) -> None:
+    made = Bench()
+    number, trap = made.call()
+    made.give(frames.Error(1, trap.frame.request, 5, code, True, "interrupt 33 is not in flight in domu"))
+    assert told(made, number) == (code != "no-interrupt")
+    if code == "no-interrupt":
+        made.returned(trap, reply(trap, OK))
+        assert made.answer(number).code == ""

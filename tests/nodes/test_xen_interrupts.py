@@ -160,7 +160,9 @@ def test_an_end_that_is_not_the_domains_is_refused() -> None:
     raise_line(bench)
     end(bench, other, request=9)
     assert ends(bench) == []
-    assert [(one.code, one.definite, one.request) for one in errors(bench, other)] == [("refused", True, 9)]
+    assert [(one.code, one.definite, one.request) for one in errors(bench, other)] == [
+        ("no-interrupt", True, 9)
+    ]
     end(bench, domain)
     assert len(ends(bench)) == 1
     end(bench, domain)

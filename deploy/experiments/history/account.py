@@ -12,7 +12,10 @@ import msgspec
 from deploy.experiments.history.events import Began, Event, Missed, Noted, Returned, Trapped
 
 MESSAGES: Final = "trapline_bus_messages_total"
-DROPPED: Final = "trapline_bus_dropped_total"
+LEDGER: Final = "trapline_trap_ledger_total"
+INFLIGHT: Final = "trapline_scmi_inflight_calls"
+WAITING: Final = "trapline_scmi_waiting_calls"
+TWICE: Final = "trapline_smc_duplicates_total"
 UNDER_WAY_MAX: Final = 1 << 16  # traps of one domain that may be unanswered at a time
 XEN: Final = "xen"
 
@@ -132,29 +135,47 @@ class _Ledger:
 
 
 class Counters(msgspec.Struct, frozen=True):
-    """The same by what one Xen counted of frames: traps that came, answers that went out by kind, and what
-    could not be handed over. Exact while nothing else than calls is refused or undeliverable: no frames that
-    a link may not send, no consoles and no interrupts of domains that are gone.
+    """The same by what Xens counted of frames: traps that came, answers that went out by kind, those that
+    could not be handed over, and traps ``under_way``. Exact for a Xen that has nothing to do when it tells.
     """
 
-    issued: int
-    answered: int
-    failed: int
-    undelivered: int
+    issued: int = 0
+    answered: int = 0
+    failed: int = 0
+    undelivered: int = 0
+    under_way: int = 0
 
     @property
     def balanced(self) -> bool:
-        """Whether it adds up; only when nothing is under way."""
-        return self.issued == self.answered + self.failed + self.undelivered
+        """Whether it adds up."""
+        return self.issued == self.answered + self.failed + self.undelivered + self.under_way
 
 
 def counters(xen: Mapping[str, Any]) -> Counters:
     """From Xen's numbers (``Stage.stats``)."""
     found = xen.get("counters", {})
-    messages, drops = found.get(MESSAGES, {}), found.get(DROPPED, {})
+    messages, ledger = found.get(MESSAGES, {}), found.get(LEDGER, {})
+    entry = {key[0]: number for key, number in ledger.items()}
+    other = entry.get("error", 0)  # a refused trap is not a domain's, and its error is no answer
     return Counters(
-        messages.get(("trap", "in"), 0) - drops.get(("duplicate",), 0),
+        messages.get(("trap", "in"), 0) - entry.get("duplicate", 0) - entry.get("refused", 0),
         messages.get(("return", "out"), 0),
-        messages.get(("error", "out"), 0) + messages.get(("undef", "out"), 0),
-        drops.get(("undelivered",), 0),
+        messages.get(("error", "out"), 0) + messages.get(("undef", "out"), 0) - other,
+        entry.get("undelivered", 0),
+        sum(found.get(INFLIGHT, {}).values()) + sum(found.get(WAITING, {}).values()),
     )
+
+
+class Service(msgspec.Struct, frozen=True):
+    """By what EL3 counted: SMCs that came, and that returned. Those it answers late are under way."""
+
+    received: int = 0
+    returned: int = 0
+
+
+def service(firmware: Mapping[str, Any]) -> Service:
+    """From EL3's numbers."""
+    found = firmware.get("counters", {})
+    messages = found.get(MESSAGES, {})
+    twice = sum(found.get(TWICE, {}).values())
+    return Service(messages.get(("smc", "in"), 0) - twice, messages.get(("smcreturn", "out"), 0))

@@ -103,6 +103,14 @@ MEASURES: Final = (
         of_all=True,
     ),
     Measure(
+        "memory_growth",
+        "MiB",
+        "what the node, or the supervisor, that grew most holds more at the end than after the warm-up; "
+        "real processes only, their mapped records aside",
+        lambda count, _ns: None,
+        of_all=True,
+    ),
+    Measure(
         "denied_that_succeeded",
         "calls",
         "succeeded although the agent was not granted what they name; told by the checker `isolation`",

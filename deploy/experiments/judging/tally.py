@@ -84,6 +84,8 @@ class Tally:
         self.events = 0
         self.lives: dict[str, list[int]] = {}
         self.last_ns = 0
+        self.rang = 0  # calls that ended and had become traps
+        self.started = 0  # domains, each of their incarnations
         self._counts: dict[tuple[str, str], Count] = {}
         self._pieces: dict[tuple[str, int], Piece] = {}
         self._under_way: dict[str, dict[int, int]] = {}  # incarnation to its requests and when they began
@@ -180,6 +182,7 @@ class Tally:
 
     def _ended(self, event: events.Ended) -> None:
         self._under_way.get(event.domain, {}).pop(event.request, None)
+        self.rang += event.request > 0
         count = self._at(event.domain, event.intended_ns)
         self._life(event.domain)[
             ANSWERED if not event.code else DEFINITE if event.definite else INDEFINITE
@@ -234,6 +237,7 @@ class Tally:
 
     def _noted(self, event: events.Noted) -> None:
         if event.what == "domain" and len(event.numbers) >= 3:
+            self.started += 1
             self.agents[event.text.partition("#")[0]] = event.numbers[2] if event.numbers[2] >= 0 else None
             self._domains_of[event.numbers[2]] = event.text.partition("#")[0]
         elif event.what == "arrival_dropped":

@@ -13,6 +13,7 @@ from deploy import __version__
 from deploy.experiments.describing.faults import BY_NAME
 from deploy.experiments.describing.scenario import Scenario, Threshold, ready
 from deploy.experiments.judging import measure, thresholds, whatif
+from deploy.experiments.judging.books import Books, books
 from deploy.experiments.judging.jury import Jury
 from deploy.experiments.judging.tally import ALL, LIVES_MAX, Count, Tally
 from deploy.experiments.judging.thresholds import number
@@ -65,9 +66,9 @@ class Done(msgspec.Struct):
 def result(done: Done) -> RunResult:
     """The verdict and everything that the report shows."""
     scenario, tally, lead = done.scenario, done.tally, done.lead
-    lost = _lost(done)
+    lost, kept = _lost(done), _books(done)
     held = thresholds.judge(scenario, lambda one: _value(one, done, lost), done.solo)
-    verdict, reason = _verdict(done, held, lost)
+    verdict, reason = _verdict(done, held, lost, kept)
     return RunResult(
         run_id=done.run_id,
         title=scenario.title,
@@ -93,7 +94,7 @@ def result(done: Done) -> RunResult:
         checkers=done.checked,
         what_if=done.what_if,
         diagram=next((jury.diagram() for jury in done.juries if jury.first is not None), ()),
-        account=_account(done, lost),
+        account=_account(done, lost, kept),
         fingerprint=done.fingerprint,
         truncated_rows=done.truncated,
         notes=(*lead.healer.done[:NOTES_MAX], *lead.crash),
@@ -119,7 +120,9 @@ def _command(done: Done) -> str:
 # ---- the verdict ----------------------------------------------------------------------------------
 
 
-def _verdict(done: Done, held: Sequence[ThresholdResult], lost: int | None) -> tuple[Verdict, str]:
+def _verdict(
+    done: Done, held: Sequence[ThresholdResult], lost: int | None, kept: Books
+) -> tuple[Verdict, str]:
     """The first of these that is wrong is the reason: the platform, a checker, the account, an objective."""
     lead = done.lead
     if lead.failure is not None:
@@ -140,14 +143,15 @@ def _verdict(done: Done, held: Sequence[ThresholdResult], lost: int | None) -> t
         return "fail", f"{lost} calls that guests counted are not in the history, or the other way round"
     if lead.outstanding:
         return "fail", f"{lead.outstanding} calls were still under way at the end of the drain"
+    if wrong := kept.problem():
+        return "fail", f"the account does not add up: {wrong}"
     missed = next((one for one in held if not one.held), None)
     if missed is not None:
         return "fail", f"{missed.text}: it was {number(missed.value)}, the bound is {missed.bound}"
-    return "pass", _all_well(done, held)
+    return "pass", _all_well(done, held, _whole(done, kept))
 
 
-def _all_well(done: Done, held: Sequence[ThresholdResult]) -> str:
-    count = done.tally.count(ALL)
+def _all_well(done: Done, held: Sequence[ThresholdResult], count: Count) -> str:
     parts = []
     if done.checked:
         known = f", but what is known of {', '.join(done.scenario.known)}" if done.scenario.known else ""
@@ -163,6 +167,8 @@ def _all_well(done: Done, held: Sequence[ThresholdResult]) -> str:
 def _value(one: Threshold, done: Done, lost: int | None) -> float | None:
     if one.measure == "lost":
         return lost
+    if one.measure == "memory_growth":
+        return done.lead.memory.growth_mib()
     if one.measure == "denied_that_succeeded":
         judge = next((checker for checker in done.checked if checker.name == ISOLATION), None)
         return None if judge is None else len(judge.violations)
@@ -197,9 +203,28 @@ def _counted(stats: Mapping[str, Any]) -> list[int]:
     return [sum(number for key, number in calls.items() if key[1] == ending) for ending in ENDINGS]
 
 
-def _account(done: Done, lost: int | None) -> dict[str, int]:
-    """The whole run's calls, to the unit: issued = answered + definite + indefinite + killed."""
+def _books(done: Done) -> Books:
+    """What Xen and EL3 counted, beside what guests noted."""
+    tally = done.tally
+    unknown = done.scenario.record == "none" or done.truncated
+    return books(
+        done.stats, done.lead.plan, None if unknown else tally.rang, tally.started - len(done.lead.living)
+    )
+
+
+def _whole(done: Done, kept: Books) -> Count:
+    """All calls. Without frames in the record it is Xen that knows whose call ended with its domain."""
     count = done.tally.count(ALL)
+    if not count.killed and done.engine != "sim" and done.scenario.record == "calls":
+        count.killed = kept.killed or 0
+    return count
+
+
+def _account(done: Done, lost: int | None, kept: Books) -> dict[str, int]:
+    """The whole run's calls, to the unit: issued = answered + definite + indefinite + killed; then what Xen
+    and EL3 counted.
+    """
+    count = _whole(done, kept)
     found = {
         field: getattr(count, field) for field in ("issued", "answered", "definite", "indefinite", "killed")
     }
@@ -207,7 +232,7 @@ def _account(done: Done, lost: int | None) -> dict[str, int]:
     found["outstanding"] = done.lead.outstanding
     if lost is not None:
         found["lost"] = lost
-    return found
+    return found | kept.rows()
 
 
 # ---- tables and plots -----------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from bus.frames import DomainInfo, Lifecycle
 from deploy.engines.breaking import Breaker
 from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories
-from deploy.engines.local import FIRMWARE, XEN_NODE, LocalEngine, Options
+from deploy.engines.local import FIRMWARE, SUPERVISOR, XEN_NODE, LocalEngine, Options
+from deploy.engines.pids import held_kib
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Planned
 from deploy.experiments.history.recorded import remember
@@ -41,6 +42,7 @@ LINES_KEPT: Final = 256
 REVIVE_S: Final = 0.02  # between tries to bring a domain back
 REVIVALS_MAX: Final = 64  # tries, for one end of a guest
 REFRESH_S: Final = 0.1  # that a node is given to tell its numbers; one that is stopped does not
+LAST_S: Final = 2.0  # the same at the end, when nobody is stopped: the account needs the last numbers
 TURN_S: Final = 0.05
 NONE: Final = -1  # no agent, no doorbell
 CALLS: Final = "trapline_guest_calls_total"
@@ -245,12 +247,12 @@ class LocalStage:
 
     # ---- looking ------------------------------------------------------------------------------
 
-    def refresh(self) -> None:
+    def refresh(self, patience_s: float = REFRESH_S) -> None:
         """Have every node tell its numbers; one that does not answer has those it told last."""
         children = list(self.engine.children.values())
         for child in children:
             child.ask_stats()
-        self.breaker.wait(lambda: not any(child.asked for child in children), REFRESH_S)
+        self.breaker.wait(lambda: not any(child.asked for child in children), patience_s)
 
     def outstanding(self) -> int:
         """Calls that have begun and not ended, as guests say."""
@@ -288,13 +290,19 @@ class LocalStage:
             tuple(buckets),
         )
 
+    def memory(self) -> dict[str, int]:
+        """Of every process, the supervisor's among them."""
+        pids = {name: child.pid for name, child in self.engine.children.items()}
+        held = {name: held_kib(pid) for name, pid in (pids | {SUPERVISOR: os.getpid()}).items()}
+        return {name: kib for name, kib in held.items() if kib}
+
     def stats(self) -> dict[str, dict[str, Any]]:
         """Every node's counters by its name in rows; an earlier Xen or EL3 has "~" and a number behind it.
 
         Of a process that was killed they are what it told last.
         """
         if self._running:
-            self.refresh()
+            self.refresh(LAST_S)
         found: dict[str, dict[str, Any]] = {}
         for number, (name, stats) in enumerate(self.engine.ended):
             found[name if "#" in name else f"{name}~{number}"] = stats

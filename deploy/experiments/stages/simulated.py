@@ -329,6 +329,10 @@ class SimulatedStage:
         running = [node for board in self.boards for node in board.engine.nodes.values()]
         return self._ended | {node.name: snapshot(node.core.meters) for node in running}
 
+    def memory(self) -> dict[str, int]:
+        """All boards are one process, and it keeps the record too."""
+        return {}
+
     def fingerprint(self) -> str:
         """Of all that happened so far."""
         return self._record.fingerprint()

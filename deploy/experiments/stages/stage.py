@@ -91,6 +91,10 @@ class Stage(Protocol):
         """Every node's counters, those of ended nodes included, by node and incarnation."""
         ...
 
+    def memory(self) -> dict[str, int]:
+        """What each process holds, in KiB, the record's mapped files aside; empty where nodes have none."""
+        ...
+
     def fingerprint(self) -> str:
         """Of all that happened so far; "" where equal seeds do not give equal runs."""
         ...
