@@ -1,10 +1,16 @@
 """Chance without state: the same again for equal arguments, and nothing in common for others."""
 
-from bus.chance import below, mixed, unit
+from bus.chance import begun, below, further, mixed, unit
 
 
 def test_equal_arguments_give_equal_draws() -> None:
     assert mixed(7, 1, 2) == mixed(7, 1, 2) == 0x16E639E2C7AAE6E3
+
+
+def test_who_keeps_a_seed_s_beginning_draws_the_same() -> None:
+    for seed in (-1, 0, 7, 1 << 64):
+        assert further(begun(seed), 5) == mixed(seed, 5)
+        assert further(further(begun(seed), 5), 6) == mixed(seed, 5, 6)
 
 
 def test_no_two_short_lists_of_arguments_meet() -> None:

@@ -145,3 +145,19 @@ def test_a_story_keeps_the_last_entries_and_counts_all() -> None:
     assert story.seen == STORY_ENTRIES + 7
     assert len(story.entries) == len(story.lines()) == STORY_ENTRIES
     assert story.lines()[0] == "0.007000 what request=7 0xab"
+
+
+def test_what_is_counted_elsewhere_is_there_for_whoever_looks() -> None:
+    """By name or all of them, and once only."""
+    meters = Meters("guest")
+    kept = meters.counter("trapline_bus_bytes_total")
+    waiting = [3]
+
+    def collect() -> None:
+        while waiting:
+            kept[("in",)] += waiting.pop()
+
+    meters.collect = collect
+    assert meters.counter("trapline_bus_bytes_total") == {("in",): 3}
+    waiting.append(4)
+    assert meters.counters["trapline_bus_bytes_total"] == {("in",): 7}
