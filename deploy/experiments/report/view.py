@@ -49,6 +49,11 @@ def table(
 def headline(result: RunResult) -> list[tuple[str, str]]:
     """The few numbers that say what kind of run it was: name and value."""
     agents = result.agents
+    if result.races:
+        orders, pruned = sum(one.orders for one in result.races), sum(one.pruned for one in result.races)
+        broke = sum(one.broke for one in result.races)
+        numbers = [("races", len(result.races)), ("orders", orders), ("pruned", pruned), ("broke", broke)]
+        return [(name, count(many)) for name, many in numbers]
     issued, answered = sum(one.issued for one in agents), sum(one.answered for one in agents)
     worst = max(((_measured(one).p99_us, one.domain) for one in agents), default=(0.0, ""))
     violations = sum(len(one.violations) for one in result.checkers)
@@ -70,7 +75,7 @@ def setup(result: RunResult) -> list[tuple[str, str]]:
         ("engine", result.engine),
         ("started", day(result.started_at)),
         ("wall time", f"{result.wall_s:.1f} s"),
-        ("time in the run", span(result.duration_ns)),
+        ("time in the run", span(result.duration_ns) if result.duration_ns else ""),
         ("Trapline", result.version),
         ("fingerprint", result.fingerprint),
     ]
