@@ -123,11 +123,10 @@ def opened(path: Path, columns: Sequence[tuple[str, Any]]) -> Iterator[Any]:
     """The Parquet file at ``path``; UserError if it is missing, cut off, damaged or not ours."""
     try:
         with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            if names != [name for name, _ in columns]:
-                raise UserError(
-                    f"{path}: no recording of a run, its columns are {', '.join(names)}; {REMEDY}"
-                )
+            found = [(field.name, field.type) for field in file.schema_arrow]
+            if found != list(columns):
+                told = ", ".join(f"{name} ({kind})" for name, kind in found)
+                raise UserError(f"{path}: no recording of a run, its columns are {told}; {REMEDY}")
             yield file
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such recording; {REMEDY}") from None
@@ -135,11 +134,20 @@ def opened(path: Path, columns: Sequence[tuple[str, Any]]) -> Iterator[Any]:
         raise UserError(f"{path}: not a whole recording ({error}); {REMEDY}") from None
 
 
+def _batches(file: Any, path: Path, only: Sequence[str] | None = None) -> Iterator[Any]:
+    """The file in batches; UserError for a name or a time that is missing: none ever is."""
+    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=only):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if column.null_count and (name == "at_ns" or column.type == NAME):
+                raise UserError(f"{path}: no recording of a run, {name} lacks values; {REMEDY}")
+        yield batch
+
+
 def read_rows(folder: Path) -> Iterator[Row]:
     """Every row of a run's recording, in order. Raises UserError as ``opened``."""
     with opened(folder / FRAMES, FRAME_COLUMNS) as file:
         readers = (_integers("q"), _texts, _texts, _integers("B"), _bytes, _bytes)
-        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+        for batch in _batches(file, folder / FRAMES):
             columns = [read(column) for read, column in zip(readers, batch.columns, strict=True)]
             yield from zip(*columns, strict=True)
 
@@ -154,7 +162,7 @@ def read_history(
     wanted = list(only) or [name for name, _ in columns]
     kinds = dict(columns)
     with opened(folder / HISTORY, columns) as file:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+        for batch in _batches(file, folder / HISTORY, wanted):
             values = (
                 _texts(batch.column(name)) if kinds[name] == NAME else batch.column(name).to_pylist()
                 for name in wanted
@@ -166,7 +174,11 @@ def meta(folder: Path) -> dict[str, str]:
     """What was said of the recording when it was made, and "truncated". Raises UserError as ``opened``."""
     with opened(folder / FRAMES, FRAME_COLUMNS) as file:
         found = file.metadata.metadata or {}
-        return {key.decode(): value.decode() for key, value in found.items() if key != b"ARROW:schema"}
+        return {
+            key.decode(errors="replace"): value.decode(errors="replace")
+            for key, value in found.items()
+            if key != b"ARROW:schema"
+        }
 
 
 # ---- columns to Python, several times faster than to_pylist without numpy -------------------------

@@ -168,7 +168,7 @@ class Runs:
         for folder in self._folders():
             if str(folder) in known:
                 continue
-            with contextlib.suppress(OSError, msgspec.DecodeError):
+            with contextlib.suppress(OSError, OverflowError, msgspec.DecodeError):
                 self.add(msgspec.json.decode((folder / RESULT).read_bytes(), type=RunResult), folder)
                 added += 1
         return added

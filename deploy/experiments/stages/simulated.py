@@ -1,7 +1,7 @@
 """An experiment on virtual time: the deterministic twin of a platform of real processes, or of several.
 
-What a fault does to nodes is in ``sim_faults.py``; this leads boards, time and the record. A guest that ended
-is a crashed domain: its domain is destroyed, and it comes back after a while.
+What a fault does to nodes is in ``simulated_faults.py``; this leads boards, time and the record. A guest that
+ended is a crashed domain: its domain is destroyed, and it comes back after a while.
 """
 
 import gc

@@ -77,7 +77,26 @@ def _spoiled(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("spoil", [_missing, _cut, _empty, _foreign, _spoiled])
+def _other_type(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(0, "at_ns", pa.array(["now"] * len(table))), path)
+
+
+def _not_by_dictionary(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(1, "node", pa.array(["xen"] * len(table))), path)
+
+
+def _without_values(path: Path) -> None:
+    table = pq.read_table(path)
+    field = table.schema.field("node")
+    pq.write_table(table.set_column(1, field, pa.nulls(len(table), field.type)), path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_missing, _cut, _empty, _foreign, _spoiled, _other_type, _not_by_dictionary, _without_values],
+)
 def test_what_is_no_recording_is_one_line_with_a_way_out(tmp_path: Path, spoil: object) -> None:
     write(tmp_path, [row(at) for at in range(100)])
     spoil(tmp_path / files.FRAMES)  # type: ignore[operator]
