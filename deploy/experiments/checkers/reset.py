@@ -15,6 +15,7 @@ from deploy.experiments.history.events import Began, Executed, Forwarded, Lived,
 
 OPEN_MAX: Final = 1 << 16  # commands under way
 NOTE_NUMBERS: Final = 4
+DOM0: Final = 0
 GIVEN_BACK: Final = "reset"  # the life-cycle event
 NOT_TOLD: Final = "not told"  # in its detail: by a driver that knows no agents
 
@@ -51,6 +52,7 @@ class Reset(Judge):
         self._wishes: dict[Key, Wishes] = {}
         self._under_way: dict[int, tuple[int, RegisterOperation]] = {}
         self._fresh: dict[int, bool] = {}
+        self._last_words = False  # of a Xen that has ended: the next one tells of Dom0 first
         self._judges_values = self.context.complete and not evidence.planned(VALUE_LATE)
         self._speaks = self.context.topology.profile.driver == "multiagent"
 
@@ -79,8 +81,16 @@ class Reset(Judge):
     # ---- lives --------------------------------------------------------------------------------
 
     def _lived(self, event: Lived) -> Iterable[Violation]:
+        if (event.domid, event.event) == (DOM0, "created"):
+            self._last_words = False
         agent = agent_in(event.detail)
-        if agent is None or not self._speaks or self.evidence.calls.unread or not self.context.complete:
+        if (
+            self._last_words
+            or agent is None
+            or not self._speaks
+            or self.evidence.calls.unread
+            or not self.context.complete
+        ):
             return ()
         if event.event == "created":
             fresh = self._fresh.get(agent, True)
@@ -100,6 +110,7 @@ class Reset(Judge):
     def _began(self, event: Began) -> Iterable[Violation]:
         if event.node == "xen":
             self._fresh.clear()
+            self._last_words = True
         elif event.node == "firmware":
             self._wishes.clear()
             self._under_way.clear()

@@ -180,6 +180,8 @@ class Search:
     def _ended(self, op: Op) -> bool:
         """Keep the states in which the operation has had its effect; False if there is none."""
         serial = op.serial
+        if any(self._told_of_no_more(op, other) for other in self._wishes.values()):
+            self._configs = self._reachable()
         if op.kind is OpKind.READ and all(serial in mask for _, mask in self._configs):
             self._configs = {(state, mask - {serial}) for state, mask in self._configs}
             del self._reads[serial]
@@ -205,6 +207,25 @@ class Search:
         self._forget(op)
         self.explained += 1
         return bool(found)
+
+    def _told_of_no_more(self, op: Op, other: Op) -> bool:
+        """Whether the end of ``op`` is the last moment for a wish whose own end nobody knows."""
+        if other.fate is not OpFate.OPEN or other.agent != op.agent or other.serial >= op.serial or op.later:
+            return False
+        return op.kind is OpKind.RESET or (self._ordered and not other.later)
+
+    def _reachable(self) -> set[Config]:
+        """The states that there may be, and all that pending wishes can make of them."""
+        seen = set(self._configs)
+        left = list(seen)
+        while left:
+            for config in self._next(*left.pop()):
+                if config not in seen:
+                    seen.add(config)
+                    left.append(config)
+            if len(seen) > STATES_MAX:
+                raise Undecided
+        return seen
 
     def _next(self, state: State, mask: frozenset[int]) -> list[Config]:
         """Every state that one more pending wish makes."""
@@ -240,11 +261,7 @@ class Search:
         gone = {op.serial}
         self._wishes.pop(op.serial, None)
         self._reads.pop(op.serial, None)
-        if (self._ordered or op.kind is OpKind.RESET) and not op.later:
-            for serial, other in self._wishes.items():
-                earlier = serial < op.serial and other.agent == op.agent
-                if earlier and other.fate is OpFate.OPEN and (op.kind is OpKind.RESET or not other.later):
-                    gone.add(serial)
-            for serial in gone:
-                self._wishes.pop(serial, None)
-            self._configs = {(state, mask - gone) for state, mask in self._configs}
+        gone.update(serial for serial, other in self._wishes.items() if self._told_of_no_more(op, other))
+        for serial in gone:
+            self._wishes.pop(serial, None)
+        self._configs = {(state, mask - gone) for state, mask in self._configs}

@@ -179,6 +179,17 @@ def test_an_indefinite_wish_may_happen_at_any_time(seen: tuple[int, ...]) -> Non
     assert explained(story)
 
 
+@pytest.mark.parametrize("rate", [BOOT, HIGH])
+def test_it_may_have_happened_before_a_later_call_that_would_not_show_it(rate: int) -> None:
+    story = Told()
+    wishes(story, "tcu#1", HIGH)
+    story.failed(story.trap("ivi#1", *wish(HIGH)), "el3-timeout")
+    reads(story, "ivi#1", HIGH)
+    story.reset("tcu")
+    reads(story, "cluster#1", rate)
+    assert explained(story)
+
+
 def test_but_once() -> None:
     story = Told()
     story.failed(story.trap("ivi#1", *wish(HIGH)), "el3-lost")

@@ -100,6 +100,19 @@ def test_xen_that_starts_again_gives_agents_without_a_reset() -> None:
     assert found(story, NAME) == ()
 
 
+def test_the_last_words_of_a_xen_that_has_ended_are_not_the_next_ones() -> None:
+    for dom0, wrong in ((False, 0), (True, 1)):
+        story = Told()
+        story.add(Began, "xen")
+        if dom0:
+            story.lived(0, "dom0", "created", "no SCMI")
+        story.lived(7, "ivi", "created", "agent 3")
+        if not dom0:
+            story.lived(0, "dom0", "created", "no SCMI")
+        story.start("ivi#2", 1)
+        assert len(found(story, NAME)) == wrong
+
+
 def test_a_driver_that_knows_no_resets() -> None:
     story = Told()
     story.lived(1, "ivi", "reset", "agent 3 free, the firmware is not told")
