@@ -184,7 +184,7 @@ class FirmwareCore:
     def _serve(self, channel: Channel, head: int, payload: bytes, flags: int) -> bytes:
         """The payload that answers one message on a channel."""
         protocol, message, code, reply = self.judge(channel.agent_id, head, payload)
-        self._calls[(channel.label, protocol, message, code.name)] += 1
+        self._calls[(channel.label, protocol, message, code._name_)] += 1  # as .name, without its descriptor
         if channel.completion is not None:
             self._done(channel, flags)
         return reply

@@ -35,6 +35,7 @@ COMMAND_MASK = header.HEADER.pack(protocol_id=0xFF, message_id=0xFF)
 ATTRIBUTES = 0x1  # the message that counts a protocol's resources
 MAJOR_AT = 16  # of a version
 _SUCCESS = Status.SUCCESS.word
+SUCCESS = Status.SUCCESS
 
 
 class Row:
@@ -163,7 +164,7 @@ class Ladder:
         status = row.judge(agent, row, head, payload)
         protocol, name = row.command
         if isinstance(status, Message):
-            return protocol, name, Status.SUCCESS, _SUCCESS + machine.encode(agent, status, row.version)
+            return protocol, name, SUCCESS, _SUCCESS + machine.encode(agent, status, row.version)
         return protocol, name, status, status.word
 
     def names(self, agent: int, head: int) -> tuple[str, str]:
