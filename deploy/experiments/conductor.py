@@ -109,7 +109,15 @@ def _raced(
             progress(race, done)
 
     name = verdict.name_of(source.path)
-    return racing.run(scenario, name=name, text=source.text, run_id=run_id, folder=folder, told=told)
+    return racing.run(
+        scenario,
+        command=f"trapline run {name}{source.said}",
+        name=name,
+        text=source.text,
+        run_id=run_id,
+        folder=folder,
+        told=told,
+    )
 
 
 class Play(msgspec.Struct, frozen=True):

@@ -324,6 +324,9 @@ def _metering(scenario: Scenario) -> Iterator[Complaint]:
         yield "what_if.times_solo", "it says what at_most is a multiple of; give at_most"
 
 
+RACERS: Final = 2  # guests on a platform for [explore]
+
+
 def _tools(scenario: Scenario) -> Iterator[Complaint]:
     choices: list[tuple[str, Sequence[str], Collection[str]]] = [
         ("checkers", scenario.checkers, ("all", *CHECKERS)),
@@ -333,6 +336,8 @@ def _tools(scenario: Scenario) -> Iterator[Complaint]:
         ("swarm.xen", scenario.swarm.xen, PROFILES),
     ]
     if scenario.explore is not None:
+        if scenario.platform.guests != RACERS:
+            yield "platform.guests", f"races are run on a generated platform; give guests = {RACERS}"
         choices.append(("explore.operations", scenario.explore.operations, LIFE))
         choices.append(("explore.el3", scenario.explore.el3, EL3S))
     for key, given, there in choices:

@@ -7,6 +7,7 @@ boot, a successor that can work. It knows no random numbers.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,8 @@ from deploy import generated
 from deploy.engines.simulated import TOOLSTACK, SimNode, SimulatedEngine, Times, World
 from deploy.experiments.checkers import Context, Violation
 from deploy.experiments.checkers.registry import judge, make
+from deploy.experiments.describing.boards import boards_of
+from deploy.experiments.describing.scenario import PlatformChoice, Scenario
 from deploy.experiments.history.decode import Decoder
 from deploy.experiments.searching.schedules import ChoosingTimeline, Explorer, Pruned, explore
 from deploy.recording.record import Record
@@ -34,6 +37,7 @@ from nodes.guest import console
 from nodes.guest.core import GuestConfig
 
 GUESTS: Final = 2
+PLATFORM: Final = PlatformChoice(guests=GUESTS)
 VICTIM: Final = 0  # the number of the guest that ends, of its agent, its clock and its device
 OTHER_RATE: Final = 200
 SCHEDULES_MAX: Final = 20_000  # of one race: more is told as "not all"
@@ -187,17 +191,22 @@ WITHOUT_DEVICES: Final = frozenset({"assign"})  # the victim has its device only
 
 
 def run(
-    operations: Sequence[str], el3: Sequence[str], neighbour: bool = False, prepare: Prepare = untouched
+    operations: Sequence[str],
+    el3: Sequence[str],
+    neighbour: bool = False,
+    platform: PlatformChoice = PLATFORM,
 ) -> Iterator[Race]:
     """Each race, one after the other. ``neighbour``: the other guest has a call in flight too."""
     for operation in operations:
-        topology = _topology(operation)
+        topology = topology_for(operation, platform)
         for kind in el3:
-            yield race(Start(topology, operation, kind, neighbour, prepare))
+            yield race(Start(topology, operation, kind, neighbour))
 
 
-def _topology(operation: str) -> Topology:
-    made = generated.topology(GUESTS)
+def topology_for(operation: str, platform: PlatformChoice = PLATFORM) -> Topology:
+    """Two guests, with the firmware and the Xen of ``platform``; without its device for who gets it later."""
+    choice = msgspec.structs.replace(platform, guests=GUESTS, boards=1)
+    (made,) = boards_of(Scenario("race", platform=choice), Path())
     tuning = msgspec.structs.replace(made.tuning, record=True)
     if operation not in WITHOUT_DEVICES:
         return msgspec.structs.replace(made, tuning=tuning)
@@ -261,7 +270,8 @@ def _aftermath(stand: Stand, operation: str) -> None:
         left = [one for one in stand.ledger() if one not in stand.boot_ledger]
         if left:
             say(f"the agent of {stand.name} still holds {left[0].thing or left[0].kind} after its end")
-        toolstack.create(_topology("").guests[VICTIM])
+        device = (generated.device_path(VICTIM),)
+        toolstack.create(msgspec.structs.replace(toolstack.guests[stand.name], devices=device))
     if not stand.works(stand.name):
         say(f"the next {stand.name} cannot use its clock")
     neighbour = toolstack.topology.guests[1 - VICTIM].name

@@ -28,7 +28,14 @@ Told = Callable[[str, float], None]  # (which race, how many of them are done: 0
 
 
 def run(
-    scenario: Scenario, *, name: str, text: str, run_id: str, folder: Path | None, told: Told
+    scenario: Scenario,
+    *,
+    command: str,
+    name: str,
+    text: str,
+    run_id: str,
+    folder: Path | None,
+    told: Told,
 ) -> RunResult:
     """Play every race of [explore]; ``told`` hears which. The history of an order that breaks is kept."""
     assert scenario.explore is not None
@@ -38,7 +45,7 @@ def run(
     pairs = [(operation, el3) for operation in wanted.operations for el3 in wanted.el3]
     for operation, el3 in pairs:
         told(f"{operation} / {el3}", len(races) / len(pairs))
-        races.extend(explore.run([operation], [el3], wanted.neighbour))
+        races.extend(explore.run([operation], [el3], wanted.neighbour, scenario.platform))
     wrong = next((race for race in races if race.violations), None)
     if wrong is not None and folder is not None:
         _keep(wrong, folder, run_id)
@@ -49,7 +56,7 @@ def run(
         scenario=name,
         seed=scenario.seed,
         engine="sim",
-        command=f"trapline run {name}",
+        command=command,
         verdict="pass" if wrong is None else "fail",
         reason=_reason(races, wrong),
         started_at=began,

@@ -8,14 +8,23 @@ import pytest
 from deploy.engines.simulated import SimulatedEngine
 from deploy.errors import UserError
 from deploy.experiments import conductor
-from deploy.experiments.describing.scenario import Explore, Scenario
+from deploy.experiments.describing.scenario import Explore, PlatformChoice, Scenario
 from deploy.experiments.history.files import read_rows
-from deploy.experiments.searching.explore import EL3, OPERATIONS, Prepare, Race, Start, _topology, race, run
+from deploy.experiments.searching.explore import (
+    EL3,
+    OPERATIONS,
+    Prepare,
+    Race,
+    Start,
+    race,
+    run,
+    topology_for,
+)
 from tests.plants import xen as plants
 
 
 def explored(operation: str, el3: str = "fast", prepare: Prepare | None = None) -> Race:
-    start = Start(_topology(operation), operation, el3)
+    start = Start(topology_for(operation), operation, el3)
     if prepare is not None:
         start = Start(start.topology, operation, el3, prepare=prepare)
     return race(start)
@@ -35,13 +44,13 @@ def test_a_slow_el3_leaves_fewer_orders() -> None:
 
 
 def test_a_bound_is_told() -> None:
-    found = race(Start(_topology("assign"), "assign"), schedules_max=10)
+    found = race(Start(topology_for("assign"), "assign"), schedules_max=10)
     assert (found.schedules, found.complete) == (10, False)
 
 
 def test_a_neighbours_call_makes_more_orders() -> None:
     alone, both = (
-        race(Start(_topology("destroy"), "destroy", "slow", neighbour=neighbour)).schedules
+        race(Start(topology_for("destroy"), "destroy", "slow", neighbour=neighbour)).schedules
         for neighbour in (False, True)
     )
     assert both > alone
@@ -102,6 +111,18 @@ def test_an_order_that_breaks_something_is_shown_and_kept(
     assert "order" in result.reason
     assert result.diagram
     assert list(read_rows(tmp_path))
+
+
+def test_races_are_run_on_the_firmware_that_the_scenario_names() -> None:
+    """One that frees nothing leaves what the dead domain wished, in every order."""
+    races = Scenario(
+        "Races",
+        platform=PlatformChoice(guests=2, firmware="scp-firmware"),
+        explore=Explore(operations=("destroy",), el3=("slow",)),
+    )
+    result = conductor.run(races, 1)
+    assert result.verdict == "fail"
+    assert "still holds" in result.reason
 
 
 def test_races_are_for_virtual_time_only() -> None:
