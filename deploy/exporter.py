@@ -1,6 +1,6 @@
 """Plain counters to Prometheus: a collector that reads a core's meters at scrape time, on loopback.
 
-Only the catalogue (``nodes.metrics``) says what exists. Nothing is registered per label set and
+Only the catalogue (``nodes.meters``) says what exists. Nothing is registered per label set and
 nothing is locked: a scrape copies the dictionaries.
 """
 
@@ -24,7 +24,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from deploy import __version__
 from deploy.rundir import replace
-from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, OTHER, Histogram, Label, Meters
+from nodes.meters import Histogram, Meters
+from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, OTHER, Label
 
 LOOPBACK = "127.0.0.1"
 Series = Mapping[tuple[str, ...], Any]

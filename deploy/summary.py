@@ -6,7 +6,8 @@ import msgspec
 
 from bus.frames import DomainInfo
 from deploy.toolstack import Toolstack
-from nodes.metrics import LATENCY_BUCKETS_NS, quantile_ns
+from nodes.meters import quantile_ns
+from nodes.metrics import LATENCY_BUCKETS_NS
 
 Stats = dict[str, dict[str, Any]]
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.story import Story
 
 NO_PAGE = b""

@@ -1,12 +1,8 @@
-"""The metric catalogue as data, and the plain counters that cores keep.
+"""The metric catalogue as data: every metric with type, labels and their bounds, help and owner.
 
-A core adds integers to a dictionary; ``deploy.exporter`` turns them into Prometheus samples at
-scrape time. One owner per fact: a metric is kept by the one role that its row names.
+One owner per fact: a metric is kept by the one role that its row names. Who keeps the numbers is in
+``nodes.meters``, who exports them in ``deploy.exporter``.
 """
-
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable
 
 import msgspec
 
@@ -343,83 +339,3 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
 )
 BY_NAME = {metric.name: metric for metric in CATALOGUE}
-
-Labels = tuple[str, ...]
-
-
-class Histogram:
-    """Counts per bucket of LATENCY_BUCKETS_NS (the last one is +Inf) and the sum in nanoseconds."""
-
-    __slots__ = ("counts", "sum_ns")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(LATENCY_BUCKETS_NS) + 1)
-        self.sum_ns = 0
-
-    def observe(self, value_ns: int) -> None:
-        self.counts[bisect_left(LATENCY_BUCKETS_NS, value_ns)] += 1
-        self.sum_ns += value_ns
-
-    def quantile_ns(self, q: float) -> float:
-        """Interpolated inside its bucket; 0 when nothing was counted."""
-        return quantile_ns(self.counts, q)
-
-
-def quantile_ns(counts: list[int], q: float) -> float:
-    """The ``q`` quantile in nanoseconds of bucket counts, linear inside a bucket; 0 for no counts."""
-    wanted = q * sum(counts)
-    if not wanted:
-        return 0.0
-    low = 0
-    for count, high in zip(counts, LATENCY_BUCKETS_NS, strict=False):
-        if count >= wanted:
-            return low + (high - low) * wanted / count
-        wanted -= count
-        low = high
-    return float(LATENCY_BUCKETS_NS[-1])
-
-
-class Meters:
-    """The numbers one core keeps: ``counters[name][labels] += n`` and ``histograms[name][labels]``.
-
-    Labels are tuples of strings in the order of the catalogue row; names outside the role's part of
-    the catalogue raise ValueError when the core is built, not when it runs.
-
-    ``collect`` is called before numbers are looked up: who counts for every message may do so more cheaply
-    elsewhere, and bring in what is new then.
-    """
-
-    def __init__(self, role: str) -> None:
-        self.role = role
-        self.collect: Callable[[], None] = _nothing
-        self._counters: dict[str, defaultdict[Labels, int]] = {}
-        self.histograms: dict[str, defaultdict[Labels, Histogram]] = {}
-        for metric in CATALOGUE:
-            if metric.owner not in (role, "every"):
-                continue
-            if metric.type == "histogram":
-                self.histograms[metric.name] = defaultdict(Histogram)
-            else:
-                self._counters[metric.name] = defaultdict(int)
-
-    @property
-    def counters(self) -> dict[str, defaultdict[Labels, int]]:
-        self.collect()
-        return self._counters
-
-    def counter(self, name: str) -> defaultdict[Labels, int]:
-        """The counter or gauge of that name; raises ValueError for a name the role does not own."""
-        counters = self.counters
-        if name not in counters:
-            raise ValueError(f"{self.role} does not own a counter {name!r}; see nodes.metrics.CATALOGUE")
-        return counters[name]
-
-    def histogram(self, name: str) -> defaultdict[Labels, Histogram]:
-        """The histogram of that name; raises ValueError for a name the role does not own."""
-        if name not in self.histograms:
-            raise ValueError(f"{self.role} does not own a histogram {name!r}; see nodes.metrics.CATALOGUE")
-        return self.histograms[name]
-
-
-def _nothing() -> None:
-    """Nobody counts elsewhere."""

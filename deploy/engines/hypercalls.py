@@ -14,7 +14,7 @@ from bus.links.zeromq import DealerLink
 from deploy.engines.driver import Tap
 from deploy.recording.rows import RECEIVED
 from deploy.toolstack import ToolstackError
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 VERSION: Final = frames.PROTOCOL_VERSION
 ANSWER_S = 10.0

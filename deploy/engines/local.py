@@ -36,7 +36,7 @@ from deploy.rundir import Cluster, RunDirectory
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
 from nodes.guest.core import GuestConfig
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 HEARTBEAT_S = 0.5
 ENDED_KEPT = 256  # last numbers of nodes that are gone

@@ -145,22 +145,12 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
     begin_ns = boot_ns(what.engine, scenario.timing, len(what.plan.loads))
     plan = shifted(what.plan, begin_ns)
     tally = Tally(plan.phases, plan.loads)
-    kinds = frozenset(fault.kind for fault in plan.faults)
     patience_ns = int(scenario.timing.patience_ms * MS_NS)
     boards = tuned(what.boards, scenario, what.seed)
-    whole = what.engine == "sim" or scenario.record == "frames"  # else processes keep notes only
     told = None
     if what.folder is not None and scenario.record != "none":
         told = Semantic(what.folder, what.run_id, boards[0], plugins.load().tables)
-    juries = [  # one for each board: Xen and EL3 of one know nothing of the others'
-        Jury(
-            scenario.checkers,
-            Context(board, kinds, whole, patience_ns),
-            tally,
-            told.board() if told is not None else None,
-        )
-        for board in boards
-    ]
+    juries = _juries(what, boards, tally, told)
 
     def rows(board: int, some: list[Row]) -> None:
         juries[board].rows(some)
@@ -192,6 +182,23 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
         played.stage.fingerprint(),
         truncated,
     )
+
+
+def _juries(what: Play, boards: Sequence[Topology], tally: Tally, told: Semantic | None) -> list[Jury]:
+    """One for each board: Xen and EL3 of one know nothing of the others'."""
+    scenario = what.scenario
+    kinds = frozenset(fault.kind for fault in what.plan.faults)
+    patience_ns = int(scenario.timing.patience_ms * MS_NS)
+    whole = what.engine == "sim" or scenario.record == "frames"  # else processes keep notes only
+    return [
+        Jury(
+            scenario.checkers,
+            Context(board, kinds, whole, patience_ns),
+            tally,
+            told.board() if told is not None else None,
+        )
+        for board in boards
+    ]
 
 
 def joined(boards: Sequence[tuple[CheckerResult, ...]]) -> tuple[CheckerResult, ...]:

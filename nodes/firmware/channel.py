@@ -21,7 +21,7 @@ from bus.scmi.status import Status
 from nodes.firmware.ledger import Entry
 from nodes.firmware.platform import Agent
 from nodes.firmware.profile import DEFAULT, FirmwareProfile
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 UNAVAILABLE: Final = shmem.FREE | shmem.ERROR
 MESSAGE_ID: Final = header.HEADER.pack(message_id=0xFF)

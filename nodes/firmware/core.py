@@ -30,7 +30,7 @@ from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
 from nodes.firmware.subscriptions import NOBODY
 from nodes.limits import NOTE_CHARACTERS_MAX, P2A_QUEUE
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.story import Story
 from nodes.window import Window
 

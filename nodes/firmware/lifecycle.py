@@ -13,7 +13,7 @@ from nodes.firmware.ladder import Ladder
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.service import Service
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 GRANT = "grant"
 NO_AGENT = -1  # as the caller of a reset: nobody's page is spared

@@ -13,7 +13,7 @@ from bus.scmi.header import MessageType, message_type
 from nodes.contract import Effect, Log, Send
 from nodes.firmware.platform import Agent
 from nodes.limits import P2A_QUEUE
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 VERSION: Final = frames.PROTOCOL_VERSION
 NOTIFICATION: Final = "notification"

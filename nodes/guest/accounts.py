@@ -6,7 +6,7 @@ A latency counts from when a call was meant to begin, so that what keeps a guest
 from nodes.contract import Effect, Note
 from nodes.guest.calls import Flight, Outcome
 from nodes.guest.sources import Source
-from nodes.metrics import Histogram, Meters
+from nodes.meters import Histogram, Meters
 from nodes.story import Story
 
 

@@ -23,7 +23,7 @@ from nodes.guest.load import WorkPlan, make
 from nodes.guest.receiving import Receiver
 from nodes.guest.sources import Source
 from nodes.limits import CONSOLE_CALLS, HELLO_AGAIN_NS
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.story import Story
 
 __all__ = ["GuestConfig", "GuestCore"]

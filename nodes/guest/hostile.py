@@ -19,7 +19,7 @@ from nodes.guest.calls import HOSTILE, Flight, Outcome, refused
 from nodes.guest.channel import IDLE_REGISTERS, Channel
 from nodes.guest.config import GuestConfig
 from nodes.limits import STORM_TRAPS
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 SCRIBBLING: Final = ("header_flip", "rewrite_page")
 LOOSE: Final = ("junk_frames", "trap_storm")  # what takes no vCPU, or others'

@@ -17,7 +17,7 @@ from nodes.guest.binding import WayBack
 from nodes.guest.calls import Ask, Flight, Outcome
 from nodes.guest.channel import FREE_WORD, response
 from nodes.limits import DELAYED_CALLS, DELAYED_TIMEOUT_NS, INBOX_MESSAGES, TAKE_BYTES
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 VERSION: Final = frames.PROTOCOL_VERSION
 MESSAGE_OVERHEAD_BYTES = 16  # of one message in a console answer

@@ -7,7 +7,7 @@ import msgspec
 from bus import frames
 from nodes.contract import Send
 from nodes.limits import HYPERCALLS
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.xen.domain import Domain
 
 VERSION: Final = frames.PROTOCOL_VERSION

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bus import frames
 from bus.shmem import Memory
 from nodes.contract import Boot, Effect, Event, Log, Note, Received, Send, Tick, Undelivered
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.story import Story
 from nodes.window import Window
 from nodes.xen import traps

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bus import frames, smccc
 from nodes.contract import Effect, Note, Received, Send
 from nodes.limits import METER_WAITERS
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.xen.channel import Channel
 from nodes.xen.domain import Domain
 from nodes.xen.metering import MeterConfig, Reason

@@ -11,7 +11,7 @@ from typing import Final
 from bus import frames
 from nodes.contract import NO_PAGE, Effect, Log, Received, Send
 from nodes.interrupts import SPIS
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.window import Window
 from nodes.xen.answers import error
 from nodes.xen.domain import Domain, State

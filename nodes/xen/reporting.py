@@ -7,7 +7,7 @@ from typing import Final
 
 from bus import frames
 from nodes.contract import Effect, Log, Send
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.xen.console import Console
 from nodes.xen.domain import Domain
 

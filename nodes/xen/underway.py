@@ -10,7 +10,7 @@ from typing import Any, Final
 from bus import frames
 from bus.shmem import IDLE, publish
 from nodes.contract import NO_PAGE, Effect, Log, Received, Send
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.story import Story
 from nodes.xen.answers import error, not_running
 from nodes.xen.calls import Call, Waiting

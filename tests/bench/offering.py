@@ -22,7 +22,8 @@ from deploy.experiments.stages.hosted import Host
 from nodes.guest.binding import Binding, Consumer
 from nodes.guest.config import GuestConfig
 from nodes.guest.load import Part, WorkPlan
-from nodes.metrics import LATENCY_BUCKETS_NS, quantile_ns
+from nodes.meters import quantile_ns
+from nodes.metrics import LATENCY_BUCKETS_NS
 
 PAGE = 0x2200_1000
 MIX = (Part("clock.CLOCK_RATE_GET", 3), Part("power.POWER_STATE_GET"))

@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import deploy
 from deploy.exporter import MetersCollector, serve, snapshot
-from nodes.metrics import CATALOGUE, LATENCY_BUCKETS_NS, OTHER, Meters
+from nodes.meters import Meters
+from nodes.metrics import CATALOGUE, LATENCY_BUCKETS_NS, OTHER
 
 
 @pytest.fixture

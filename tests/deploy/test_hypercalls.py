@@ -9,7 +9,7 @@ from bus.links import XEN, Delivery
 from deploy.engines import hypercalls
 from deploy.engines.hypercalls import Hypercalls
 from deploy.toolstack import ToolstackError
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 
 class Xen:

@@ -7,7 +7,7 @@ from bus.links import XEN, Delivery
 from deploy.engines.driver import Driver
 from deploy.node import Loop
 from nodes.contract import Effect, Event, Halt, Received, Tick
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from nodes.story import Story
 
 

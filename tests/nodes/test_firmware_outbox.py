@@ -10,7 +10,7 @@ from nodes.contract import Send
 from nodes.firmware.outbox import Outbox
 from nodes.firmware.platform import Agent
 from nodes.limits import P2A_QUEUE
-from nodes.metrics import Meters
+from nodes.meters import Meters
 
 PAGE, LINE, COMPLETION = 0x47FE_2000, 64, 65
 AGENT = Agent(2, "two", 0x8200_0004, 0x47FF_2000, False, PAGE, LINE, COMPLETION)

@@ -14,7 +14,7 @@ from nodes.guest.binding import Binding
 from nodes.guest.calls import Ask, Flight, Outcome
 from nodes.guest.receiving import Receiver
 from nodes.limits import CALL_TIMEOUT_NS, DELAYED_CALLS, DELAYED_TIMEOUT_NS, INBOX_MESSAGES
-from nodes.metrics import Meters
+from nodes.meters import Meters
 from tests.nodes.guest import BINDING, P2A_LINE, P2A_PAGE, WAY_BACK, Bench, reply
 
 WITH_P2A: Binding = msgspec.structs.replace(BINDING, p2a=WAY_BACK)

@@ -6,15 +6,8 @@ from deploy.engines.simulated import SimulatedEngine
 from deploy.toolstack import Toolstack, Work
 from deploy.topology import load_shipped
 from nodes.limits import DOMAINS, STORY_ENTRIES
-from nodes.metrics import (
-    BY_NAME,
-    CATALOGUE,
-    LATENCY_BUCKETS_NS,
-    Histogram,
-    Meters,
-    Metric,
-    quantile_ns,
-)
+from nodes.meters import Histogram, Meters, quantile_ns
+from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, Metric
 from nodes.story import Story
 
 ROLES = ("xen", "firmware", "guest", "supervisor")
