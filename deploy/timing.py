@@ -10,7 +10,8 @@ from contextlib import suppress
 import msgspec
 
 from bus import frames
-from deploy.engines.simulated import SimulatedEngine, Times
+from deploy.engines.simulated import SimulatedEngine
+from deploy.engines.worlds import Times
 from deploy.errors import UserError
 from deploy.toolstack import Toolstack, ToolstackError, Work
 from deploy.topology import Topology

@@ -5,7 +5,7 @@ record. The fingerprint covers all that happened: when, to whom, from whom, ever
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
@@ -13,11 +13,12 @@ import msgspec
 
 from bus import frames
 from bus.links import Delivery
-from bus.links.simulated import HOP_NS, JITTER_NS, NEVER, TICK, XEN, Network, SimulatedLink, Timeline
+from bus.links.simulated import NEVER, TICK, XEN, Network, SimulatedLink, Timeline
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
 from deploy.engines.scribbled import ScribbledMemory
+from deploy.engines.worlds import Times, World, identities
 from deploy.recording.record import BATCH_ROWS, Record
 from deploy.recording.rows import LOST, RECEIVED, incarnate
 from deploy.toolstack import ToolstackError
@@ -36,24 +37,6 @@ PATIENCE_NS = 30_000_000_000
 SOON_NS: Final = 1_000_000_000  # ``step`` looks no further ahead
 NAMES_MAX: Final = 4096  # of nodes that run or have run, for what they sent before they ended
 NOBODY: Final = "nobody"  # how rows name a peer that was never there
-
-
-class Times(msgspec.Struct, frozen=True):
-    """How time passes, in nanoseconds: a hop and its jitter, and each node's work on one thing."""
-
-    hop_ns: int = HOP_NS
-    jitter_ns: int = JITTER_NS
-    guest_ns: int = 0
-    xen_ns: int = 0
-    el3_ns: int = 0
-
-
-class World(msgspec.Struct):
-    """What boards side by side have in common. ``board`` numbers them."""
-
-    timeline: Timeline
-    record: Record
-    board: int = 0
 
 
 class SimNode:
@@ -137,7 +120,7 @@ class SimulatedEngine:
         self.row_names = {
             identity: identity.decode() + self._suffix for identity in (XEN, FIRMWARE, TOOLSTACK)
         }
-        self._identities = _identities(random.Random(seed ^ 0x7261_706C ^ self.world.board << 32))
+        self._identities = identities(random.Random(seed ^ 0x7261_706C ^ self.world.board << 32))
         self.nodes: dict[str, SimNode] = {}
         self._lives: dict[str, int] = {}
         self._replies: dict[int, frames.Frame] = {}
@@ -304,21 +287,20 @@ class SimulatedEngine:
     def tell(self, op: frames.Op) -> None:
         """A domctl whose answer nobody waits for."""
         self._request += 1
-        self._toolstack.send(
-            XEN, frames.encode(frames.Domctl(VERSION, self._request, self._request, op)), b""
-        )
+        self._say(frames.Domctl(VERSION, self._request, self._request, op))
 
     def tell_console(self, domid: int, body: bytes) -> None:
         """A console request whose answer nobody waits for."""
         self._request += 1
-        self._toolstack.send(
-            XEN, frames.encode(frames.Console(VERSION, self._request, self._request, domid, body)), b""
-        )
+        self._say(frames.Console(VERSION, self._request, self._request, domid, body))
+
+    def _say(self, frame: frames.Frame) -> None:
+        self._toolstack.send(XEN, frames.encode(frame), b"")
 
     def _send(self, frame: frames.Frame) -> frames.Frame:
         self._awaited.add(frame.request)
         try:
-            self._toolstack.send(XEN, frames.encode(frame), b"")
+            self._say(frame)
             if not self._wait(lambda: frame.request in self._replies):
                 raise ToolstackError(f"no answer to {type(frame).__name__}", definite=False)
         finally:
@@ -398,8 +380,3 @@ class SimulatedEngine:
         if firmware is not None:
             with self.network.spared():
                 firmware.link.send(XEN, frames.encode(frames.Hello(VERSION, 0, 0, "firmware")), b"")
-
-
-def _identities(source: random.Random) -> Iterator[bytes]:
-    while True:
-        yield b"S" + source.randbytes(31)

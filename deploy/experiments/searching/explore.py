@@ -18,7 +18,8 @@ from bus.links.faulty import kind_of
 from bus.scmi import clock
 from bus.scmi.status import Status
 from deploy import generated
-from deploy.engines.simulated import TOOLSTACK, SimNode, SimulatedEngine, Times, World
+from deploy.engines.simulated import TOOLSTACK, SimNode, SimulatedEngine
+from deploy.engines.worlds import Times, World
 from deploy.experiments.checkers import Context, Violation
 from deploy.experiments.checkers.registry import judge, make
 from deploy.experiments.describing.boards import boards_of

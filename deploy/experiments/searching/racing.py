@@ -40,12 +40,7 @@ def run(
     """Play every race of [explore]; ``told`` hears which. The history of an order that breaks is kept."""
     assert scenario.explore is not None
     began, wall = time.time(), time.perf_counter()
-    races: list[Race] = []
-    wanted = scenario.explore
-    pairs = [(operation, el3) for operation in wanted.operations for el3 in wanted.el3]
-    for operation, el3 in pairs:
-        told(f"{operation} / {el3}", len(races) / len(pairs))
-        races.extend(explore.run([operation], [el3], wanted.neighbour, scenario.platform))
+    races = _played(scenario, told)
     wrong = next((race for race in races if race.violations), None)
     if wrong is not None and folder is not None:
         _keep(wrong, folder, run_id)
@@ -79,6 +74,17 @@ def run(
         source=text,
         races=tuple(map(_race, races)),
     )
+
+
+def _played(scenario: Scenario, told: Told) -> list[Race]:
+    assert scenario.explore is not None
+    races: list[Race] = []
+    wanted = scenario.explore
+    pairs = [(operation, el3) for operation in wanted.operations for el3 in wanted.el3]
+    for operation, el3 in pairs:
+        told(f"{operation} / {el3}", len(races) / len(pairs))
+        races.extend(explore.run([operation], [el3], wanted.neighbour, scenario.platform))
+    return races
 
 
 def cut(races: Sequence[Race]) -> list[Race]:

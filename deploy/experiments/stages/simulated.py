@@ -12,7 +12,8 @@ from typing import Any, Final
 from bus import frames
 from bus.frames import DomainInfo, Lifecycle
 from bus.links.simulated import Timeline
-from deploy.engines.simulated import SimNode, SimulatedEngine, Times, World
+from deploy.engines.simulated import SimNode, SimulatedEngine
+from deploy.engines.worlds import Times, World
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Planned
 from deploy.experiments.describing.scenario import Timing

@@ -8,7 +8,8 @@ import msgspec
 from bus import frames
 from bus.faults import Rule
 from bus.links.simulated import Timeline
-from deploy.engines.simulated import FIRMWARE, SimulatedEngine, Times, World
+from deploy.engines.simulated import FIRMWARE, SimulatedEngine
+from deploy.engines.worlds import Times, World
 from deploy.experiments.history import recorded as what
 from deploy.experiments.history.files import Writer
 from deploy.experiments.history.recorded import Recorded
