@@ -137,7 +137,7 @@ def test_an_end_by_another_domain_is_refused(board: Board) -> None:
     assert len(interrupts(board, guest)) == 1
     end(other, request=9)
     refusal = other.port.answer_to(9, frames.Error).frame
-    assert (refusal.code, refusal.definite) == ("refused", True)
+    assert (refusal.code, refusal.definite) == ("no-interrupt", True)
     assert ends(board, other) == []
     end(guest)
     assert len(ends(board, guest)) == 1
@@ -146,7 +146,7 @@ def test_an_end_by_another_domain_is_refused(board: Board) -> None:
 def test_an_end_of_nothing_is_refused(board: Board) -> None:
     guest = with_line(board.boot())
     end(guest, request=9)
-    assert guest.port.answer_to(9, frames.Error).frame.code == "refused"
+    assert guest.port.answer_to(9, frames.Error).frame.code == "no-interrupt"
     assert ends(board, guest) == []
 
 
