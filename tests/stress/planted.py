@@ -36,18 +36,31 @@ def planted(node: str, name: str, seed: int) -> Iterator[None]:
         yield
 
 
-def first_seed_that_finds(node: str, name: str, seeds: int = SEEDS) -> tuple[int, str] | None:
-    """The first seed that does not pass, and why; None if all of them do."""
+def first_seed_that_finds(node: str, name: str, seeds: int = SEEDS, by: str = "") -> tuple[int, str] | None:
+    """The first seed that does not pass, and why; None if all of them do. ``by``: who must notice."""
     scenario, _, _ = problems.read("swarm")
     for seed in range(1, seeds + 1):
         with planted(node, name, seed):
             try:
                 result = try_seed(scenario, seed)
             except UserError as error:  # the platform does not even boot
-                return seed, str(error)
-        if result.verdict != "pass":
+                if not by:
+                    return seed, str(error)
+                continue
+        noticed = {one.name for one in result.checkers if one.violations}
+        if result.verdict != "pass" and (not by or by in noticed):
             return seed, result.reason
     return None
+
+
+def first_false_alarm(put: Callable[[pytest.MonkeyPatch], None], seeds: int = SEEDS) -> int | None:
+    """The first seed on which a spoiled checker sees wrong where nothing is."""
+    scenario, _, _ = problems.read("swarm")
+    with pytest.MonkeyPatch.context() as patch:
+        put(patch)
+        return next(
+            (seed for seed in range(1, seeds + 1) if try_seed(scenario, seed).verdict != "pass"), None
+        )
 
 
 def main() -> None:
