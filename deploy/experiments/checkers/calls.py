@@ -72,7 +72,6 @@ class Calls:
         self.step = Step(None)
         self.lost_smcs = 0
         self.forgotten = 0
-        self.followed = 0
         self.unread = False
         self._read = False
         self._traps: dict[tuple[str, int], Call] = {}
@@ -90,7 +89,6 @@ class Calls:
         self._traps[key] = call = Call(event.domain, event.request, event)
         if event.x:
             self._rung[event.x[0] & FUNCTION, event.request] = call
-        self.followed += 1
         self.step = Step(call)
         if len(self._traps) > OPEN_MAX + KEPT:
             self.forgotten += 1

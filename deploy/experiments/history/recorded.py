@@ -16,6 +16,7 @@ from deploy.topology import Topology
 from nodes.devicetree import Node, Tree
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
+from nodes.guest import load as load_plan
 from nodes.guest.core import GuestConfig
 from nodes.xen.config import Tuning, XenConfig
 from nodes.xen.profile import Profile
@@ -146,4 +147,8 @@ def load(folder: Path) -> Recorded:
         raise UserError(f"{path}: not what a run was made of ({reason}); {REMEDY}") from None
     if found.format != FORMAT:
         raise UserError(f"{path}: format {found.format}, this Trapline reads {FORMAT}; {REMEDY}")
+    for name, guest in found.guests.items():
+        wrong = load_plan.problems(guest.plan) if guest.plan is not None else []
+        if wrong:
+            raise UserError(f"{path}: guests.{name}.plan: {wrong[0]}, or record the run anew")
     return found

@@ -9,6 +9,7 @@ from deploy.errors import UserError
 from deploy.experiments.history import recorded
 from deploy.topology import load_shipped
 from nodes.guest.core import GuestConfig
+from nodes.guest.load import WorkPlan
 
 
 def test_what_is_kept_comes_back_whatever_the_profile(tmp_path: Path) -> None:
@@ -53,4 +54,12 @@ def test_what_is_no_such_file_is_one_line_with_a_way_out(tmp_path: Path) -> None
     made = recorded.describe(load_shipped(), {}, run_id="r", seed=2, engine="sim")
     recorded.save(tmp_path, msgspec.structs.replace(made, format=recorded.FORMAT + 1))
     with pytest.raises(UserError, match="format 2, this Trapline reads 1"):
+        recorded.load(tmp_path)
+
+
+def test_a_load_that_no_guest_could_carry_out_is_named(tmp_path: Path) -> None:
+    plan = WorkPlan(kind="open", rate=-1.0)
+    guests = {"ivi": GuestConfig("ivi", "3", None, plan=plan)}
+    recorded.save(tmp_path, recorded.describe(load_shipped(), guests, run_id="r", seed=2, engine="sim"))
+    with pytest.raises(UserError, match=r"run\.json: guests\.ivi\.plan: rate: .*not negative"):
         recorded.load(tmp_path)
