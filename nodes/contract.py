@@ -64,7 +64,7 @@ class Log(msgspec.Struct, frozen=True, gc=False):
 class Note(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A fact for the record that no frame shows; a core makes them only if its configuration says so.
 
-    ``what`` names it (the table is in ``deploy.experiments.history.notes``), ``request`` is the one it is
+    ``what`` names it (the table is in ``deploy.recording.notes``), ``request`` is the one it is
     about or 0, ``numbers`` and ``text`` are its values.
     """
 

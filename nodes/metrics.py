@@ -1,12 +1,16 @@
-"""The metric catalogue as data: every metric with type, labels and their bounds, help and owner.
+"""The metric catalogue as data: every metric with type, unit, labels and their bounds, help and owner.
 
 One owner per fact: a metric is kept by the one role that its row names. Who keeps the numbers is in
-``nodes.meters``, who exports them in ``deploy.exporter``.
+``nodes.meters``, who exports them in ``deploy.exporter``; the page, the dashboards, the rules and their lint
+read it too. TARGET_LABELS are not a process' own: whoever discovers it adds them.
 """
 
 import msgspec
 
 OTHER = "other"
+UNITS = ("seconds", "bytes")
+JOB = "trapline"
+TARGET_LABELS = ("job", "instance", "process", "role", "cluster", "experiment")
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -18,13 +22,22 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """One row of the catalogue. ``type`` is counter, gauge or histogram; base units only."""
+    """One row of the catalogue. ``type`` is counter, gauge or histogram.
+
+    ``unit`` is a base unit, "" for a plain count; ``owner`` a role, or "every".
+    """
 
     name: str
     type: str
     help: str
     owner: str
     labels: tuple[Label, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """seconds or bytes, as the name says; else ""."""
+        stem = self.name.removesuffix("_total")
+        return next((unit for unit in UNITS if stem.endswith(f"_{unit}")), "")
 
 
 DOMAIN = Label("domain", 256)
@@ -99,8 +112,12 @@ HAZARD = Label(
     ),
 )
 NODE = Label("node", 256)
-FAULT = Label("kind", 4, ("kill", "stop", "cont", OTHER))
-TARGET = Label("target", 4, ("firmware", "xen", "guest", OTHER))
+STATE = Label("state", 5, ("created", "running", "shutdown", "dying", "dead"))
+FAULT = Label("kind", 64)
+TARGET = Label("target", 6, ("firmware", "xen", "guest", "link", "toolstack", OTHER))
+EXPERIMENT = Label("experiment", 1)
+PHASE = Label("phase", 16)
+LEVEL = Label("level", 4, ("debug", "info", "warning", "error"))
 HOSTILITY = Label(
     "kind",
     7,
@@ -162,7 +179,20 @@ CATALOGUE: tuple[Metric, ...] = (
         "xen",
         (AGENT,),
     ),
-    Metric("trapline_scmi_waiting_calls", "gauge", "Traps that wait for their channel or a token.", "xen"),
+    Metric(
+        "trapline_scmi_waiting_calls",
+        "gauge",
+        "Traps that wait for their channel or a token.",
+        "xen",
+        (AGENT,),
+    ),
+    Metric(
+        "trapline_scmi_service_seconds",
+        "histogram",
+        "How long EL3 had an SMC of a domain, as Xen saw it: both ways are in it.",
+        "xen",
+        (AGENT,),
+    ),
     Metric(
         "trapline_trap_ledger_total",
         "counter",
@@ -193,6 +223,13 @@ CATALOGUE: tuple[Metric, ...] = (
         (DOMAIN, LIFECYCLE),
     ),
     Metric(
+        "trapline_domain_state",
+        "gauge",
+        "1 for the state that a domain is in, 0 for the others.",
+        "xen",
+        (DOMAIN, STATE),
+    ),
+    Metric(
         "trapline_interrupts_total",
         "counter",
         "Physical interrupts, by what Xen did with them, and their ends.",
@@ -212,9 +249,6 @@ CATALOGUE: tuple[Metric, ...] = (
         "SCMI messages that EL3 answered.",
         "firmware",
         (AGENT, PROTOCOL, MESSAGE, STATUS),
-    ),
-    Metric(
-        "trapline_scmi_service_seconds", "histogram", "Time EL3 spent on one message.", "firmware", (AGENT,)
     ),
     Metric(
         "trapline_scmi_transport_errors_total",
@@ -329,6 +363,17 @@ CATALOGUE: tuple[Metric, ...] = (
         "Node processes that ended without being asked to.",
         "supervisor",
         (NODE,),
+    ),
+    Metric(
+        "trapline_experiment_running",
+        "gauge",
+        "1 for the phase that the current experiment is in, 0 for the others.",
+        "supervisor",
+        (EXPERIMENT, PHASE),
+    ),
+    Metric("trapline_log_lines_total", "counter", "Lines of this process' log, by level.", "every", (LEVEL,)),
+    Metric(
+        "trapline_log_dropped_total", "counter", "Lines for which this process' log had no room.", "every"
     ),
     Metric(
         "trapline_build_info",

@@ -21,9 +21,10 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """A guest's trap that waits for its channel."""
+    """A guest's trap that waits for its channel, whose label it keeps."""
 
     domain: Domain
+    label: str
     event: Received
     allowance: Allowance | None
     since_ns: int

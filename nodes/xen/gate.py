@@ -32,6 +32,7 @@ class Gate:
         self._refusals = meters.counter("trapline_meter_refusals_total")
         self._waiting = meters.counter("trapline_scmi_waiting_calls")
         self._held: dict[bytes, deque[Received]] = {}
+        self._labels: dict[bytes, str] = {}  # of the channels that they wait for
         self._due: list[tuple[int, int, Domain]] = []
         self._number = 0
 
@@ -51,7 +52,7 @@ class Gate:
     ) -> list[Effect]:
         """What is said of a call that passes a limit; with ``enforces`` it goes no further now."""
         frame = event.frame
-        held = self.holds and reason != "in_flight" and self._hold(domain, event, now_ns)
+        held = self.holds and reason != "in_flight" and self._hold(domain, channel, event, now_ns)
         self._refusals[(channel.label, reason, "wait" if held else self._mode)] += 1
         said: list[Effect] = []
         if self._record:
@@ -62,12 +63,13 @@ class Gate:
 
     # ---- held back ----------------------------------------------------------------------------
 
-    def _hold(self, domain: Domain, event: Received, now_ns: int) -> bool:
+    def _hold(self, domain: Domain, channel: Channel, event: Received, now_ns: int) -> bool:
         waiting = self._held.setdefault(domain.link, deque())
         if len(waiting) >= METER_WAITERS:
             return False
         waiting.append(event)
-        self._waiting[()] += 1
+        self._labels[domain.link] = channel.label
+        self._waiting[(channel.label,)] += 1
         if len(waiting) == 1:
             self._plan(domain, now_ns)
         return True
@@ -93,13 +95,15 @@ class Gate:
                     self._held[domain.link] = waiting
                     self._plan(domain, now_ns)
                     break
-                self._waiting[()] -= 1
+                self._waiting[(domain.channel.label,)] -= 1
                 yield domain, waiting.popleft(), self.judge(domain, domain.channel, now_ns)
 
     def end(self, domain: Domain) -> Sequence[Received]:
         """The domain runs no more: what of it is held back will never go on."""
         ended = self._held.pop(domain.link, ())
-        self._waiting[()] -= len(ended)
+        label = self._labels.pop(domain.link, None)
+        if label is not None:
+            self._waiting[(label,)] -= len(ended)
         return ended
 
 

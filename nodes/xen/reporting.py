@@ -9,7 +9,7 @@ from bus import frames
 from nodes.contract import Effect, Log, Send
 from nodes.meters import Meters
 from nodes.xen.console import Console
-from nodes.xen.domain import Domain
+from nodes.xen.domain import Domain, State
 
 VERSION: Final = frames.PROTOCOL_VERSION
 DETAIL_CHARACTERS_MAX: Final = 1024  # of frames.Text
@@ -25,6 +25,7 @@ class Reporter:
         self._hazards = meters.counter("trapline_xen_hazards_total")
         self._events = meters.counter("trapline_domain_lifecycle_events_total")
         self._resets = meters.counter("trapline_agent_resets_total")
+        self._states = meters.counter("trapline_domain_state")
 
     def log(self, level: str, text: str) -> None:
         self._out.append(Log(level, text))
@@ -37,6 +38,8 @@ class Reporter:
     def tell(self, domain: Domain, event: str, detail: str) -> None:
         """A life-cycle event; one that ends the domain also ends what waits for its console."""
         self._events[(domain.name, event)] += 1
+        for state in State:
+            self._states[(domain.name, state.value)] = int(state is domain.state)
         text = detail[:DETAIL_CHARACTERS_MAX]
         frame = frames.Lifecycle(VERSION, 0, 0, domain.domid, domain.name, event, text)
         self._out.append(Send(self._toolstack, frame))

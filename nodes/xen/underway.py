@@ -58,6 +58,7 @@ class UnderWay:
         self._inflight = meters.counter("trapline_scmi_inflight_calls")
         self._waiting = meters.counter("trapline_scmi_waiting_calls")
         self._waits = meters.histogram("trapline_scmi_queue_wait_seconds")
+        self._services = meters.histogram("trapline_scmi_service_seconds")
         self._drops = meters.counter("trapline_bus_dropped_total")
 
     # ---- guests' ------------------------------------------------------------------------------
@@ -83,8 +84,8 @@ class UnderWay:
         if not channel.lock.held:
             channel.lock.held = True
             return (self.forward(domain, channel, event, allowance, now_ns),)
-        if channel.lock.wait(Waiting(domain, event, allowance, now_ns)):
-            self._waiting[()] += 1
+        if channel.lock.wait(Waiting(domain, channel.label, event, allowance, now_ns)):
+            self._waiting[(channel.label,)] += 1
             return ()
         self._traps[(domain.name, "doorbell", "overflow")] += 1
         return (error(event.peer, event.frame, "overflow", True, "too many calls wait for the channel"),)
@@ -95,7 +96,9 @@ class UnderWay:
         call = self.calls.pop(frame.request, None)
         if call is None:
             return self._exchange_returned(event)
-        self._inflight[(call.channel.label,)] -= 1
+        label = call.channel.label
+        self._inflight[(label,)] -= 1
+        self._services[(label,)].observe(now_ns - call.sent_ns)
         if call.allowance is not None:
             call.allowance.spend(now_ns - call.sent_ns, now_ns)
         answer = Send(call.link, frames.Return(VERSION, call.request, call.cause, frame.x), event.page)
@@ -115,7 +118,7 @@ class UnderWay:
             if isinstance(waiter, Running):
                 self.resume(waiter, None)
                 return
-            self._waiting[()] -= 1
+            self._waiting[(waiter.label,)] -= 1
             domain, event = waiter.domain, waiter.event
             if self.platform_gone:
                 self._out.append(gone(event))

@@ -98,7 +98,7 @@ def _no_bound(core: Core, _dice: Draws) -> None:
 
     def patient(domain: Domain, channel: Channel, event: Received, account: Any, now_ns: int) -> Effects:
         if channel.lock.held:
-            channel.lock.waiters.append(Waiting(domain, event, account, now_ns))
+            channel.lock.waiters.append(Waiting(domain, channel.label, event, account, now_ns))
             return ()
         effects: Effects = enter(domain, channel, event, account, now_ns)
         return effects

@@ -13,9 +13,9 @@ from deploy import generated
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Planned
 from deploy.experiments.history.account import account, counters
-from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.events import Ended
 from deploy.experiments.stages.local import LocalStage
+from deploy.recording.decode import Decoder
+from deploy.recording.events import Ended
 from deploy.recording.rows import BOOTED, LOST, Row
 from deploy.toolstack import Work
 from deploy.topology import Topology, load_shipped

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from deploy.experiments.history.events import Event
+from deploy.recording.events import Event
 from deploy.topology import Topology
 
 

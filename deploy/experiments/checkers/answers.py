@@ -7,7 +7,7 @@ from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.calls import Call
 from deploy.experiments.checkers.excuses import ANSWER_COPIED, ENDED
-from deploy.experiments.history.events import Returned, Trapped
+from deploy.recording.events import Returned, Trapped
 
 
 class Answers(Judge):

@@ -10,7 +10,7 @@ from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.grants import SET_DEVICE
 from deploy.experiments.checkers.roster import agent_in
-from deploy.experiments.history.events import Asked, Began, Executed, Lived, Replied
+from deploy.recording.events import Asked, Began, Executed, Lived, Replied
 
 COMPATIBLE: Final = "arm,scmi-smc"
 CELLS: Final = "#access-controller-cells"

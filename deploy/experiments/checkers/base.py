@@ -8,7 +8,7 @@ from deploy.experiments.checkers.calls import Calls
 from deploy.experiments.checkers.excuses import Excuse, Windows
 from deploy.experiments.checkers.grants import Grants
 from deploy.experiments.checkers.roster import Roster
-from deploy.experiments.history.events import (
+from deploy.recording.events import (
     Began,
     Event,
     Executed,

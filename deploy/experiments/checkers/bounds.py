@@ -8,7 +8,7 @@ from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.calls import Call
 from deploy.experiments.checkers.excuses import PAGE_AGAIN
-from deploy.experiments.history.events import (
+from deploy.recording.events import (
     Asked,
     Began,
     Executed,

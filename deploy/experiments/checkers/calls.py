@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bus.shmem import ERROR
-from deploy.experiments.history.events import Executed, Forwarded, Missed, Returned, Trapped
+from deploy.recording.events import Executed, Forwarded, Missed, Returned, Trapped
 
 KEPT: Final = 4096  # calls that are over
 OPEN_MAX: Final = 1 << 16  # calls that are not

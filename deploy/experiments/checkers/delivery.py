@@ -9,7 +9,7 @@ from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import FORGOTTEN, OVERTAKEN
-from deploy.experiments.history.events import Executed, Forwarded, Interrupted, Noted, Returned
+from deploy.recording.events import Executed, Forwarded, Interrupted, Noted, Returned
 
 RAISES_KEPT: Final = 64  # of one line: those that may still be injected
 METERED_KEPT: Final = 1024

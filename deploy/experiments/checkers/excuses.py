@@ -12,7 +12,7 @@ import msgspec
 
 from deploy.experiments.checkers.roster import split
 from deploy.experiments.describing.faults import BY_NAME
-from deploy.experiments.history.events import Noted
+from deploy.recording.events import Noted
 
 WINDOWS_MAX: Final = 4096  # of one kind; beyond, the oldest and its successor become one
 SLACK_NS: Final = 20_000_000  # how far a note may be from the moment when its node was told

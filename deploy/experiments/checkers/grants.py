@@ -15,7 +15,7 @@ from bus.scmi.status import Status
 from deploy.experiments.checkers.calls import said
 from deploy.experiments.checkers.excuses import ANSWER_SCRIBBLED
 from deploy.experiments.checkers.rules import KEY, NAMED, Held, Named, Rules
-from deploy.experiments.history.events import Executed, Forwarded
+from deploy.recording.events import Executed, Forwarded
 
 if TYPE_CHECKING:
     from deploy.experiments.checkers.base import Evidence

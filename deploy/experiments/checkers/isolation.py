@@ -10,7 +10,7 @@ from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import TOLD_LATE
 from deploy.experiments.checkers.grants import Change, Judged
 from deploy.experiments.checkers.rules import TOLD
-from deploy.experiments.history.events import Executed, Interrupted
+from deploy.recording.events import Executed, Interrupted
 
 
 class Isolation(Judge):

@@ -13,7 +13,7 @@ from deploy.experiments.checkers.excuses import UNORDERED, VALUE_SCRIBBLED
 from deploy.experiments.checkers.grants import RESET
 from deploy.experiments.checkers.registers import KEY, SEEN, Key, Registers
 from deploy.experiments.checkers.search import Op, OpFate, OpKind, Search
-from deploy.experiments.history.events import (
+from deploy.recording.events import (
     Began,
     Event,
     Executed,

@@ -6,7 +6,7 @@ from typing import Any
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import SMC_COPIED
-from deploy.experiments.history.events import Executed, Forwarded
+from deploy.recording.events import Executed, Forwarded
 
 
 class AtMostOnce(Judge):

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Evidence, Handler, Judge
-from deploy.experiments.history.events import (
+from deploy.recording.events import (
     Asked,
     Began,
     Ended,

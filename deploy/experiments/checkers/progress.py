@@ -8,7 +8,7 @@ from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import ABANDONED
-from deploy.experiments.history.events import (
+from deploy.recording.events import (
     Asked,
     Began,
     Ended,

@@ -16,8 +16,8 @@ from deploy.experiments.checkers.order import Order
 from deploy.experiments.checkers.progress import Progress
 from deploy.experiments.checkers.reset import Reset
 from deploy.experiments.checkers.tokens import Tokens
-from deploy.experiments.history.events import Event
 from deploy.experiments.result import CheckerResult
+from deploy.recording.events import Event
 
 EVERY: Final[tuple[type[Judge], ...]] = (
     Answers,

@@ -11,7 +11,7 @@ from deploy.experiments.checkers.excuses import VALUE_LATE, WISH_SCRIBBLED
 from deploy.experiments.checkers.grants import RESET
 from deploy.experiments.checkers.registers import KEY, SEEN, Key, RegisterOperation, Registers, State
 from deploy.experiments.checkers.roster import agent_in
-from deploy.experiments.history.events import Began, Executed, Forwarded, Lived, Missed, Noted
+from deploy.recording.events import Began, Executed, Forwarded, Lived, Missed, Noted
 
 OPEN_MAX: Final = 1 << 16  # commands under way
 NOTE_NUMBERS: Final = 4

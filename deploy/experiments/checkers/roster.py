@@ -6,7 +6,7 @@ not told it does not know, and says so with None.
 
 from typing import Final
 
-from deploy.experiments.history.events import Began, Lived, Noted
+from deploy.recording.events import Began, Lived, Noted
 from deploy.topology import Topology
 
 INCARNATIONS_KEPT: Final = 4  # of one name: rows about the dead come late

@@ -8,7 +8,7 @@ from bus.shmem import ERROR
 from deploy.experiments.checkers import Violation
 from deploy.experiments.checkers.base import Evidence, Handler, Judge
 from deploy.experiments.checkers.excuses import OTHER_TOKEN
-from deploy.experiments.history.events import Executed, Forwarded, Interrupted
+from deploy.recording.events import Executed, Forwarded, Interrupted
 
 TOKEN: Final = header.HEADER.pack(token=header.TOKEN_MAX)
 ASKED_KEPT: Final = 256  # of one agent: commands whose delayed responses may still come

@@ -11,9 +11,9 @@ from bus.scmi import header
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import MS_NS, US_NS, Plan
 from deploy.experiments.describing.scenario import Load
-from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.events import Noted, Trapped
 from deploy.experiments.history.files import read_rows
+from deploy.recording.decode import Decoder
+from deploy.recording.events import Noted, Trapped
 from nodes.guest import load as guest
 from nodes.guest.mixes import Part
 

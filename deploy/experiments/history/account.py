@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from deploy.experiments.history.events import Began, Event, Missed, Noted, Returned, Trapped
+from deploy.recording.events import Began, Event, Missed, Noted, Returned, Trapped
 
 MESSAGES: Final = "trapline_bus_messages_total"
 LEDGER: Final = "trapline_trap_ledger_total"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from deploy.experiments.history import files, semantic
-from deploy.experiments.history.notes import NOTES
 from deploy.recording import rows
+from deploy.recording.notes import NOTES
 
 FRAME_MEANINGS = {
     "at_ns": "when, since the beginning of the run",

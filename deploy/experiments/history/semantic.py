@@ -13,7 +13,8 @@ import pyarrow as pa
 from bus.scmi import base, header
 from bus.scmi import status as scmi_status
 from bus.scmi.tables import STANDARD, Tables
-from deploy.experiments.history.events import (
+from deploy.experiments.history.files import FLUSH_ROWS, HISTORY, NAME, ColumnFile
+from deploy.recording.events import (
     Asked,
     Began,
     Ended,
@@ -28,9 +29,8 @@ from deploy.experiments.history.events import (
     Returned,
     Trapped,
 )
-from deploy.experiments.history.files import FLUSH_ROWS, HISTORY, NAME, ColumnFile
-from deploy.experiments.history.messages import SILENCE, MessageReader, MessageWords
-from deploy.experiments.history.notes import NOTES
+from deploy.recording.messages import SILENCE, MessageReader, MessageWords
+from deploy.recording.notes import NOTES
 from deploy.recording.rows import incarnate
 from deploy.topology import Topology
 from nodes.limits import HISTORY_ROWS

@@ -10,10 +10,10 @@ from typing import Final
 from bus.scmi import header
 from bus.scmi.tables import STANDARD
 from deploy.experiments.checkers import Violation
-from deploy.experiments.history import events
-from deploy.experiments.history.events import Event
 from deploy.experiments.judging.tally import STATUS_NAMES
 from deploy.experiments.result import Arrow
+from deploy.recording import events
+from deploy.recording.events import Event
 
 AROUND: Final = 48  # events that are kept
 AFTER: Final = 12  # of them after the violation was seen

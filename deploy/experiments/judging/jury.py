@@ -9,11 +9,11 @@ from typing import Final
 
 from deploy.experiments.checkers import Checker, Context, Violation, registry
 from deploy.experiments.checkers.base import Judge
-from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.events import Event
 from deploy.experiments.judging.diagram import AFTER, AROUND, draw
 from deploy.experiments.judging.tally import Tally
 from deploy.experiments.result import Arrow, CheckerResult
+from deploy.recording.decode import Decoder
+from deploy.recording.events import Event
 from deploy.recording.rows import Row
 
 See = Callable[[Event], Iterable[Violation]]

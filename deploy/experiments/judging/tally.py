@@ -11,8 +11,8 @@ from typing import Any, Final
 from bus.scmi.status import Status
 from deploy.experiments.describing.plan import Phase
 from deploy.experiments.describing.scenario import Load
-from deploy.experiments.history import events
 from deploy.experiments.judging.histogram import LatencyHistogram
+from deploy.recording import events
 
 SLICES: Final = 120  # of one domain, for the plots
 SLICES_MAX: Final = 24_000  # of all domains together

@@ -15,9 +15,9 @@ import msgspec
 
 from deploy import plugins
 from deploy.experiments.history import files, recorded
-from deploy.experiments.history.decode import Decoder
 from deploy.experiments.history.semantic import FIELDS, FILE_COLUMNS, Narrator, Questions
 from deploy.experiments.judging.histogram import LatencyHistogram
+from deploy.recording.decode import Decoder
 from deploy.recording.rows import incarnate
 
 BLOCK: Final = 256  # items of a sequence under one hash

@@ -7,7 +7,7 @@ import msgspec
 from bus import frames
 from bus.scmi import trace
 from bus.scmi.tables import STANDARD, Tables
-from deploy.experiments.history.decode import page_of
+from deploy.recording.decode import page_of
 
 CHARACTERS_MAX: Final = 400
 _ASKING: Final = (frames.Trap, frames.Smc)

@@ -24,8 +24,8 @@ from deploy.experiments.checkers import Context, Violation
 from deploy.experiments.checkers.registry import judge, make
 from deploy.experiments.describing.boards import boards_of
 from deploy.experiments.describing.scenario import PlatformChoice, Scenario
-from deploy.experiments.history.decode import Decoder
 from deploy.experiments.searching.schedules import ChoosingTimeline, Explorer, Pruned, explore
+from deploy.recording.decode import Decoder
 from deploy.recording.record import Record
 from deploy.recording.rows import NOTE, Row
 from deploy.toolstack import Toolstack, ToolstackError, Work

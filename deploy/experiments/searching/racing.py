@@ -12,13 +12,13 @@ from typing import Final
 
 from deploy import __version__
 from deploy.experiments.describing.scenario import Scenario
-from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.events import Event
 from deploy.experiments.history.files import Writer
 from deploy.experiments.judging.diagram import AFTER, AROUND, draw
 from deploy.experiments.result import Arrow, CheckerResult, RaceResult, RunResult
 from deploy.experiments.searching import explore
 from deploy.experiments.searching.explore import Race
+from deploy.recording.decode import Decoder
+from deploy.recording.events import Event
 
 CLAIM: Final = (
     "no order in which their messages arrive breaks a checker's claim, or what has to work afterwards"

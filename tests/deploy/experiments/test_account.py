@@ -7,8 +7,8 @@ import pytest
 
 from deploy.experiments.describing.plan import Plan, Planned
 from deploy.experiments.history.account import Account, Counters, account, counters
-from deploy.experiments.history.events import Began, Event, Missed, Noted, Returned, Trapped
 from deploy.experiments.judging.books import books
+from deploy.recording.events import Began, Event, Missed, Noted, Returned, Trapped
 
 Words = tuple[object, ...]
 

@@ -1,8 +1,8 @@
 """The space-time diagram: one arrow per message, those that show the violation highlighted."""
 
 from deploy.experiments.checkers import Violation
-from deploy.experiments.history import events
 from deploy.experiments.judging.diagram import draw
+from deploy.recording import events
 
 HEAD = 0x10 << 10 | 5 << 18  # BASE, version, token 5
 

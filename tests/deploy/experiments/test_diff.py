@@ -8,11 +8,11 @@ import pytest
 
 from bus import frames
 from deploy.errors import UserError
-from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.events import Base, Ended, Event, Executed, Lived, Returned, Trapped
 from deploy.experiments.history.semantic import Semantic
 from deploy.experiments.replaying import diff as subject
 from deploy.experiments.replaying.diff import RunDifference, compare
+from deploy.recording.decode import Decoder
+from deploy.recording.events import Base, Ended, Event, Executed, Lived, Returned, Trapped
 from deploy.topology import Topology, load_shipped
 from tests.deploy.commands import run
 from tests.deploy.experiments.recorded_run import recorded

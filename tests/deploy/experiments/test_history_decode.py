@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bus import frames, shmem
 from bus.scmi import header
-from deploy.experiments.history import decode
-from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.events import (
+from deploy.recording import decode
+from deploy.recording.decode import Decoder
+from deploy.recording.events import (
     Asked,
     Began,
     Ended,

@@ -10,8 +10,10 @@ from bus.fields import encode
 from bus.scmi import base, clock, header, sensor
 from bus.scmi.status import Status
 from deploy.experiments.history import semantic
-from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.events import (
+from deploy.experiments.history.files import read_history
+from deploy.experiments.history.semantic import FIELDS, FILE_COLUMNS, KINDS, Semantic
+from deploy.recording.decode import Decoder
+from deploy.recording.events import (
     Asked,
     Ended,
     Event,
@@ -25,10 +27,8 @@ from deploy.experiments.history.events import (
     Returned,
     Trapped,
 )
-from deploy.experiments.history.files import read_history
-from deploy.experiments.history.messages import MessageReader
-from deploy.experiments.history.notes import NOTES
-from deploy.experiments.history.semantic import FIELDS, FILE_COLUMNS, KINDS, Semantic
+from deploy.recording.messages import MessageReader
+from deploy.recording.notes import NOTES
 from deploy.topology import load_shipped
 from tests.deploy.experiments.recorded_run import recorded
 

@@ -6,10 +6,10 @@ import pytest
 
 from deploy.experiments.describing.plan import Phase
 from deploy.experiments.describing.scenario import Load
-from deploy.experiments.history import events
 from deploy.experiments.judging import measure
 from deploy.experiments.judging.histogram import LatencyHistogram
 from deploy.experiments.judging.tally import NOT_SUPPORTED, Tally, jain
+from deploy.recording import events
 
 PHASES = (
     Phase("warm_up", 0, 100),

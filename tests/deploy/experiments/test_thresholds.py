@@ -4,10 +4,10 @@ import pytest
 
 from deploy.experiments.describing.plan import Phase
 from deploy.experiments.describing.scenario import Load, Scenario, Threshold
-from deploy.experiments.history import events
 from deploy.experiments.judging import thresholds
 from deploy.experiments.judging.tally import Tally
 from deploy.experiments.result import ThresholdResult
+from deploy.recording import events
 
 PHASES = (Phase("faults", 0, 1_000_000),)
 

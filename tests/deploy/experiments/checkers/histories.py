@@ -13,7 +13,8 @@ from bus.shmem import ERROR, FREE
 from deploy.experiments.checkers import Context, Violation
 from deploy.experiments.checkers.registry import judge, make
 from deploy.experiments.describing.plan import Planned
-from deploy.experiments.history.events import (
+from deploy.experiments.result import CheckerResult
+from deploy.recording.events import (
     Asked,
     Began,
     Ended,
@@ -28,7 +29,6 @@ from deploy.experiments.history.events import (
     Returned,
     Trapped,
 )
-from deploy.experiments.result import CheckerResult
 from deploy.topology import Topology, load_shipped
 
 STEP_NS = 1000

@@ -1,7 +1,7 @@
 """``bounds``: each bound, kept and passed by one."""
 
 from bus.scmi import header
-from deploy.experiments.history.events import Began
+from deploy.recording.events import Began
 from nodes.limits import CHANNEL_WAITERS
 from tests.deploy.experiments.checkers.histories import SMC_IDS, Told, asked, found, results, word
 

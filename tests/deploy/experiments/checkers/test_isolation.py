@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from bus.scmi import header
 from bus.scmi.status import Status
-from deploy.experiments.history.events import Began
+from deploy.recording.events import Began
 from deploy.topology import Topology
 from nodes.firmware.platform import Right, View
 from nodes.firmware.profile import chosen

@@ -7,7 +7,7 @@ from bus.scmi import header
 from bus.scmi.status import Status
 from deploy.experiments.checkers.registers import Registers, VoteModel
 from deploy.experiments.checkers.search import PENDING_MAX, QUEUE_MAX, Op, OpFate, OpKind, Search
-from deploy.experiments.history.events import Began, Trapped
+from deploy.recording.events import Began, Trapped
 from deploy.topology import Topology
 from nodes.firmware.profile import chosen
 from tests.deploy.experiments.checkers.histories import (

@@ -9,8 +9,8 @@ from deploy.experiments.checkers import Context, excuses, grants
 from deploy.experiments.checkers.base import TOLD_MAX
 from deploy.experiments.checkers.registry import CHECKERS, judge, make
 from deploy.experiments.describing.faults import BY_NAME
-from deploy.experiments.history.decode import Decoder
-from deploy.experiments.history.events import Event
+from deploy.recording.decode import Decoder
+from deploy.recording.events import Event
 from tests.deploy.experiments.checkers.histories import PATIENCE_NS, Told, automotive, results
 from tests.deploy.experiments.recorded_run import recorded
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from bus.scmi.status import Status
-from deploy.experiments.history.events import Began
+from deploy.recording.events import Began
 from nodes.firmware.profile import chosen
 from nodes.xen.profile import FORWARDER
 from tests.deploy.experiments.checkers.histories import Told, asked, automotive, found, results, word

@@ -11,7 +11,8 @@ import msgspec
 
 from bus import frames, shmem
 from bus.scmi.status import STATUS_BYTES
-from deploy.experiments.history.events import (
+from deploy.recording import rows
+from deploy.recording.events import (
     Asked,
     Began,
     Ended,
@@ -26,7 +27,6 @@ from deploy.experiments.history.events import (
     Returned,
     Trapped,
 )
-from deploy.recording import rows
 from deploy.recording.rows import Row
 from nodes.contract import Note
 
