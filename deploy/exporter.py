@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from deploy import __version__
 from deploy.rundir import replace
 from nodes.meters import Histogram, Meters
-from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, OTHER, Label
+from nodes.metrics import BY_NAME, CATALOGUE, JOB, LATENCY_BUCKETS_NS, OTHER, Label
 
 LOOPBACK = "127.0.0.1"
 Series = Mapping[tuple[str, ...], Any]
@@ -123,10 +123,12 @@ def serve(meters: Meters, role: str, port: int = 0, poll_s: float = 0.5) -> tupl
     return int(server.server_port), stop
 
 
-def announce(folder: Path, name: str, role: str, port: int) -> Callable[[], None]:
-    """Write a process' scrape target for file-based discovery; gives how to take it back."""
+def announce(folder: Path, name: str, role: str, port: int, more: Mapping[str, str]) -> Callable[[], None]:
+    """Write a process' scrape target for file-based discovery, with ``more`` labels; gives how to take it
+    back.
+    """
     path = folder / f"{name}.json"
-    labels = {"job": "trapline", "process": name, "role": role}
+    labels = {"job": JOB, "process": name, "role": role, **more}
     replace(path, msgspec.json.encode([{"targets": [f"{LOOPBACK}:{port}"], "labels": labels}]))
     return lambda: path.unlink(missing_ok=True)
 

@@ -247,7 +247,8 @@ def main(encoded: bytes, control: Any) -> None:
     loop = Loop(built.driver, built.link)
     signal.signal(signal.SIGTERM, loop.stop)
     signal.signal(signal.SIGUSR1, loop.wake)
-    withdraw = announce(Path(spec.run) / "sd", spec.name, str(type(spec.role).__struct_config__.tag), port)
+    role = str(type(spec.role).__struct_config__.tag)
+    withdraw = announce(Path(spec.run) / "sd", spec.name, role, port, spec.options.labels)
     facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(built.socket, "endpoints", [])}
     supervisor.tell("ready", facts)
     words = Obedience(spec, built, loop, supervisor).words

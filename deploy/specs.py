@@ -50,6 +50,12 @@ class GuestSpec(msgspec.Struct, frozen=True, tag="guest"):
     mapped: tuple[tuple[int, int, int], ...]
 
 
+class NodeOptions(msgspec.Struct, frozen=True):
+    """What every node's process is told beside its role. ``labels`` are added to its scrape target."""
+
+    labels: dict[str, str] = {}
+
+
 class NodeSpec(msgspec.Struct, frozen=True):
     """All that a node's process is started with; travels through a pipe, never on a command line.
 
@@ -66,6 +72,7 @@ class NodeSpec(msgspec.Struct, frozen=True):
     experiment: bool = False
     recording: Recording | None = None
     rules: tuple[Rule, ...] = ()
+    options: NodeOptions = NodeOptions()
 
 
 def tokens() -> Iterator[bytes]:

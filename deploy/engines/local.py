@@ -22,8 +22,9 @@ from bus.faults import Rule
 from bus.links import LinkError
 from bus.links.zeromq import DealerLink
 from deploy import __version__, node, specs
-from deploy.engines import forkserver, janitor
+from deploy.engines import forkserver
 from deploy.engines.agenda import Agenda
+from deploy.engines.caretaker import Caretaker
 from deploy.engines.child import Child, ChildFailed
 from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories
@@ -33,6 +34,7 @@ from deploy.errors import UserError
 from deploy.exporter import announce, serve, snapshot
 from deploy.memory import MappedMemory
 from deploy.rundir import Cluster, RunDirectory
+from deploy.specs import NodeOptions
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
 from nodes.guest.core import GuestConfig
@@ -47,10 +49,14 @@ TITLES = {FIRMWARE: "EL3", XEN_NODE: "Xen"}
 
 
 class Options(msgspec.Struct, frozen=True):
-    """``tcp_port`` None: ipc. 0: a tcp port of the system's choice. ``carried``: pages travel in frames."""
+    """``tcp_port`` None: ipc. 0: a tcp port of the system's choice. ``carried``: pages travel in frames.
+
+    ``node``: what every node's process is told beside its role.
+    """
 
     tcp_port: int | None = None
     carried: bool = True
+    node: NodeOptions = NodeOptions()
 
 
 class LocalEngine:
@@ -89,7 +95,7 @@ class LocalEngine:
         self._exits: deque[tuple[str, str]] = deque()
         self._next_heartbeat = 0.0
         self._xen: Hypercalls | None = None
-        self._janitor: Child | None = None
+        self.caretaker = Caretaker(self._watching)
         self._context: Any = None
         self._stop_serving: Callable[[], None] = lambda: None
         self.endpoint = ""
@@ -116,7 +122,7 @@ class LocalEngine:
         if self.histories is not None:
             self._tap = self.histories.open(self._toolstack_token)
         self._context = forkserver.acquire(str(self.run.tmp))
-        self._start_janitor()
+        self.caretaker.start(self._context, self.run.path)
         if not self.options.carried:
             memory = MappedMemory(self.run.shmem)
             for agent in self.topology.platform.agent:
@@ -126,7 +132,7 @@ class LocalEngine:
         self.start_xen()
         self.start_firmware()
         self.port, self._stop_serving = serve(self.meters, SUPERVISOR, poll_s=0.05)
-        announce(self.run.targets, SUPERVISOR, SUPERVISOR, self.port)
+        announce(self.run.targets, SUPERVISOR, SUPERVISOR, self.port, self._labels())
 
     def start_firmware(self) -> Child:
         """A new process for EL3, on the link that EL3 has."""
@@ -148,18 +154,6 @@ class LocalEngine:
         if self._xen is not None and self._xen.lost is None:
             self._watching.drop(self._xen.link.socket)
             self._xen.close(why)
-
-    def _start_janitor(self) -> None:
-        self._janitor = Child(self._context, "janitor", janitor.main, str(self.run.path))
-        self._janitor.wait_ready()
-        self._watching.add_child(self._janitor)
-        for child in self.children.values():
-            self._janitor.order("node", child.pid)
-
-    def _tell_janitor(self, *message: Any) -> None:
-        """Nothing to worry about if it is gone: the next one is told of everybody."""
-        if self._janitor is not None:
-            self._janitor.order(*message)
 
     def start_xen(self, first_request: int = 0) -> None:
         """A new process for Xen, and the toolstack's link to it. EL3 is told where Xen is now, if it runs.
@@ -196,15 +190,20 @@ class LocalEngine:
             histories is not None,
             recording,
             self.rules,
+            msgspec.structs.replace(self.options.node, labels=self._labels()),
         )
         child = Child(self._context, name, node.main, msgspec.msgpack.encode(spec))
         child.node = node_name
         self.children[name] = child
-        self._tell_janitor("node", child.pid)
+        self.caretaker.look_after(child.pid)
         child.wait_ready()
         self._watching.add_child(child)
         self.meters.counter("trapline_node_up")[(name,)] = 1
         return child
+
+    def _labels(self) -> dict[str, str]:
+        """What is added to every scrape target of this cluster."""
+        return {"cluster": self.run.path.name, "experiment": "", **self.options.node.labels}
 
     def register(self, source: Any, ready: Callable[[], None]) -> None:
         """Call ``ready`` from ``pump`` when ``source`` (a ZeroMQ socket or a file descriptor) is readable."""
@@ -264,9 +263,11 @@ class LocalEngine:
         if lost is not None:
             self.failure = self.failure or f"the fork server is gone: {lost}"
             return
-        if child is self._janitor:
-            child.close()
-            self._restart_janitor()
+        if self.caretaker.is_it(child):
+            try:
+                self.caretaker.replace(one.pid for one in self.children.values())
+            except ChildFailed as error:
+                self.failure = self.failure or str(error)
             return
         self.meters.counter("trapline_node_exits_total")[(child.name,)] += 1
         self._forget(child)
@@ -276,12 +277,6 @@ class LocalEngine:
             self.failure = self.failure or f"{TITLES[child.name]} is gone: {how}"
         else:
             self._exits.append((child.name, how))
-
-    def _restart_janitor(self) -> None:
-        try:
-            self._start_janitor()
-        except ChildFailed as error:
-            self.failure = self.failure or str(error)
 
     def _forget(self, child: Child) -> None:
         self.ended.append((child.node, child.stats))
@@ -387,13 +382,7 @@ class LocalEngine:
 
     def _clear(self) -> None:
         """What is left when all nodes have ended."""
-        if self._janitor is not None:
-            self._watching.drop_child(self._janitor)
-            self._tell_janitor("clean")
-            self._janitor.process.join(3)
-            self._janitor.kill()
-            self._janitor.close()
-            self._janitor = None
+        self.caretaker.end()
         if self._context is not None:
             self._context = None
             forkserver.release()

@@ -48,7 +48,8 @@ def test_every_process_has_a_target(idle: Cluster) -> None:
     assert sorted(found) == sorted(nodes) == NODES
     for name, target in found.items():
         assert port(target) == nodes[name]["port"]
-        assert target["labels"] == {"job": "trapline", "process": name, "role": ROLES.get(name, "guest")}
+        wanted = {"job": "trapline", "process": name, "role": ROLES.get(name, "guest")}
+        assert target["labels"] == wanted | {"cluster": idle.run.name, "experiment": ""}
 
 
 def test_targets_come_and_go(idle: Cluster) -> None:
