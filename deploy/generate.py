@@ -18,6 +18,7 @@ from deploy.experiments.describing import reference as experiments
 from deploy.experiments.history import reference as history
 from deploy.interop import grid as interop
 from deploy.lint import rules
+from deploy.observability import rules_file
 from nodes import reference as nodes_reference
 from nodes.firmware import ladder_table, platform_keys, profile_table
 
@@ -49,6 +50,8 @@ PAGES: Mapping[str, Sections] = {
         "notes": history.notes,
     },
 }
+# Files that are generated as a whole.
+FILES: Mapping[str, Callable[[], str]] = {"grafana/prometheus/rules.yml": rules_file.markup}
 END = "<!-- end -->"
 
 
@@ -73,6 +76,7 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
     found = {scmi / f"{one.key}.md": reference.protocol_page(one) for one in PROTOCOLS}
     for page, sections in PAGES.items():
         found[root / page] = with_sections(page, (root / page).read_text(encoding="utf-8"), sections)
+    found |= {root / name: make() for name, make in FILES.items()}
     return found
 
 
@@ -98,6 +102,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         if check:
             sys.stderr.write(f"{path}: stale; run 'make docs'\n")
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted[path], encoding="utf-8")
             sys.stdout.write(f"{path}\n")
     return 1 if check and old else 0
