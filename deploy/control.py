@@ -82,6 +82,21 @@ class Ledger(msgspec.Struct, frozen=True, tag="ledger"):
     who: str
 
 
+class Tally(msgspec.Struct, frozen=True, tag="tally"):
+    """How much agents hold: (agent, votes and holds, all entries of its ledger) for each that EL3 knows.
+
+    EL3 has a second to answer, and is not asked while it is silent: a screen asks this again and again.
+    """
+
+    agents: tuple[int, ...]
+
+
+class Calls(msgspec.Struct, frozen=True, tag="calls"):
+    """What became of a domain's calls by protocol, message and status, and its latency by protocol."""
+
+    name: str
+
+
 class Inject(msgspec.Struct, frozen=True, tag="inject"):
     """Break a piece of EL3's hardware, or mend it."""
 
@@ -101,7 +116,22 @@ class Down(msgspec.Struct, frozen=True, tag="down"):
     pass
 
 
-Request = Status | Create | Destroy | Reboot | Call | Message | Take | Trap | Ledger | Inject | Kill | Down
+Request = (
+    Status
+    | Create
+    | Destroy
+    | Reboot
+    | Call
+    | Message
+    | Take
+    | Trap
+    | Ledger
+    | Tally
+    | Calls
+    | Inject
+    | Kill
+    | Down
+)
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -7,26 +7,30 @@ arguments are in ``deploy.cli``.
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import msgspec
 
-from bus.frames import Lifecycle
+from bus.frames import EL3_DOMID, Lifecycle
 from deploy import control
 from deploy.engines.local import LocalEngine, Options
 from deploy.errors import UserError
 from deploy.holdings import holdings
 from deploy.reactions import Reactions
+from deploy.resets import LastResets
 from deploy.rundir import RunDirectory
-from deploy.summary import agent_rows
+from deploy.summary import agent_row, buckets_of, calls_of, latency_of
 from deploy.toolstack import RefusedByFirmwareError, Toolstack, ToolstackError, Work
 from deploy.topology import Topology, read_guest
 from nodes.firmware import console as el3
 from nodes.guest import console
 
 EVENTS_KEPT = 200
+TALLY_S = 1.0  # EL3's time to count what agents hold
+SILENT_S = 1.5  # a node that told no numbers for so long is not asked for more
 
 
 def _plain(value: Any) -> Any:
@@ -56,12 +60,29 @@ class Platform:
         self.toolstack = Toolstack(self.engine, topology, work, options.carried)
         self._reactions = Reactions(self.toolstack, self._note, self._over)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self.resets = LastResets()
         self._untold = 0  # events since ``fresh_events`` was asked last
         self.stopping = False
         self.signal: int | None = None
         self._started = time.monotonic()
         self._pending: deque[Lifecycle] = deque()
         self._control: control.ControlServer | None = None
+        self._acts: dict[type, Callable[[Any], Any]] = {
+            control.Status: lambda asked: self.status(),
+            control.Create: self._create,
+            control.Destroy: self._destroy,
+            control.Reboot: self._reboot,
+            control.Call: self._call,
+            control.Message: self._message,
+            control.Take: self._take,
+            control.Trap: self._trap,
+            control.Ledger: self._ledger,
+            control.Tally: self._tally,
+            control.Calls: self._calls,
+            control.Inject: self._inject,
+            control.Kill: self._kill,
+            control.Down: self._down,
+        }
         self.engine.on_lifecycle = self._on_lifecycle
         self.engine.on_guest_exit = self._on_guest_exit
 
@@ -134,6 +155,7 @@ class Platform:
         return list(self.events)[-untold:] if untold else []
 
     def _on_lifecycle(self, frame: Lifecycle) -> None:
+        self.resets.hear(self.elapsed_s(), frame)
         self._note(frame.name, frame.event, frame.detail)
         if frame.event == "shutdown":
             self._pending.append(frame)
@@ -153,42 +175,57 @@ class Platform:
     # ---- the operator's requests --------------------------------------------------------------
 
     def _handle(self, request: control.Request) -> Any:
-        if isinstance(request, control.Status):
-            return self.status()
-        if isinstance(request, control.Create):
-            guest = read_guest(Path(request.config), self.topology.profile)
-            return _plain(self.toolstack.create(guest))
-        if isinstance(request, control.Destroy):
-            self._known(request.name)
-            return self.toolstack.destroy(request.name)
-        if isinstance(request, control.Reboot):
-            self._known(request.name)
-            return _plain(self.toolstack.reboot(request.name))
-        if isinstance(request, control.Call):
-            self._known(request.name)
-            call = console.Call(request.protocol_id, request.message_id, request.payload)
-            return _plain(self.toolstack.ask(request.name, call))
-        if isinstance(request, control.Message):
-            self._known(request.name)
-            message = console.Message(request.header, request.payload, request.wait_delayed)
-            return _plain(self.toolstack.ask(request.name, message))
-        if isinstance(request, control.Take):
-            self._known(request.name)
-            return _plain(self.toolstack.ask(request.name, console.Take()))
-        if isinstance(request, control.Trap):
-            self._known(request.name)
-            trap = console.RawTrap(request.ec, request.immediate, request.x)
-            return _plain(self.toolstack.ask(request.name, trap))
-        if isinstance(request, control.Ledger):
-            domains = self.toolstack.list()
-            return _plain(holdings(self.toolstack.ask_firmware, domains, request.who))
-        if isinstance(request, control.Inject):
-            self._inject(request)
-            return None
-        if isinstance(request, control.Kill):
-            return self._kill(request)
+        return self._acts[type(request)](request)
+
+    def _create(self, request: control.Create) -> Any:
+        return _plain(self.toolstack.create(read_guest(Path(request.config), self.topology.profile)))
+
+    def _destroy(self, request: control.Destroy) -> None:
+        self._known(request.name)
+        self.toolstack.destroy(request.name)
+
+    def _reboot(self, request: control.Reboot) -> Any:
+        self._known(request.name)
+        return _plain(self.toolstack.reboot(request.name))
+
+    def _ask(self, name: str, request: console.Request) -> Any:
+        """Have a domain do something."""
+        self._known(name)
+        return _plain(self.toolstack.ask(name, request))
+
+    def _call(self, asked: control.Call) -> Any:
+        return self._ask(asked.name, console.Call(asked.protocol_id, asked.message_id, asked.payload))
+
+    def _message(self, asked: control.Message) -> Any:
+        return self._ask(asked.name, console.Message(asked.header, asked.payload, asked.wait_delayed))
+
+    def _take(self, asked: control.Take) -> Any:
+        return self._ask(asked.name, console.Take())
+
+    def _trap(self, asked: control.Trap) -> Any:
+        return self._ask(asked.name, console.RawTrap(asked.ec, asked.immediate, asked.x))
+
+    def _ledger(self, asked: control.Ledger) -> Any:
+        return _plain(holdings(self.toolstack.ask_firmware, self.toolstack.list(), asked.who))
+
+    def _down(self, _asked: control.Down) -> None:
         self.stopping = True
-        return None
+
+    def _tally(self, request: control.Tally) -> tuple[tuple[int, int, int], ...]:
+        """What agents hold, counted by EL3; raises ToolstackError at once while EL3 is silent."""
+        silent_s = self.engine.silent_s().get("firmware", 0.0)
+        if silent_s > SILENT_S:
+            raise ToolstackError(f"EL3 has been silent for {silent_s:.0f} s")
+        asked = el3.encode_request(el3.Tally(request.agents))
+        return el3.decode_answer(self.engine.console(EL3_DOMID, asked, TALLY_S)).tallies
+
+    def _calls(self, request: control.Calls) -> dict[str, Any]:
+        """A domain's calls and latency since its start, as far as nodes have told them."""
+        self._known(request.name)
+        info = self.toolstack.find(request.name)
+        stats = self.engine.stats()
+        calls = [] if info.agent_id is None else calls_of(stats, info.agent_id)
+        return {"calls": _plain(calls), "latency": latency_of(stats, info.name)}
 
     def _inject(self, request: control.Inject) -> None:
         """A fault on purpose in what EL3 drives; to name what it has not is the user's mistake."""
@@ -217,17 +254,27 @@ class Platform:
             raise UserError(str(error)) from None
 
     def status(self) -> dict[str, Any]:
-        """Everything about the platform as plain data: what, who, how it does, where to look."""
+        """Everything about the platform as plain data: what, who, how it does, where to look.
+
+        ``told_at_s``: when each node told its numbers; ``buckets``: latencies by domain, for who wants more
+        than the quantiles; ``resets``: the last one of each domain's agent.
+        """
+        now_s = self.elapsed_s()
+        infos, stats = self.toolstack.list(), self.engine.stats()
+        resets = {info.name: self.resets.of(info.agent_id) for info in infos}
         return {
             "platform": self.topology.name,
             "firmware": self.topology.firmware.name,
             "profile": self.topology.profile.name,
             "run": str(self.run_directory.path),
-            "uptime_s": round(self.elapsed_s(), 3),
+            "uptime_s": round(now_s, 3),
             "link": "ipc" if self.engine.options.tcp_port is None else "tcp",
             "pages": "carried" if self.engine.options.carried else "mapped",
             "xen": self.engine.endpoint,
             "nodes": self.engine.nodes(),
-            "domains": [_plain(row) for row in agent_rows(self.toolstack, self.engine.stats())],
+            "told_at_s": {name: round(now_s - ago, 3) for name, ago in self.engine.silent_s().items()},
+            "domains": [_plain(agent_row(info, stats)) for info in infos],
+            "buckets": {info.name: _plain(buckets_of(info, stats)) for info in infos},
+            "resets": {name: _plain(one) for name, one in resets.items() if one is not None},
             "events": [_plain(event) for event in self.events],
         }

@@ -104,20 +104,20 @@ class Hypercalls:
             raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
         return answer
 
-    def console(self, domid: int, body: bytes) -> bytes:
+    def console(self, domid: int, body: bytes, within_s: float = ANSWER_S) -> bytes:
         number = self._next()
-        answer = self._ask(frames.Console(VERSION, number, number, domid, body))
+        answer = self._ask(frames.Console(VERSION, number, number, domid, body), within_s)
         if not isinstance(answer, frames.ConsoleReply):
             raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
         return answer.body
 
-    def _ask(self, frame: frames.Frame) -> frames.Frame:
+    def _ask(self, frame: frames.Frame, within_s: float = ANSWER_S) -> frames.Frame:
         if self._engine.failure:
             raise PlatformLostError(self._engine.failure)
         self._awaited.add(frame.request)
         try:
             self._send(frame)
-            self._wait(lambda: frame.request in self._replies, "no answer from Xen")
+            self._wait(lambda: frame.request in self._replies, "no answer from Xen", within_s)
         finally:
             self._awaited.discard(frame.request)
         answer = self._replies.pop(frame.request)
@@ -133,13 +133,13 @@ class Hypercalls:
             raise ToolstackError(f"{info.name} ended before Xen had welcomed it")
         welcomed.discard(info.domid)
 
-    def _wait(self, done: Callable[[], bool], otherwise: str) -> None:
-        deadline = time.monotonic() + ANSWER_S
+    def _wait(self, done: Callable[[], bool], otherwise: str, within_s: float = ANSWER_S) -> None:
+        deadline = time.monotonic() + within_s
         while not done():
             if self._engine.failure:
                 raise PlatformLostError(self._engine.failure, definite=False)
             if self.lost:
                 raise ToolstackError(self.lost, definite=False)
             if time.monotonic() > deadline:
-                raise ToolstackError(f"{otherwise} within {ANSWER_S:.0f} s", definite=False)
+                raise ToolstackError(f"{otherwise} within {within_s:.0f} s", definite=False)
             self._engine.pump(PUMP_S, extra=False)

@@ -28,7 +28,7 @@ from deploy.engines.caretaker import Caretaker
 from deploy.engines.child import Child, ChildFailed
 from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories
-from deploy.engines.hypercalls import Hypercalls, PlatformLostError
+from deploy.engines.hypercalls import ANSWER_S, Hypercalls, PlatformLostError
 from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
 from deploy.exporter import announce, serve, snapshot
@@ -296,8 +296,8 @@ class LocalEngine:
     def domctl(self, op: frames.Op) -> frames.DomctlReply:
         return self._hypercalls().domctl(op)
 
-    def console(self, domid: int, body: bytes) -> bytes:
-        return self._hypercalls().console(domid, body)
+    def console(self, domid: int, body: bytes, within_s: float = ANSWER_S) -> bytes:
+        return self._hypercalls().console(domid, body, within_s)
 
     # ---- guests -------------------------------------------------------------------------------
 
@@ -347,6 +347,11 @@ class LocalEngine:
         found = {name: child.stats for name, child in self.children.items() if child.stats}
         found[SUPERVISOR] = snapshot(self.meters)
         return found
+
+    def silent_s(self) -> dict[str, float]:
+        """How long ago each node told its numbers, in seconds: a node that runs tells every HEARTBEAT_S."""
+        now = time.monotonic()
+        return {name: now - child.stats_at for name, child in self.children.items()}
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Process id and metrics port of every node by name."""

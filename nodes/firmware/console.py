@@ -1,5 +1,5 @@
-"""What an operator may ask of EL3 through Xen's console relay, as msgpack: ledgers, broken hardware,
-misbehaviour on purpose.
+"""What an operator may ask of EL3 through Xen's console relay, as msgpack: ledgers, tallies,
+broken hardware, misbehaviour on purpose.
 
 Both ends use these tables: the firmware core and the toolstack. Xen never reads them. A ledger may be longer
 than one answer takes: it is asked for in pieces.
@@ -16,7 +16,9 @@ from nodes.firmware.ledger import Entry
 from nodes.firmware.misbehaving import Behave, Misbehave
 from nodes.firmware.platform import Platform
 
+TALLIES_MAX: Final = 128  # agents of one answer: each takes at most 80 bytes
 ENTRIES_MAX: Final = 48  # of one answer: each takes at most 300 bytes of the 16 KiB that a reply may have
+VOTES: Final = ("vote", "hold")  # kinds of entries that keep something as the agent wants it
 Part = Literal["now", "before", "after", "leaks"]
 
 
@@ -34,6 +36,12 @@ class Agents(msgspec.Struct, frozen=True, tag="agents"):
     skip: U32 = 0
 
 
+class Tally(msgspec.Struct, frozen=True, tag="tally"):
+    """How much each of these agents holds; beyond TALLIES_MAX nobody is counted."""
+
+    agents: tuple[U32, ...]
+
+
 class Inject(msgspec.Struct, frozen=True, tag="inject"):
     """Break a sensor (it gives no value) or a reset line (it does not move), or mend it."""
 
@@ -42,14 +50,14 @@ class Inject(msgspec.Struct, frozen=True, tag="inject"):
     broken: bool = True
 
 
-Request = Ledger | Agents | Inject | Misbehave | Behave
+Request = Ledger | Agents | Tally | Inject | Misbehave | Behave
 
 
 class Answer(msgspec.Struct, frozen=True):
     """``error`` says why there is nothing. ``total`` is how many entries the part, or the list, has in all.
 
     ``now_ns`` is EL3's time, ``reset_ns`` that of the agent's last reset. ``applied``: how often a
-    misbehaviour was.
+    misbehaviour was. ``tallies``: agent, votes and holds, all entries of its ledger.
     """
 
     error: str = ""
@@ -60,6 +68,7 @@ class Answer(msgspec.Struct, frozen=True):
     reset_ns: U64 | None = None
     firmware: str = ""
     applied: U32 = 0
+    tallies: tuple[tuple[int, int, int], ...] = ()
 
 
 encode_request = msgspec.msgpack.Encoder().encode
@@ -121,6 +130,8 @@ def answer(core: Asked, body: bytes, now_ns: int) -> bytes:
         return _encode(Answer(f"not a request: {error}"))
     if isinstance(request, Agents):
         return _encode(_agents(core, request, now_ns))
+    if isinstance(request, Tally):
+        return _encode(_tally(core, request, now_ns))
     if isinstance(request, Inject):
         return _encode(_inject(core, request, now_ns))
     if isinstance(request, Misbehave | Behave):
@@ -157,6 +168,17 @@ def _agents(core: Asked, request: Agents, now_ns: int) -> Answer:
     every = core.platform.agent
     page = tuple((one.id, one.name) for one in every[request.skip : request.skip + ENTRIES_MAX])
     return Answer(total=len(every), agents=page, now_ns=now_ns, firmware=core.profile.name)
+
+
+def _tally(core: Asked, request: Tally, now_ns: int) -> Answer:
+    known = {agent.id for agent in core.platform.agent}
+    found = []
+    for agent in request.agents[:TALLIES_MAX]:
+        if agent in known:
+            entries = core.ledger(agent)
+            votes = sum(one.kind in VOTES for one in entries)
+            found.append((agent, votes, len(entries)))
+    return Answer(total=len(found), tallies=tuple(found), now_ns=now_ns, firmware=core.profile.name)
 
 
 def _ledger(core: Asked, request: Ledger, now_ns: int) -> Answer:

@@ -9,7 +9,7 @@ from bus.scmi import base, clock, reset
 from bus.scmi.status import Status
 from nodes.contract import Received, Send
 from nodes.firmware import console
-from nodes.firmware.console import ENTRIES_MAX, Agents, Answer, Inject, Ledger, Request
+from nodes.firmware.console import ENTRIES_MAX, TALLIES_MAX, Agents, Answer, Inject, Ledger, Request, Tally
 from nodes.firmware.ledger import Entry
 from nodes.firmware.platform import Agent, Clock, Device, Platform, Sensor
 from nodes.firmware.profile import PROFILES
@@ -82,6 +82,19 @@ def test_a_long_ledger_comes_in_pieces_that_fit_a_frame() -> None:
     assert together == bench.core.ledger(MANAGER)
     longest = Entry("subscription", "powercap", "powercap_domain 4294967295", "m" * 200, 2**63)
     assert len(msgspec.msgpack.encode(Answer(entries=(longest,) * ENTRIES_MAX))) < REPLY_BYTES_MAX
+
+
+def test_how_much_agents_hold_is_counted_at_once() -> None:
+    """Votes apart from the rest, unknown agents left out, no answer longer than a frame takes."""
+    bench = Bench()
+    assert bench.status(MANAGER, "base", "BASE_SET_DEVICE_PERMISSIONS", grant(5)) is Status.SUCCESS
+    assert bench.status(TWO, "clock", "CLOCK_CONFIG_SET", clock.ConfigSet(5, 1, 0)) is Status.SUCCESS
+    assert ask(bench, Tally((TWO, 99, MANAGER))).tallies == ((TWO, 1, 2), (MANAGER, 0, 4))
+    assert ask(bench, Tally(())).tallies == ()
+    many = ask(bench, Tally((TWO,) * (TALLIES_MAX + 1)))
+    assert many.total == len(many.tallies) == TALLIES_MAX
+    longest = Answer(tallies=((2**32 - 1, 2**32 - 1, 2**32 - 1),) * TALLIES_MAX)
+    assert len(msgspec.msgpack.encode(longest)) < REPLY_BYTES_MAX
 
 
 @pytest.mark.parametrize(
