@@ -112,6 +112,13 @@ class Kill(msgspec.Struct, frozen=True, tag="kill"):
     signal: Literal["KILL", "STOP", "CONT"]
 
 
+class LogLevel(msgspec.Struct, frozen=True, tag="log_level"):
+    """From now on that node (every node: "") writes no lines below that level."""
+
+    node: str
+    level: Literal["debug", "info", "warning", "error"]
+
+
 class Down(msgspec.Struct, frozen=True, tag="down"):
     pass
 
@@ -130,6 +137,7 @@ Request = (
     | Calls
     | Inject
     | Kill
+    | LogLevel
     | Down
 )
 

@@ -26,10 +26,12 @@ from bus.links import XEN, Delivery, Link, LinkError
 from bus.links.faulty import FaultyLink
 from bus.links.zeromq import DealerLink
 from deploy import assembly
-from deploy.engines.building import Builder, Built, Log
+from deploy.engines.building import Builder, Built
 from deploy.engines.driver import Driver
+from deploy.engines.node_log import NodeLog
 from deploy.engines.scribbler import Scribbler
 from deploy.exporter import announce, serve, snapshot
+from deploy.logs import level_of
 from deploy.memory import MappedMemory
 from deploy.recording.segments import Recorder
 from deploy.specs import GuestSpec, NodeSpec
@@ -169,7 +171,9 @@ class Nowhere:
 class Obedience:
     """What a supervisor may say to a node: a method per word. Runs in the thread that watches the pipe."""
 
-    def __init__(self, spec: NodeSpec, built: Built, loop: Loop, supervisor: Supervisor) -> None:
+    def __init__(
+        self, spec: NodeSpec, built: Built, loop: Loop, supervisor: Supervisor, log: NodeLog
+    ) -> None:
         self._spec = spec
         self._built = built
         self._loop = loop
@@ -180,6 +184,7 @@ class Obedience:
             "rules": self._rules,
             "relink": self._relink,
             "scribble": self._scribble,
+            "log_level": log.set_level,
         }
 
     def _stats(self) -> None:
@@ -235,7 +240,7 @@ def main(encoded: bytes, control: Any) -> None:
     spec = msgspec.msgpack.decode(encoded, type=NodeSpec)
     Path("/proc/self/comm").write_text(f"trapline:{spec.name}"[:15], encoding="utf-8")
     supervisor = Supervisor(control)
-    log = Log(Path(spec.run) / "log" / f"{spec.name}.log")
+    log = NodeLog(Path(spec.run) / "log", spec.name, level_of(spec.name, spec.options.log_levels))
     try:
         recorder = Recorder(spec.recording) if spec.recording is not None else None
         built = Builder(spec, log, recorder).build()
@@ -251,7 +256,7 @@ def main(encoded: bytes, control: Any) -> None:
     withdraw = announce(Path(spec.run) / "sd", spec.name, role, port, spec.options.labels)
     facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(built.socket, "endpoints", [])}
     supervisor.tell("ready", facts)
-    words = Obedience(spec, built, loop, supervisor).words
+    words = Obedience(spec, built, loop, supervisor, log).words
     threading.Thread(target=supervisor.watch, args=(words,), name="watch", daemon=True).start()
     try:
         loop.run()
@@ -273,7 +278,7 @@ def _crash(name: str, core: Core, error: Exception) -> None:
     sys.stderr.write("".join(lines) + "\n".join(core.story.lines()) + "\n")
 
 
-def _end(driver: Driver, supervisor: Supervisor, log: Log) -> None:
+def _end(driver: Driver, supervisor: Supervisor, log: NodeLog) -> None:
     """What is still outstanding ends with an explicit error; the last numbers go to the supervisor."""
     halted = driver.halted
     if halted is None:

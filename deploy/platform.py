@@ -81,6 +81,7 @@ class Platform:
             control.Calls: self._calls,
             control.Inject: self._inject,
             control.Kill: self._kill,
+            control.LogLevel: self._log_level,
             control.Down: self._down,
         }
         self.engine.on_lifecycle = self._on_lifecycle
@@ -146,6 +147,7 @@ class Platform:
     # ---- what follows -------------------------------------------------------------------------
 
     def _note(self, domain: str, event: str, detail: str) -> None:
+        self.engine.logbook.line("info", f"{domain}: {event} {detail}".rstrip())
         self.events.append(Event(self.elapsed_s(), domain, event, detail))
         self._untold += 1
 
@@ -207,6 +209,9 @@ class Platform:
 
     def _ledger(self, asked: control.Ledger) -> Any:
         return _plain(holdings(self.toolstack.ask_firmware, self.toolstack.list(), asked.who))
+
+    def _log_level(self, asked: control.LogLevel) -> list[str]:
+        return self.engine.logbook.set_level(asked.node, asked.level, self.engine.children)
 
     def _down(self, _asked: control.Down) -> None:
         self.stopping = True

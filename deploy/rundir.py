@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from deploy import logs
 from deploy.errors import UserError
 
 HALF = ".new"  # what is being written, until it takes its name
@@ -175,13 +176,7 @@ class RunDirectory:
 
     def logged_errors(self) -> list[str]:
         """What the nodes logged as errors so far, a line each: "xen: ..."."""
-        return [
-            f"{log.stem}: {text}"
-            for log in sorted(self.log.glob("*.log"))
-            for line in log.read_text(encoding="utf-8").splitlines()
-            for _, level, text in (line.partition(" error: "),)
-            if level
-        ]
+        return [f"{line.node}: {line.text}" for line in logs.read(self.log) if line.level == "error"]
 
     def mark_ready(self) -> None:
         """The platform answers on its control socket now; what went wrong while it started is kept."""

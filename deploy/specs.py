@@ -51,9 +51,13 @@ class GuestSpec(msgspec.Struct, frozen=True, tag="guest"):
 
 
 class NodeOptions(msgspec.Struct, frozen=True):
-    """What every node's process is told beside its role. ``labels`` are added to its scrape target."""
+    """What every node's process is told beside its role. ``labels`` are added to its scrape target.
+
+    ``log_levels``: by node, "" for all others.
+    """
 
     labels: dict[str, str] = {}
+    log_levels: dict[str, str] = {}
 
 
 class NodeSpec(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ COMMANDS = {
     "ledger": "deploy.cli.ledger",
     "inject": "deploy.cli.inject",
     "kill": "deploy.cli.kill",
+    "logs": "deploy.cli.logs",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
     "replay": "deploy.cli.replay",

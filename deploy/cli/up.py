@@ -30,8 +30,10 @@ from deploy.cli.output import console, say_error, say_json, who_is_who
 from deploy.cli.timing import as_data, show
 from deploy.engines.local import Options
 from deploy.errors import UserError
+from deploy.logs import levels
 from deploy.platform import Platform
 from deploy.rundir import RunDirectory
+from deploy.specs import NodeOptions
 from deploy.summary import agent_rows
 from deploy.toolstack import ToolstackError, Work
 from deploy.topology import XenOptions, with_firmware
@@ -53,6 +55,12 @@ START_S = 60.0
 @click.option("--idle", is_flag=True, help="Guests do nothing on their own.")
 @click.option(
     "--pause-ms", default=10.0, show_default=True, help="What a working guest waits between two calls."
+)
+@click.option(
+    "--log-level",
+    multiple=True,
+    metavar="[NODE=]LEVEL",
+    help="What nodes log: debug, info, warning or error. Default: info. Repeatable.",
 )
 @click.option(
     "--detach", is_flag=True, help="Return once the platform is ready; it goes on in the background."
@@ -88,6 +96,7 @@ def up(
     mapped: bool,
     idle: bool,
     pause_ms: float,
+    log_level: tuple[str, ...],
     detach: bool,
     with_timing: bool,
     firmware_latency: str,
@@ -106,13 +115,14 @@ def up(
     xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
     topology = with_firmware(topology_of(host_dt, platform_file, xl, dom0less, xen), firmware)
     topology = msgspec.structs.replace(topology, tuning=Tuning(metering=metering(meter, meter_mode)))
+    node = NodeOptions(log_levels=levels(log_level))
     cost = timing.account(topology, model) if with_timing else None
     if detach:
         _detach(run)
         _warn(run)
         _tell(run, control.ask(run, control.Status()), cost, as_json)
         return
-    options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped)
+    options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped, node)
     platform = Platform(topology, run, options, Work(not idle, int(pause_ms * 1e6)))
     if not _live(platform, cost, as_json):
         ctx.exit(1)

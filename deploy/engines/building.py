@@ -15,6 +15,7 @@ from bus.links.zeromq import DealerLink, RouterLink
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver, Tap
+from deploy.engines.node_log import NodeLog
 from deploy.memory import MappedMemory
 from deploy.recording.rows import LOST
 from deploy.recording.segments import Recorder
@@ -23,31 +24,7 @@ from nodes.contract import Core
 from nodes.devicetree import Tree
 from nodes.xen.config import XenConfig
 
-LOG_LINES_MAX = 2000
 FIRMWARE, TOOLSTACK = "firmware", "toolstack"
-
-
-class Log:
-    """A bounded log file per node; past its bound lines are counted, not written."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a", buffering=1, encoding="utf-8")
-        self._lines = 0
-        self.dropped = 0
-
-    def line(self, level: str, text: str) -> None:
-        if level == "debug":
-            return
-        self._lines += 1
-        if self._lines > LOG_LINES_MAX:
-            self.dropped += 1
-            return
-        self._file.write(f"{time.strftime('%H:%M:%S')} {level}: {text}\n")
-
-    def close(self) -> None:
-        if self.dropped:
-            self._file.write(f"{self.dropped} further lines were not written\n")
-        self._file.close()
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -62,7 +39,7 @@ class Built(msgspec.Struct, frozen=True):
 class Builder:
     """Makes a node's parts from its spec; ``tap`` is what its driver tells, if it records."""
 
-    def __init__(self, spec: NodeSpec, log: Log, recorder: Recorder | None) -> None:
+    def __init__(self, spec: NodeSpec, log: NodeLog, recorder: Recorder | None) -> None:
         self._spec = spec
         self._log = log
         self._tap: Tap | None = recorder.tap if recorder is not None else None
@@ -88,7 +65,10 @@ class Builder:
             link = faulty = FaultyLink(socket, self._spec.name, name_of, self._lost)
             if self._spec.rules:
                 faulty.obey(self._spec.rules)
-        return Built(core, socket, link, Driver(core, link, self._log.line, self._tap))
+        driver = Driver(core, link, self._log.line, self._tap)
+        self._log.count_in(core.meters)
+        self._log.about = lambda: driver.frame
+        return Built(core, socket, link, driver)
 
     def _lost(self, peer: bytes, envelope: bytes, page: bytes) -> None:
         if self._tap is not None:

@@ -23,6 +23,8 @@ KINDS = {kind: kind.__name__.lower() for kind in frames.FRAME_TYPES}
 class Driver:
     """``halted`` is set once the core said Halt. Counts frames and bytes in the core's own meters.
 
+    ``frame``: the one that is being handled, for whoever logs; None when something else is.
+
     ``tap`` is told of all that goes into the core, of what could not be sent, and of the core's notes.
     """
 
@@ -30,6 +32,7 @@ class Driver:
         self.core = core
         self.link = link
         self.halted: Halt | None = None
+        self.frame: Any = None
         self._log = log
         self._tap = tap
         self._step = core.step
@@ -54,6 +57,7 @@ class Driver:
         self.feed(Tick(), now_ns)
 
     def feed(self, event: Event, now_ns: int) -> None:
+        self.frame = None
         self._perform(self._step(event, now_ns), now_ns)
 
     def deliver(self, delivery: Delivery, now_ns: int) -> None:
@@ -70,6 +74,7 @@ class Driver:
         except frames.BadFrame as error:
             self.malformed(str(error))
             return
+        self.frame = frame
         self._in[type(frame)] += 1
         self._bytes_in += len(envelope) + len(page)
         effects = self._step(Received(peer, frame, page), now_ns)

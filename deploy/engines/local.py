@@ -29,6 +29,7 @@ from deploy.engines.child import Child, ChildFailed
 from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories
 from deploy.engines.hypercalls import ANSWER_S, Hypercalls, PlatformLostError
+from deploy.engines.logbook import Logbook
 from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
 from deploy.exporter import announce, serve, snapshot
@@ -96,6 +97,7 @@ class LocalEngine:
         self._next_heartbeat = 0.0
         self._xen: Hypercalls | None = None
         self.caretaker = Caretaker(self._watching)
+        self.logbook = Logbook(SUPERVISOR, options.node.log_levels, self.meters)
         self._context: Any = None
         self._stop_serving: Callable[[], None] = lambda: None
         self.endpoint = ""
@@ -122,6 +124,7 @@ class LocalEngine:
         if self.histories is not None:
             self._tap = self.histories.open(self._toolstack_token)
         self._context = forkserver.acquire(str(self.run.tmp))
+        self.logbook.open(self.run.log)
         self.caretaker.start(self._context, self.run.path)
         if not self.options.carried:
             memory = MappedMemory(self.run.shmem)
@@ -132,7 +135,7 @@ class LocalEngine:
         self.start_xen()
         self.start_firmware()
         self.port, self._stop_serving = serve(self.meters, SUPERVISOR, poll_s=0.05)
-        announce(self.run.targets, SUPERVISOR, SUPERVISOR, self.port, self._labels())
+        announce(self.run.targets, SUPERVISOR, SUPERVISOR, self.port, self._node_options().labels)
 
     def start_firmware(self) -> Child:
         """A new process for EL3, on the link that EL3 has."""
@@ -190,7 +193,7 @@ class LocalEngine:
             histories is not None,
             recording,
             self.rules,
-            msgspec.structs.replace(self.options.node, labels=self._labels()),
+            self._node_options(),
         )
         child = Child(self._context, name, node.main, msgspec.msgpack.encode(spec))
         child.node = node_name
@@ -201,9 +204,11 @@ class LocalEngine:
         self.meters.counter("trapline_node_up")[(name,)] = 1
         return child
 
-    def _labels(self) -> dict[str, str]:
-        """What is added to every scrape target of this cluster."""
-        return {"cluster": self.run.path.name, "experiment": "", **self.options.node.labels}
+    def _node_options(self) -> NodeOptions:
+        """Labels are added to every scrape target of this cluster."""
+        options = self.options.node
+        labels = {"cluster": self.run.path.name, "experiment": "", **options.labels}
+        return msgspec.structs.replace(options, labels=labels, log_levels=self.logbook.levels)
 
     def register(self, source: Any, ready: Callable[[], None]) -> None:
         """Call ``ready`` from ``pump`` when ``source`` (a ZeroMQ socket or a file descriptor) is readable."""
@@ -270,6 +275,7 @@ class LocalEngine:
                 self.failure = self.failure or str(error)
             return
         self.meters.counter("trapline_node_exits_total")[(child.name,)] += 1
+        self.logbook.line("error", f"{child.name} ended without being asked to: {how}")
         self._forget(child)
         if child.name in (FIRMWARE, XEN_NODE):
             if child.name == FIRMWARE and self._xen is not None:
@@ -388,6 +394,7 @@ class LocalEngine:
     def _clear(self) -> None:
         """What is left when all nodes have ended."""
         self.caretaker.end()
+        self.logbook.close()
         if self._context is not None:
             self._context = None
             forkserver.release()

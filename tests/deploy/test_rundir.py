@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy import rundir
+from deploy.engines.node_log import NodeLog
 from deploy.errors import UserError
 from deploy.rundir import Cluster, RunDirectory, default_path
 
@@ -124,11 +125,13 @@ def test_a_directory_with_a_new_owner_is_not_abandoned(run: RunDirectory) -> Non
 
 def test_what_went_wrong_before_it_was_ready_is_kept_and_nothing_else(run: RunDirectory) -> None:
     run.claim()
-    log = run.log / "xen.log"
-    log.write_text("1.0 info: hello\n1.1 error: mediator: probe failed\n", encoding="utf-8")
+    log = NodeLog(run.log, "xen")
+    log.line("info", "hello")
+    log.line("error", "mediator: probe failed")
     assert run.start_errors() == []
     run.mark_ready()
-    log.write_text("1.1 error: mediator: probe failed\n2.0 error: EL3 is lost\n", encoding="utf-8")
+    log.line("error", "EL3 is lost")
+    log.close()
     assert run.start_errors() == ["xen: mediator: probe failed"]
 
 
