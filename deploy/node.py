@@ -242,7 +242,7 @@ def main(encoded: bytes, control: Any) -> None:
     supervisor = Supervisor(control)
     log = NodeLog(Path(spec.run) / "log", spec.name, level_of(spec.name, spec.options.log_levels))
     try:
-        recorder = Recorder(spec.recording) if spec.recording is not None else None
+        recorder = _recorder(spec, log)
         built = Builder(spec, log, recorder).build()
         core = built.core
         port, _ = serve(core.meters, str(type(spec.role).__struct_config__.tag))
@@ -270,6 +270,19 @@ def main(encoded: bytes, control: Any) -> None:
     log.close()
     if recorder is not None:
         recorder.close()
+
+
+def _recorder(spec: NodeSpec, log: NodeLog) -> Recorder | None:
+    """What a run needs it must have; a flight recorder is done without if it cannot be made."""
+    if spec.recording is None:
+        return None
+    try:
+        return Recorder(spec.recording)
+    except OSError as error:
+        if not spec.recording.ring:
+            raise
+        log.line("error", f"no flight recorder: {error.strerror}; this node's calls cannot be traced")
+        return None
 
 
 def _crash(name: str, core: Core, error: Exception) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from bus.frames import EL3_DOMID, Lifecycle
+from bus.frames import EL3_DOMID, DomainInfo, Lifecycle
 from deploy import control
+from deploy.engines.flights import Flights
 from deploy.engines.local import LocalEngine, Options
 from deploy.errors import UserError
 from deploy.holdings import holdings
@@ -27,6 +28,7 @@ from deploy.toolstack import RefusedByFirmwareError, Toolstack, ToolstackError, 
 from deploy.topology import Topology, read_guest
 from nodes.firmware import console as el3
 from nodes.guest import console
+from nodes.guest.core import GuestConfig
 
 EVENTS_KEPT = 200
 TALLY_S = 1.0  # EL3's time to count what agents hold
@@ -50,13 +52,22 @@ class Event(msgspec.Struct, frozen=True):
 class Platform:
     """``start`` boots everything, ``run`` keeps it until ``stopping``, ``stop`` ends it.
 
-    ``signal`` is the one that asked for the end, with ``stop_on_signals``.
+    ``signal`` is the one that asked for the end, with ``stop_on_signals``. ``flight``: every node records its
+    newest rows in the run directory, and guests note how their calls ended.
     """
 
-    def __init__(self, topology: Topology, run: RunDirectory, options: Options, work: Work) -> None:
+    def __init__(
+        self, topology: Topology, run: RunDirectory, options: Options, work: Work, *, flight: bool = True
+    ) -> None:
+        if flight:
+            tuning = msgspec.structs.replace(topology.tuning, record=True)
+            topology = msgspec.structs.replace(topology, tuning=tuning)
+            work = msgspec.structs.replace(work, record=True)
         self.topology = topology
         self.run_directory = run
-        self.engine = LocalEngine(topology, run, options)
+        self.flights = Flights(run.flight) if flight else None
+        self.on_guest_start: Callable[[str, GuestConfig], None] = lambda node, config: None
+        self.engine = LocalEngine(topology, run, options, self.flights)
         self.toolstack = Toolstack(self.engine, topology, work, options.carried)
         self._reactions = Reactions(self.toolstack, self._note, self._over)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
@@ -86,6 +97,7 @@ class Platform:
         }
         self.engine.on_lifecycle = self._on_lifecycle
         self.engine.on_guest_exit = self._on_guest_exit
+        self.engine.on_guest_start = self._on_guest_start
 
     def start(self, guests: bool = True) -> None:
         """Boot EL3, Xen, Dom0 and the boot domains, then create the guests of the topology."""
@@ -161,6 +173,11 @@ class Platform:
         self._note(frame.name, frame.event, frame.detail)
         if frame.event == "shutdown":
             self._pending.append(frame)
+
+    def _on_guest_start(self, info: DomainInfo, config: GuestConfig) -> None:
+        if self.flights is not None:
+            node = self.flights.describe(info)
+            self.on_guest_start(node, config)
 
     def _on_guest_exit(self, name: str, how: str) -> None:
         self._note(name, "process ended", how)

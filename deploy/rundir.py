@@ -19,7 +19,7 @@ from deploy.errors import UserError
 
 HALF = ".new"  # what is being written, until it takes its name
 OWN_ENTRIES = frozenset(
-    {"lock", "xen.sock", "control.sock", "sd", "shmem", "log", "tmp"}
+    {"lock", "xen.sock", "control.sock", "sd", "shmem", "log", "tmp", "flight"}
     | {name + half for name in ("cluster.json", "ready") for half in ("", HALF)}
 )
 SOCKET_PATH_BYTES_MAX = 107
@@ -51,7 +51,9 @@ def default_path(name: str) -> Path:
 
 
 class RunDirectory:
-    """``path`` and what is in it: two sockets, ``targets`` (scrape targets), ``shmem``, ``log``, ``tmp``."""
+    """``path`` and what is in it: two sockets, ``targets`` (scrape targets), ``shmem``, ``log``, ``tmp``,
+    ``flight`` (what nodes saw, see ``deploy.recording``).
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,6 +61,7 @@ class RunDirectory:
         self.control_socket = path / "control.sock"
         self.targets = path / "sd"
         self.shmem = path / "shmem"
+        self.flight = path / "flight"
         self.log = path / "log"
         self.tmp = path / "tmp"
         self._lock: int | None = None

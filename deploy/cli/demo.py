@@ -29,6 +29,7 @@ from deploy.scenario import THINK_NS, Verdict, attempts, try_all
 from deploy.summary import AgentRow, agent_rows
 from deploy.toolstack import Toolstack, Work
 from deploy.topology import Guest, with_firmware
+from deploy.tracing.describing import Describing
 from deploy.unasked import Said
 
 REFRESH_S = 0.25
@@ -79,6 +80,7 @@ def demo(
     run = RunDirectory(default_path(f"demo-{os.getpid()}"))
     options = Options(0 if tcp else None, not mapped)
     platform = Platform(topology, run, options, Work(True, THINK_NS))
+    Describing(platform).begin()
     out = Console(quiet=True) if as_json else console()
     platform.stop_on_signals()
     result = _play(platform, seconds, out)

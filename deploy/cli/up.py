@@ -37,6 +37,7 @@ from deploy.specs import NodeOptions
 from deploy.summary import agent_rows
 from deploy.toolstack import ToolstackError, Work
 from deploy.topology import XenOptions, with_firmware
+from deploy.tracing.describing import Describing
 from nodes.xen.config import Tuning
 from nodes.xen.profile import PROFILES
 
@@ -65,6 +66,7 @@ START_S = 60.0
 @click.option(
     "--detach", is_flag=True, help="Return once the platform is ready; it goes on in the background."
 )
+@click.option("--no-flight", is_flag=True, help="Record no calls; 'trapline trace' shows nothing then.")
 @click.option(
     "--timing", "with_timing", is_flag=True, help="Print what Xen's probe costs, with 3 and with 2 cells."
 )
@@ -98,6 +100,7 @@ def up(
     pause_ms: float,
     log_level: tuple[str, ...],
     detach: bool,
+    no_flight: bool,
     with_timing: bool,
     firmware_latency: str,
     as_json: bool,
@@ -123,7 +126,8 @@ def up(
         _tell(run, control.ask(run, control.Status()), cost, as_json)
         return
     options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped, node)
-    platform = Platform(topology, run, options, Work(not idle, int(pause_ms * 1e6)))
+    platform = Platform(topology, run, options, Work(not idle, int(pause_ms * 1e6)), flight=not no_flight)
+    Describing(platform).begin()
     if not _live(platform, cost, as_json):
         ctx.exit(1)
 

@@ -27,7 +27,7 @@ from deploy.engines.agenda import Agenda
 from deploy.engines.caretaker import Caretaker
 from deploy.engines.child import Child, ChildFailed
 from deploy.engines.driver import Tap
-from deploy.engines.histories import Histories
+from deploy.engines.histories import Histories, Unrecorded
 from deploy.engines.hypercalls import ANSWER_S, Hypercalls, PlatformLostError
 from deploy.engines.logbook import Logbook
 from deploy.engines.watching import ReadableSources
@@ -68,8 +68,8 @@ class LocalEngine:
     ``before_removal`` takes what is wanted from the run directory when all nodes have ended.
     ``agenda``: what ``pump`` does at its time, also while a request waits for its answer.
 
-    With ``histories`` it is an experiment's: nodes record, and their links obey ``rules``; ``applied`` counts
-    what rules did in nodes that are gone.
+    With ``histories`` nodes record; if it is an experiment's, their links obey ``rules`` and ``applied``
+    counts what rules did in nodes that are gone.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LocalEngine:
         self.topology = topology
         self.run = run
         self.options = options
-        self.histories = histories
+        self.histories = histories or Unrecorded()
         self.rules: tuple[Rule, ...] = ()
         self.applied: Counter[int] = Counter()
         self.meters = Meters(SUPERVISOR)
@@ -121,8 +121,7 @@ class LocalEngine:
             raise
 
     def _start(self) -> None:
-        if self.histories is not None:
-            self._tap = self.histories.open(self._toolstack_token)
+        self._tap = self.histories.open(self._toolstack_token)
         self._context = forkserver.acquire(str(self.run.tmp))
         self.logbook.open(self.run.log)
         self.caretaker.start(self._context, self.run.path)
@@ -180,8 +179,7 @@ class LocalEngine:
             self.children[FIRMWARE].order("relink", self.endpoint)
 
     def _spawn(self, name: str, role: Any, token: bytes) -> Child:
-        histories = self.histories
-        node_name, recording = histories.node(name, token) if histories is not None else (name, None)
+        node_name, recording = self.histories.node(name, token)
         spec = specs.NodeSpec(
             name,
             role,
@@ -190,7 +188,7 @@ class LocalEngine:
             self.endpoint,
             token,
             self._server_key,
-            histories is not None,
+            self.histories.breakable,
             recording,
             self.rules,
             self._node_options(),
@@ -286,6 +284,7 @@ class LocalEngine:
 
     def _forget(self, child: Child) -> None:
         self.ended.append((child.node, child.stats))
+        self.histories.ended(child.name)
         self.applied.update(child.applied)
         self.children.pop(child.name, None)
         self.meters.counter("trapline_node_up")[(child.name,)] = 0

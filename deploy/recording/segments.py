@@ -5,9 +5,9 @@ is stored last, in one aligned word, so that a row that was cut short reads as t
 digest of its link identity, for an identity is a secret; whoever reads brings the names. This module does not
 know processes, nor what a row means.
 
-A file: ``HEADER_BYTES`` (the magic, then how many rows found no room), then rows, each on a multiple of 8:
-u32 length of what follows the first 8 bytes, u32 0, then i64 at_ns, 8 bytes of the digest, u32 length of
-the envelope, u8 event, 3 bytes 0, the envelope, the page.
+A file: ``HEADER_BYTES`` (the magic, how many rows found no room, how many rows this process had recorded
+before), then rows, each on a multiple of 8: u32 length of what follows the first 8 bytes, u32 0, then i64
+at_ns, 8 bytes of the digest, u32 length of the envelope, u8 event, 3 bytes 0, the envelope, the page.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import heapq
 import mmap
 import os
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -32,6 +33,7 @@ NOBODY: Final = bytes(DIGEST_BYTES)
 PEERS_KEPT: Final = 4096  # digests that one node remembers; those of further peers are made again each time
 _MAGIC: Final = b"TLROWS\0\1"
 _DROPPED_AT: Final = 8  # the number of rows without room, u64
+_BEFORE_AT: Final = 16  # the number of rows in this process's earlier files, u64
 HEADER_BYTES: Final = 64
 _HEAD: Final = struct.Struct("<q8sIB3x")
 _START: Final = 8  # bytes before a row's head: its length and a word of zeros
@@ -40,12 +42,15 @@ _COUNT: Final = struct.Struct("<Q")
 _LENGTH: Final = struct.Struct("<I")
 
 Tap = Callable[[int, bytes, int, bytes, bytes], None]
+Raw = tuple[int, bytes, int, bytes, bytes]  # (at_ns, digest, event, envelope, page)
 
 
 class Recording(msgspec.Struct, frozen=True):
     """How a node records. ``origin_ns``: CLOCK_MONOTONIC at the start of the run. ``life``: which process of
     this node it is, from 0. ``rows``: all of them, or only "notes" and the node's beginning. Past
     ``bytes_max`` rows are counted, not kept.
+
+    ``ring`` is not 0: of this node, or this domain in all of its lives, only so many files stay: the newest.
     """
 
     folder: str
@@ -54,6 +59,8 @@ class Recording(msgspec.Struct, frozen=True):
     life: int = 0
     rows: Literal["frames", "notes"] = "frames"
     bytes_max: int = HISTORY_NODE_BYTES
+    segment_bytes: int = SEGMENT_BYTES
+    ring: int = 0
 
 
 def digest(identity: bytes) -> bytes:
@@ -69,23 +76,28 @@ class Recorder:
     Raises OSError if not even the first file can be made.
     """
 
-    def __init__(self, recording: Recording, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = recording.segment_bytes
         self._digests: dict[bytes, bytes] = {}
         self._number = 0
         self._used = 0
         self.dropped = 0
         self._origin_ns = recording.origin_ns
         self._full = False
+        self._rows = 0
+        self._ring = deque(_of_domain(recording)) if recording.ring else None
         self._open()
         self.tap: Tap = self._record if recording.rows == "frames" else self._record_notes
 
     def _open(self) -> None:
         """A file with all its blocks: a full disk is an error here and now, not a SIGBUS later."""
         recording = self._recording
-        name = f"{quote(recording.node, safe='#')}.{recording.life:04d}.{self._number:06d}{SUFFIX}"
+        name = f"{quote(recording.node, safe='#')}.{recording.life:04d}.{self._number:09d}{SUFFIX}"
         path = Path(recording.folder) / name
+        if self._ring is not None:
+            while len(self._ring) >= recording.ring:
+                self._ring.popleft().unlink(missing_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.posix_fallocate(handle, 0, self._segment_bytes)
@@ -95,7 +107,10 @@ class Recorder:
             raise
         finally:
             os.close(handle)
+        _COUNT.pack_into(self._map, _BEFORE_AT, self._rows)
         self._map[: len(_MAGIC)] = _MAGIC
+        if self._ring is not None:
+            self._ring.append(path)
         self._words = memoryview(self._map).cast("I")
         self._at = HEADER_BYTES
         self._path = path
@@ -114,6 +129,7 @@ class Recorder:
         self._map[body:end] = row
         self._words[begin >> 2] = len(row)  # last: before it, this row is not there
         self._at = end + 7 & ~7
+        self._rows += 1
 
     def _record_notes(self, now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
         if event in _ALWAYS:
@@ -122,7 +138,8 @@ class Recorder:
     def _rotate(self, now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
         """The next file takes the row, if there may be one more and it can hold it."""
         fits = HEADER_BYTES + _START + _HEAD.size + len(envelope) + len(page) <= self._segment_bytes
-        if fits and not self._full and self._used + self._segment_bytes <= self._recording.bytes_max:
+        room = self._ring is not None or self._used + self._segment_bytes <= self._recording.bytes_max
+        if fits and not self._full and room:
             last = (self._words, self._map, self._path, self._at)
             try:
                 self._open()
@@ -155,6 +172,20 @@ def _finish(words: memoryview, mapped: mmap.mmap, path: Path, end: int) -> None:
     mapped.close()
     if path.exists():
         os.truncate(path, end)
+
+
+def _of_domain(recording: Recording) -> list[Path]:
+    """The files of this node's earlier lives, of a domain those of all its incarnations, oldest first."""
+    name = recording.node.partition("#")[0]
+    found = nodes(Path(recording.folder))
+    lives = [node for node in found if node.partition("#")[0] == name]
+    return [path for node in sorted(lives, key=incarnation) for path in found[node]]
+
+
+def incarnation(node: str) -> int:
+    """Which life of a domain "ivi#2" is; 0 for a node that has none."""
+    life = node.partition("#")[2]
+    return int(life) if life.isdecimal() else 0
 
 
 # ---- reading ----------------------------------------------------------------------------------
@@ -200,24 +231,49 @@ def read_node(
             path.unlink()
 
 
-def _rows(path: Path) -> Iterator[tuple[int, bytes, int, bytes, bytes]]:
+def _rows(path: Path) -> Iterator[Raw]:
     """Until the end, or the first row that was cut short."""
     data = path.read_bytes()
-    if not data.startswith(_MAGIC):
-        return
-    at = HEADER_BYTES
+    if data.startswith(_MAGIC):
+        yield from _parsed(data, HEADER_BYTES)[1]
+
+
+def _parsed(data: bytes, at: int) -> tuple[int, list[Raw]]:
+    """(where the next row will begin, the whole rows from ``at`` on)."""
+    rows = []
     while at + _START + _HEAD.size <= len(data):
         body = at + _START
         end = body + _LENGTH.unpack_from(data, at)[0]
         middle = body + _HEAD.size
         if end < middle or end > len(data):
-            return
+            break
         at_ns, short, envelope_bytes, event = _HEAD.unpack_from(data, body)
         split = middle + envelope_bytes
         if split > end:
-            return
-        yield at_ns, short, event, data[middle:split], data[split:end]
+            break
+        rows.append((at_ns, short, event, data[middle:split], data[split:end]))
         at = end + 7 & ~7
+    return at, rows
+
+
+def rows_before(handle: int) -> int | None:
+    """How many rows the process had recorded before this open file; None while the file is being made."""
+    head = os.pread(handle, HEADER_BYTES, 0)
+    return int(_COUNT.unpack_from(head, _BEFORE_AT)[0]) if head.startswith(_MAGIC) else None
+
+
+def read_on(handle: int, at: int, bytes_max: int) -> tuple[int, list[Raw]]:
+    """(where to go on, rows) of an open file that may be written meanwhile; at most so many bytes of them.
+
+    Lengths are read first, and then what they vouch for: a row is stored before its length is.
+    """
+    lengths = os.pread(handle, bytes_max, at)
+    end = 0
+    while end + _START <= len(lengths) and (length := _LENGTH.unpack_from(lengths, end)[0]):
+        if end + _START + length > len(lengths):
+            break
+        end = end + _START + length + 7 & ~7
+    return (at + end, _parsed(os.pread(handle, end, at), 0)[1]) if end else (at, [])
 
 
 def read_segments(folder: Path, names: Mapping[bytes, str], consume: bool = False) -> Iterator[Row]:

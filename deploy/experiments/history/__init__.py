@@ -5,3 +5,7 @@
 table of facts that no frame shows, ``recorded`` what a run's cores were made of, ``account`` adds its calls
 up.
 """
+
+from typing import Final
+
+REMEDY: Final = 'make a new one with "trapline run SCENARIO"'

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deploy.errors import UserError
+from deploy.experiments.history import REMEDY
 from deploy.recording.rows import Row
 from nodes.limits import HISTORY_ROWS
 
@@ -22,7 +23,6 @@ HISTORY: Final = "history.parquet"
 FLUSH_ROWS: Final = 65_536
 BATCH_ROWS: Final = 8_192  # that a reader holds in memory at a time
 TRUNCATED: Final = "truncated"  # the key of a file's metadata that says how many rows had no room
-REMEDY: Final = 'make a new one with "trapline run SCENARIO"'
 
 NAME: Final = pa.dictionary(pa.int32(), pa.string())
 FRAME_COLUMNS: Final = (

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from deploy.errors import UserError
-from deploy.experiments.history.files import REMEDY
+from deploy.experiments.history import REMEDY
 from deploy.topology import Topology
 from nodes.devicetree import Node, Tree
 from nodes.firmware.platform import Platform

@@ -134,6 +134,8 @@ class LocalStage:
         self.engine.start()
         try:
             self._tell = self._histories.own("run")
+            if self._histories.rows != "none":
+                self.engine.run.flight.symlink_to(self._histories.folder.absolute())
             self._running = True
             self.errand(self.toolstack.start)
         except ToolstackError as error:
@@ -202,7 +204,7 @@ class LocalStage:
             self.engine.agenda.add(0.0, lambda: self.errand(lambda: shut_down(frame)))
 
     def _on_guest_start(self, info: DomainInfo, config: GuestConfig) -> None:
-        node = self._histories.next_name(info.name)
+        node = self._histories.describe(info)
         remember(self.configs, node, config)
         agent = NONE if info.agent_id is None else info.agent_id
         smc_id = NONE if info.smc_id is None else info.smc_id

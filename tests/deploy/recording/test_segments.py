@@ -23,7 +23,7 @@ NAMES = {digest(b"xen"): "xen", digest(TOKEN): "ivi#1"}
 
 
 def recorder(folder: Path, node: str = "xen", **more: object) -> Recorder:
-    return Recorder(Recording(str(folder), node, 1000, **more), SMALL)  # type: ignore[arg-type]
+    return Recorder(Recording(str(folder), node, 1000, segment_bytes=SMALL, **more))  # type: ignore[arg-type]
 
 
 def test_rows_come_back_as_they_went_in(tmp_path: Path) -> None:

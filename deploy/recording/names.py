@@ -1,0 +1,76 @@
+"""The names of peers beside the rows of a run: without them a row only has the digest of a link identity.
+
+The file is replaced as a whole whenever a domain comes, so that a reader sees the old one or the new one.
+It holds no identity: what is in it opens no link.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from deploy.recording.rows import NOTE, Row
+from nodes.contract import Note
+
+FILE: Final = "names.json"
+HALF: Final = ".new"  # what is being written, until it takes its name
+NONE: Final = -1  # no agent, no doorbell, or not known
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """A node by its name in rows; ``digest`` of its link identity, as hex. The rest of a domain only."""
+
+    node: str
+    digest: str
+    domid: int = NONE
+    agent: int = NONE
+    smc_id: int = NONE
+
+
+class Names(msgspec.Struct, frozen=True):
+    """Who is who in the rows beside it.
+
+    ``origin_ns``: what every node's clock (CLOCK_MONOTONIC) said when the run began; times of rows count from
+    there. ``wall_ns``: Unix time then. ``peers``: oldest first.
+    """
+
+    origin_ns: int
+    wall_ns: int
+    peers: tuple[Peer, ...] = ()
+
+    def by_digest(self) -> dict[bytes, str]:
+        """As ``segments`` wants them."""
+        return {bytes.fromhex(peer.digest): peer.node for peer in self.peers}
+
+    def domains(self) -> list[Row]:
+        """A note "domain" of each that is known, as if it stood at the beginning of the rows."""
+        return [_started(peer) for peer in self.peers if "#" in peer.node and peer.domid != NONE]
+
+
+def _started(peer: Peer) -> Row:
+    life = int(peer.node.rpartition("#")[2])
+    note = Note("domain", 0, (peer.domid, life, peer.agent, peer.smc_id), peer.node)
+    return 0, "run", "", NOTE, msgspec.msgpack.encode(note), b""
+
+
+def save(folder: Path, names: Names) -> None:
+    """Replace the file; raises OSError."""
+    put(folder / FILE, msgspec.json.encode(names))
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file that is for nobody else, so that a reader sees the old one or the new one, never half."""
+    half = path.with_name(path.name + HALF)
+    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(handle, "wb") as file:
+        file.write(content)
+    half.rename(path)
+
+
+def load(folder: Path) -> Names | None:
+    """None if there is none that can be read."""
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=Names)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
