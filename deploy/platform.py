@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -49,6 +49,25 @@ class Event(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Companion(Protocol):
+    """What runs beside a platform and ends with it. What it keeps is in the run directory."""
+
+    def start(self, adopt: Callable[[int], None]) -> None:
+        """Begin, while the platform boots; ``adopt`` takes the id of each process. Raises UserError."""
+
+    def wait(self) -> None:
+        """Until it can be used. Raises UserError."""
+
+    def stop(self) -> None:
+        """End it, also after it failed; safe to call twice."""
+
+    def urls(self) -> dict[str, str]:
+        """Where to look, by name."""
+
+    def losses(self) -> list[tuple[str, str]]:
+        """Who of it ended by itself since the last call, and how."""
+
+
 class Platform:
     """``start`` boots everything, ``run`` keeps it until ``stopping``, ``stop`` ends it.
 
@@ -57,7 +76,14 @@ class Platform:
     """
 
     def __init__(
-        self, topology: Topology, run: RunDirectory, options: Options, work: Work, *, flight: bool = True
+        self,
+        topology: Topology,
+        run: RunDirectory,
+        options: Options,
+        work: Work,
+        *,
+        flight: bool = True,
+        companion: Companion | None = None,
     ) -> None:
         if flight:
             tuning = msgspec.structs.replace(topology.tuning, record=True)
@@ -65,6 +91,7 @@ class Platform:
             work = msgspec.structs.replace(work, record=True)
         self.topology = topology
         self.run_directory = run
+        self.companion = companion
         self.flights = Flights(run.flight) if flight else None
         self.on_guest_start: Callable[[str, GuestConfig], None] = lambda node, config: None
         self.engine = LocalEngine(topology, run, options, self.flights)
@@ -103,11 +130,15 @@ class Platform:
         """Boot EL3, Xen, Dom0 and the boot domains, then create the guests of the topology."""
         self.engine.start()
         try:
+            if self.companion is not None:
+                self.companion.start(self.engine.caretaker.look_after_other)
             self._control = control.ControlServer(self.run_directory.control_socket, self._handle)
             self.engine.register(self._control.socket, self._control.serve_one)
             self.toolstack.start_boot_domains()
             for guest in self.topology.guests if guests else ():
                 self.toolstack.create(guest)
+            if self.companion is not None:
+                self.companion.wait()
             self.run_directory.mark_ready()
         except BaseException:
             self.stop()
@@ -118,6 +149,8 @@ class Platform:
             self.engine.unregister(self._control.socket)
             self._control.close()
             self._control = None
+        if self.companion is not None:
+            self.companion.stop()
         self.engine.stop()
 
     @property
@@ -151,6 +184,8 @@ class Platform:
     def pump(self, timeout_s: float) -> None:
         """One turn: what happened, and what has to follow."""
         self.engine.pump(timeout_s)
+        for name, how in self.companion.losses() if self.companion is not None else ():
+            self._note(name, "process ended", how)
         while self._pending:
             frame = self._pending.popleft()
             if not self.failure or frame.domid == 0:
@@ -293,6 +328,7 @@ class Platform:
             "link": "ipc" if self.engine.options.tcp_port is None else "tcp",
             "pages": "carried" if self.engine.options.carried else "mapped",
             "xen": self.engine.endpoint,
+            "observe": self.companion.urls() if self.companion is not None else {},
             "nodes": self.engine.nodes(),
             "told_at_s": {name: round(now_s - ago, 3) for name, ago in self.engine.silent_s().items()},
             "domains": [_plain(agent_row(info, stats)) for info in infos],

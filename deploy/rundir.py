@@ -19,7 +19,7 @@ from deploy.errors import UserError
 
 HALF = ".new"  # what is being written, until it takes its name
 OWN_ENTRIES = frozenset(
-    {"lock", "xen.sock", "control.sock", "sd", "shmem", "log", "tmp", "flight"}
+    {"lock", "xen.sock", "control.sock", "sd", "shmem", "log", "tmp", "flight", "observe"}
     | {name + half for name in ("cluster.json", "ready") for half in ("", HALF)}
 )
 SOCKET_PATH_BYTES_MAX = 107
@@ -41,18 +41,26 @@ class Cluster(msgspec.Struct, frozen=True):
 
 def default_path(name: str) -> Path:
     """$TRAPLINE_RUN_DIR, else NAME below $XDG_RUNTIME_DIR/trapline, else below /tmp/trapline-UID."""
+    return given_path() or usual_parent() / name
+
+
+def given_path() -> Path | None:
+    """$TRAPLINE_RUN_DIR."""
     given = os.environ.get("TRAPLINE_RUN_DIR")
-    if given:
-        return Path(given)
+    return Path(given) if given else None
+
+
+def usual_parent() -> Path:
+    """Where all clusters of this user are that were not told otherwise."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.access(runtime, os.W_OK):
-        return Path(runtime) / "trapline" / name
-    return Path(f"/tmp/trapline-{os.getuid()}") / name
+        return Path(runtime) / "trapline"
+    return Path(f"/tmp/trapline-{os.getuid()}")
 
 
 class RunDirectory:
     """``path`` and what is in it: two sockets, ``targets`` (scrape targets), ``shmem``, ``log``, ``tmp``,
-    ``flight`` (what nodes saw, see ``deploy.recording``).
+    ``flight`` (what nodes saw, see ``deploy.recording``), ``observe`` (of what watches it).
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,6 +72,7 @@ class RunDirectory:
         self.flight = path / "flight"
         self.log = path / "log"
         self.tmp = path / "tmp"
+        self.observe = path / "observe"
         self._lock: int | None = None
 
     @property

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy import control
+from deploy.cli.observing import where_to_look
 from deploy.cli.options import json_option, run_directory, which_platform
 from deploy.cli.output import console, count, microseconds, number, say_json, table, who_is_who
 from deploy.summary import AgentRow
@@ -32,6 +33,8 @@ def status(name: str, run_dir: Path | None, as_json: bool) -> None:
     )
     out.print(f"firmware {escape(found['firmware'])}, Xen's driver {escape(found['profile'])}")
     out.print(Group("", who_is_who(rows), "", work_table(rows), "", _processes(found["nodes"])))
+    if found["observe"]:
+        out.print(Group("", where_to_look(found["observe"])))
     if found["events"]:
         out.print(Group("", _events(found["events"])))
 

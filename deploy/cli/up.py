@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from deploy import control, timing
 from deploy.cli.live import event_line
+from deploy.cli.observing import beside, observe_options, where_to_look
 from deploy.cli.options import (
     firmware_option,
     json_option,
@@ -77,6 +78,7 @@ START_S = 60.0
     metavar="NAME|US",
     help=f"For --timing: {', '.join(timing.LATENCIES)}, or microseconds per message.",
 )
+@observe_options
 @json_option
 @click.pass_context
 def up(
@@ -103,6 +105,9 @@ def up(
     no_flight: bool,
     with_timing: bool,
     firmware_latency: str,
+    observe: bool,
+    observe_port: int | None,
+    alerts: bool,
     as_json: bool,
 ) -> None:
     """Start a platform and stay up.
@@ -120,13 +125,15 @@ def up(
     topology = msgspec.structs.replace(topology, tuning=Tuning(metering=metering(meter, meter_mode)))
     node = NodeOptions(log_levels=levels(log_level))
     cost = timing.account(topology, model) if with_timing else None
+    companion = beside(run, observe, observe_port, alerts)
     if detach:
         _detach(run)
         _warn(run)
         _tell(run, control.ask(run, control.Status()), cost, as_json)
         return
     options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped, node)
-    platform = Platform(topology, run, options, Work(not idle, int(pause_ms * 1e6)), flight=not no_flight)
+    work = Work(not idle, int(pause_ms * 1e6))
+    platform = Platform(topology, run, options, work, flight=not no_flight, companion=companion)
     Describing(platform).begin()
     if not _live(platform, cost, as_json):
         ctx.exit(1)
@@ -169,6 +176,8 @@ def _tell(run: RunDirectory, status: dict[str, Any], cost: timing.Account | None
     click.echo(f"{status['platform']} is up in {status['run']}; stop it with '{run.stop_command}'")
     if cost:
         show(console(), cost)
+    if status["observe"]:
+        console().print(where_to_look(status["observe"]))
 
 
 def _greet(platform: Platform, cost: timing.Account | None, as_json: bool) -> None:
@@ -183,6 +192,8 @@ def _greet(platform: Platform, cost: timing.Account | None, as_json: bool) -> No
     out.print(who_is_who(agent_rows(platform.toolstack, platform.engine.stats())))
     if cost:
         show(out, cost)
+    if platform.companion is not None:
+        out.print("", where_to_look(platform.companion.urls()))
     out.print("\nCtrl-C stops it.")
 
 

@@ -1,0 +1,74 @@
+"""What commands that observe share: their options, and where to look, in words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.text import Text
+
+from deploy.cli.output import table
+from deploy.errors import UserError
+from deploy.observability.session import PORT_MAX, Session, Wanted, assets, tools
+from deploy.rundir import RunDirectory
+
+F = TypeVar("F", bound=Callable[..., Any])
+TITLES = {"page": "dashboards", "prometheus": "Prometheus", "alertmanager": "Alertmanager"}
+FIRST = "overview"
+
+
+class Dashboard(msgspec.Struct, frozen=True):
+    """What is read of a dashboard's file."""
+
+    uid: str
+    title: str
+
+
+def observe_options(command: F) -> F:
+    """--observe, --observe-port, --alerts."""
+    for option in (
+        click.option("--alerts", is_flag=True, help="With --observe: start Alertmanager too."),
+        click.option(
+            "--observe-port",
+            type=click.IntRange(0, PORT_MAX),
+            metavar="PORT",
+            help="With --observe: the dashboards' port; Prometheus has the next one. 0: any.",
+        ),
+        click.option("--observe", is_flag=True, help="Start Prometheus and dashboards, on loopback."),
+    ):
+        command = option(command)
+    return command
+
+
+def dashboards() -> list[Dashboard]:
+    """Those that there are, the overview first."""
+    files = (assets() / "dashboards").glob("*.json")
+    ordered = sorted(files, key=lambda file: (file.stem != FIRST, file.stem))
+    return [msgspec.json.decode(file.read_bytes(), type=Dashboard) for file in ordered]
+
+
+def where_to_look(urls: Mapping[str, str]) -> Any:
+    """A table of the addresses, with one for each dashboard."""
+    rows: list[list[str | Text]] = []
+    for name, url in urls.items():
+        rows.append([TITLES.get(name, name), Text(url, "link " + url)])
+        if name == "page":
+            rows += [[f"  {one.title}", f"{url}/d/{one.uid}"] for one in dashboards()]
+    return table(None, ["observed with", ""], rows)
+
+
+def beside(run: RunDirectory, observe: bool, port: int | None, alerts: bool) -> Session | None:
+    """What the options want beside the platform in ``run``. Raises UserError; starts nothing."""
+    wanted = meant(observe, port, alerts)
+    if wanted is None:
+        return None
+    return Session(wanted, tools(wanted), run.observe, "../sd/*.json", ["--run-dir", str(run.path)])
+
+
+def meant(observe: bool, port: int | None, alerts: bool) -> Wanted | None:
+    """What the options mean; UserError for one that means nothing without --observe."""
+    if observe:
+        return Wanted(port, alerts)
+    if port is not None or alerts:
+        raise UserError("--observe-port and --alerts go with --observe; add it")
+    return None

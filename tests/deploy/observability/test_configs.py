@@ -1,0 +1,53 @@
+"""What Prometheus and Alertmanager are told, judged by their own checkers."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.observability import alertmanager, prometheus
+
+
+def check(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """A checker of Debian's; packages prometheus and prometheus-alertmanager."""
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize("manager", [None, 9466])
+@pytest.mark.parametrize("rules", [False, True])
+def test_promtool_takes_the_configuration(tmp_path: Path, rules: bool, manager: int | None) -> None:
+    (tmp_path / "sd").mkdir()
+    (tmp_path / "sd" / "xen.json").write_text('[{"targets": ["127.0.0.1:1"], "labels": {"role": "xen"}}]')
+    folder = tmp_path / "observe"
+    folder.mkdir()
+    made = prometheus.config("../sd/*.json", rules=rules, alertmanager=manager)
+    (folder / prometheus.CONFIG).write_bytes(made)
+    (folder / prometheus.RULES).write_text("groups: []\n")
+    done = check(folder, "promtool", "check", "config", prometheus.CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(made)
+    assert ("rule_files" in found) == rules
+    assert ("alerting" in found) == (manager is not None)
+
+
+def test_promtool_sees_a_wrong_one(tmp_path: Path) -> None:
+    made = prometheus.config("../*/sd/*.json", rules=False, alertmanager=None)
+    (tmp_path / prometheus.CONFIG).write_bytes(made)
+    assert check(tmp_path, "promtool", "check", "config", prometheus.CONFIG).returncode == 1
+
+
+def test_amtool_takes_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / alertmanager.CONFIG).write_bytes(alertmanager.config())
+    done = check(tmp_path, "amtool", "check-config", alertmanager.CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 receivers" in done.stdout
+
+
+def test_everything_listens_on_loopback_only() -> None:
+    for words in (
+        prometheus.words(Path("/p"), Path("/run"), 1234),
+        alertmanager.words(Path("/a"), Path("/run"), 1234),
+    ):
+        assert "--web.listen-address=127.0.0.1:1234" in words
+    assert "--cluster.listen-address=" in alertmanager.words(Path("/a"), Path("/run"), 1234)
