@@ -1,7 +1,8 @@
-"""Writes the generated reference pages beside the code: ``python -m deploy.generate [--check]``.
+"""Writes the generated files beside the code: ``python -m deploy.generate [--check]``.
 
-The text comes from the modules that read it off the tables (``PAGES``); this one knows which file holds what,
-and how a generated section is marked in a page that people write.
+The text comes from the modules that read it off the tables: sections of pages (``PAGES``), and whole files
+(``FILES``, ``FOLDERS``). This one knows which file holds what, and how a generated section is marked in a
+page that people write.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from deploy.experiments.describing import reference as experiments
 from deploy.experiments.history import reference as history
 from deploy.interop import grid as interop
 from deploy.lint import rules
-from deploy.observability import rules_file
+from deploy.observability import dashboards, rules_file
 from nodes import reference as nodes_reference
 from nodes.firmware import ladder_table, platform_keys, profile_table
 
@@ -53,6 +54,8 @@ PAGES: Mapping[str, Sections] = {
 # Files that are generated as a whole.
 FILES: Mapping[str, Callable[[], str]] = {"grafana/prometheus/rules.yml": rules_file.markup}
 END = "<!-- end -->"
+FOLDERS: Mapping[str, Callable[[], Mapping[str, str]]] = {"grafana/dashboards": dashboards.texts}
+"""Folders whose files are made as a whole: name to text. Making dashboards needs the dev extra's SDK."""
 
 
 def marker(name: str) -> str:
@@ -77,6 +80,8 @@ def pages(root: Path = ROOT) -> dict[Path, str]:
     for page, sections in PAGES.items():
         found[root / page] = with_sections(page, (root / page).read_text(encoding="utf-8"), sections)
     found |= {root / name: make() for name, make in FILES.items()}
+    for folder, make in FOLDERS.items():
+        found |= {root / folder / name: text for name, text in make().items()}
     return found
 
 

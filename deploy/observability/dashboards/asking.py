@@ -1,0 +1,54 @@
+"""Queries that more than one dashboard asks, each named for what it tells."""
+
+from collections.abc import Mapping, Sequence
+
+from deploy.observability.dashboards.looks import GOOD, PLAIN, VALUES, WARN
+from deploy.observability.dashboards.promql import Not, Scope
+
+CALLS = "trapline_scmi_calls_total"
+DURATION = "trapline_scmi_call_duration_seconds"
+QUEUE = "trapline_scmi_queue_wait_seconds"
+SERVICE = "trapline_scmi_service_seconds"
+RESETS = "trapline_agent_resets_total"
+STATE = "trapline_domain_state"
+RUNNING = "trapline_experiment_running"
+FAILED = Not("SUCCESS")
+BY_AGENT = ("cluster", "agent")
+AGENT_NAME = "agent {{agent}} · {{cluster}}"
+
+STATES = ("created", "running", "shutdown", "dying", "dead")
+STATE_CODES: Mapping[int, tuple[str, str]] = {
+    0: ("gone", VALUES["dead"]),
+    **{code: (state, VALUES[state]) for code, state in enumerate(STATES, 1)},
+}
+PHASES = ("boot", "warm_up", "faults", "heal", "drain")
+PHASE_CODES: Mapping[int, tuple[str, str]] = {
+    0: ("none", VALUES["dead"]),
+    1: ("boot", "#8AB8FF"),
+    2: ("warm_up", PLAIN),
+    3: ("faults", WARN),
+    4: ("heal", "#B877D9"),
+    5: ("drain", GOOD),
+}
+
+
+def failure_ratio(scope: Scope, *by: str) -> str:
+    """Of the calls that EL3 answered, the share without SUCCESS: 0 to 1; 0 where none failed."""
+    every = scope.rate(CALLS, *by)
+    return f"({scope.rate(CALLS, *by, status=FAILED)} or 0 * {every}) / ({every} > 0)"
+
+
+def coded(scope: Scope, name: str, label: str, values: Sequence[str], *by: str) -> str:
+    """A one-hot gauge as one number per row: 1 for the first value, 0 if none is set."""
+    ones = (f"{code} * {scope.series(name, **{label: value})}" for code, value in enumerate(values, 1))
+    return f"max by ({', '.join(by)}) ({' or '.join(ones)})"
+
+
+def worst(number: int, expr: str) -> str:
+    """The largest few, largest first."""
+    return f"sort_desc(topk({number}, {expr}))"
+
+
+def none(expr: str) -> str:
+    """0 where there is nothing to add up."""
+    return f"({expr}) or vector(0)"

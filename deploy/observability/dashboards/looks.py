@@ -1,0 +1,57 @@
+"""Colours by meaning: red is only ever bad, orange is on its way there, green is good, the rest says nothing.
+
+Agents and protocols have a colour of their own, the same on every panel of every dashboard.
+"""
+
+import re
+from collections.abc import Mapping
+
+GOOD, WARN, BAD, PLAIN, QUIET = "green", "orange", "red", "blue", "text"
+
+Steps = tuple[tuple[float | None, str], ...]
+"""Thresholds: the value from which a colour holds; the first has no value."""
+
+NO_JUDGEMENT: Steps = ((None, PLAIN),)
+ANY_IS_BAD: Steps = ((None, GOOD), (1, BAD))
+ANY_IS_ODD: Steps = ((None, GOOD), (1, WARN))
+LATENCY: Steps = ((None, GOOD), (0.01, WARN), (0.05, BAD))
+"""Seconds. The alert on slow calls has the same 50 ms."""
+RATIO: Steps = ((None, GOOD), (0.01, WARN), (0.05, BAD))
+"""Of calls that failed. The alert on errors has the same 5 %."""
+
+IDENTITY = (
+    "#5794F2", "#B877D9", "#73BF69", "#FADE2A", "#8AB8FF",
+    "#8F3BB8", "#37872D", "#1F60C4", "#CA95E5", "#A0A6B1",
+)  # fmt: skip
+"""Ten colours without red or orange. An agent's is that of its last digit."""
+PROTOCOLS = (
+    "base", "power", "system", "perf", "clock", "sensor", "reset", "voltage", "powercap", "pinctrl",
+)  # fmt: skip
+
+VALUES: Mapping[str, str] = {
+    "SUCCESS": GOOD, "answered": GOOD, "running": GOOD, "injected": GOOD, "queued": GOOD, "forwarded": GOOD,
+    "handled": PLAIN, "created": PLAIN, "link_up": PLAIN, "ended": PLAIN, "merged": "#8AB8FF",
+    "withdrawn": "#8AB8FF",
+    "DENIED": WARN, "refused": WARN, "BUSY": "#FADE2A", "IN_USE": "#FADE2A", "NOT_SUPPORTED": "#B877D9",
+    "NOT_FOUND": "#CA95E5", "INVALID_PARAMETERS": "#8F3BB8", "OUT_OF_RANGE": "#CA95E5",
+    "shutdown": "#8AB8FF", "dying": WARN, "dead": "#A0A6B1", "reset": "#B877D9",
+    "definite_error": WARN, "unrouted": WARN, "not_running": "#FADE2A", "undelivered": BAD, "dropped": BAD,
+    "indefinite_error": BAD, "undef": BAD, "overflow": BAD, "HARDWARE_ERROR": BAD, "GENERIC_ERROR": BAD,
+    "PROTOCOL_ERROR": BAD, "COMMS_ERROR": BAD, "crash": BAD,
+    "rate": "#FADE2A", "in_flight": "#B877D9", "el3_time": "#5794F2",
+    "destroy": "#5794F2", "reboot": "#8AB8FF", "poweroff": "#CA95E5", "other": "#A0A6B1",
+    "warning": WARN, "error": BAD, "info": PLAIN, "debug": "#A0A6B1", "in": "#5794F2", "out": "#B877D9",
+    "p50": "#8AB8FF", "p95": "#5794F2", "p99": "#8F3BB8",
+    "queue wait": WARN, "service": "#B877D9", "whole call": "#5794F2",
+}  # fmt: skip
+
+
+def identity() -> dict[str, str]:
+    """Regular expressions (as Grafana's matchers want them) on names of series, and the colour each means."""
+    agents = {rf"/^agent \d*{digit}\b/": colour for digit, colour in enumerate(IDENTITY)}
+    return agents | {rf"/^{one}\b/": colour for one, colour in zip(PROTOCOLS, IDENTITY, strict=True)}
+
+
+def meanings(values: tuple[str, ...]) -> dict[str, str]:
+    """The same for label values that mean something; raises KeyError for one without a colour."""
+    return {f"/^{re.escape(value)}\\b/": VALUES[value] for value in values}
