@@ -7,6 +7,7 @@ nothing is locked: a scrape copies the dictionaries.
 import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -25,7 +26,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from deploy import __version__
 from deploy.rundir import replace
 from nodes.meters import Histogram, Meters
-from nodes.metrics import BY_NAME, CATALOGUE, JOB, LATENCY_BUCKETS_NS, OTHER, Label
+from nodes.metrics import BY_NAME, CATALOGUE, JOB, LATENCY_BUCKETS_NS
 
 LOOPBACK = "127.0.0.1"
 Series = Mapping[tuple[str, ...], Any]
@@ -39,22 +40,13 @@ class MetersCollector(Collector):
         self._role = role
 
     def collect(self) -> Iterable[Metric]:
+        views = self._meters.views()
+        views["trapline_build_info"] = {(__version__, platform.python_version(), self._role): 1}
         for metric in CATALOGUE:
-            if metric.name in self._meters.counters:
-                values: Series = dict(self._meters.counters[metric.name])
-                if metric.name == "trapline_build_info":
-                    values = {(__version__, platform.python_version(), self._role): 1}
-                yield _plain(metric.name, values)
+            if metric.name in views:
+                yield _plain(metric.name, views[metric.name])
             elif metric.name in self._meters.histograms:
                 yield _histogram(metric.name, dict(self._meters.histograms[metric.name]))
-
-
-def bounded(labels: tuple[Label, ...], values: tuple[str, ...]) -> list[str]:
-    """Label values as the catalogue bounds them: what it does not list is "other"."""
-    return [
-        value if not label.values or value in label.values else OTHER
-        for label, value in zip(labels, values, strict=True)
-    ]
 
 
 def _plain(name: str, values: Series) -> Metric:
@@ -65,27 +57,23 @@ def _plain(name: str, values: Series) -> Metric:
         family = CounterMetricFamily(name.removesuffix("_total"), row.help, labels=names)
     else:
         family = GaugeMetricFamily(name, row.help, labels=names)
-    merged: dict[tuple[str, ...], float] = {}
-    for key, value in values.items():
-        shown = tuple(bounded(row.labels, key))
-        merged[shown] = merged.get(shown, 0) + value
-    for shown, value in sorted(merged.items()):
-        family.add_metric(list(shown), value)
+    for labels, value in sorted(values.items()):
+        family.add_metric(list(labels), value)
     return family  # type: ignore[no-any-return]
 
 
 def _histogram(name: str, values: Mapping[tuple[str, ...], Histogram]) -> Metric:
     row = BY_NAME[name]
     family = HistogramMetricFamily(name, row.help, labels=[label.name for label in row.labels])
-    for key, histogram in sorted(values.items()):
-        counts = list(histogram.counts)
-        seen = 0
-        buckets = []
-        for bound_ns, count in zip(LATENCY_BUCKETS_NS, counts, strict=False):
-            seen += count
-            buckets.append((repr(bound_ns / 1e9), float(seen)))
-        buckets.append(("+Inf", float(seen + counts[-1])))
-        family.add_metric(bounded(row.labels, key), buckets, histogram.sum_ns / 1e9)
+    for labels, histogram in sorted(values.items()):
+        seen = list(accumulate(histogram.counts))
+        buckets = [
+            (repr(bound_ns / 1e9), float(below))
+            for bound_ns, below in zip(LATENCY_BUCKETS_NS, seen, strict=False)
+            if bound_ns in row.told_ns
+        ]
+        buckets.append(("+Inf", float(seen[-1])))
+        family.add_metric(list(labels), buckets, histogram.sum_ns / 1e9)
     return family
 
 
@@ -136,7 +124,7 @@ def announce(folder: Path, name: str, role: str, port: int, more: Mapping[str, s
 def snapshot(meters: Meters) -> dict[str, Any]:
     """The same numbers as plain data, for the supervisor: counters and histogram counts by label tuple."""
     return {
-        "counters": {name: dict(values) for name, values in meters.counters.items()},
+        "counters": meters.views(),
         "histograms": {
             name: {key: list(one.counts) for key, one in dict(values).items()}
             for name, values in meters.histograms.items()

@@ -28,7 +28,7 @@ Sections = Mapping[str, Callable[[], str]]
 PAGES: Mapping[str, Sections] = {
     "bus/PROTOCOL.md": {"frames": reference.frames_table, "shmem": reference.shmem_table},
     "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
-    "grafana/METRICS.md": {"metrics": nodes_reference.metrics},
+    "grafana/METRICS.md": {"metrics": nodes_reference.metrics, "labels": nodes_reference.label_values},
     "deploy/experiments/checkers/CHECKERS.md": {"checkers": checkers.checkers, "excuses": checkers.excuses},
     "deploy/lint/RULES.md": {"rules": rules.markdown},
     "deploy/interop/GRID.md": {"grid": interop.markdown},

@@ -5,12 +5,12 @@ scrape time.
 """
 
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from nodes.metrics import CATALOGUE, LATENCY_BUCKETS_NS
+from nodes.metrics import CATALOGUE, LATENCY_BUCKETS_NS, Metric
+from nodes.series import Labels, Places, Series
 
-Labels = tuple[str, ...]
+FOLDED = "trapline_series_folded_total"
 
 
 class Histogram:
@@ -45,6 +45,23 @@ def quantile_ns(counts: list[int], q: float) -> float:
     return float(LATENCY_BUCKETS_NS[-1])
 
 
+class Histograms(dict[Labels, Histogram]):
+    """The histograms of one metric by labels; those that have no room share one under "other"."""
+
+    def __init__(self, metric: Metric) -> None:
+        super().__init__()
+        self._places = Places(metric)
+        self.folded = 0
+
+    def __missing__(self, labels: Labels) -> Histogram:
+        home = self._places.place(labels, self)
+        self.folded += home != labels
+        found = self.get(home)
+        if found is None:
+            found = self[home] = Histogram()
+        return found
+
+
 class Meters:
     """The numbers one core keeps: ``counters[name][labels] += n`` and ``histograms[name][labels]``.
 
@@ -58,33 +75,40 @@ class Meters:
     def __init__(self, role: str) -> None:
         self.role = role
         self.collect: Callable[[], None] = _nothing
-        self._counters: dict[str, defaultdict[Labels, int]] = {}
-        self.histograms: dict[str, defaultdict[Labels, Histogram]] = {}
+        self._counters: dict[str, Series] = {}
+        self.histograms: dict[str, Histograms] = {}
         for metric in CATALOGUE:
             if metric.owner not in (role, "every"):
                 continue
             if metric.type == "histogram":
-                self.histograms[metric.name] = defaultdict(Histogram)
+                self.histograms[metric.name] = Histograms(metric)
             else:
-                self._counters[metric.name] = defaultdict(int)
+                self._counters[metric.name] = Series(metric)
 
     @property
-    def counters(self) -> dict[str, defaultdict[Labels, int]]:
+    def counters(self) -> Mapping[str, Series]:
         self.collect()
         return self._counters
 
-    def counter(self, name: str) -> defaultdict[Labels, int]:
+    def counter(self, name: str) -> Series:
         """The counter or gauge of that name; raises ValueError for a name the role does not own."""
         counters = self.counters
         if name not in counters:
             raise ValueError(f"{self.role} does not own a counter {name!r}; see nodes.metrics.CATALOGUE")
         return counters[name]
 
-    def histogram(self, name: str) -> defaultdict[Labels, Histogram]:
+    def histogram(self, name: str) -> Histograms:
         """The histogram of that name; raises ValueError for a name the role does not own."""
         if name not in self.histograms:
             raise ValueError(f"{self.role} does not own a histogram {name!r}; see nodes.metrics.CATALOGUE")
         return self.histograms[name]
+
+    def views(self) -> dict[str, dict[Labels, int]]:
+        """A copy of every counter and gauge as it is told, what had no room of its own under "other"."""
+        found = {name: series.view() for name, series in self.counters.items()}
+        kept: dict[str, Series | Histograms] = {**self._counters, **self.histograms}
+        found[FOLDED] = {(name,): one.folded for name, one in kept.items() if one.folded}
+        return found
 
 
 def _nothing() -> None:

@@ -5,26 +5,68 @@ One owner per fact: a metric is kept by the one role that its row names. Who kee
 read it too. TARGET_LABELS are not a process' own: whoever discovers it adds them.
 """
 
+import math
+
 import msgspec
 
-OTHER = "other"
+from nodes.metric_labels import (
+    ACTION,
+    AGENT,
+    ARRIVAL,
+    BLOW,
+    DEVICE,
+    DIRECTION,
+    DOMAIN,
+    DROP,
+    ENTRY,
+    EXPERIMENT,
+    FAULT,
+    FUNCTION,
+    HAZARD,
+    HOSTILITY,
+    INTERRUPT,
+    KIND,
+    LEVEL,
+    LIFECYCLE,
+    MESSAGE,
+    METER_MODE,
+    METERED,
+    METRIC,
+    NODE,
+    OUTCOME,
+    PHASE,
+    PROTOCOL,
+    QUEUED,
+    REASON,
+    RECEIVED,
+    ROLE,
+    STATE,
+    STATUS,
+    TARGET,
+    VERDICT,
+    WAY_BACK,
+    Label,
+)
+
 UNITS = ("seconds", "bytes")
 JOB = "trapline"
 TARGET_LABELS = ("job", "instance", "process", "role", "cluster", "experiment")
-
-
-class Label(msgspec.Struct, frozen=True):
-    """A label and how many values it may take; what is outside ``values`` (if given) becomes "other"."""
-
-    name: str
-    bound: int
-    values: tuple[str, ...] = ()
+LATENCY_BUCKETS_NS = tuple(
+    int(us * 1000) for us in (50, 100, 200, 350, 500, 750, 1e3, 2e3, 3500, 5e3, 1e4, 2.5e4, 1e5, 5e5, 2.5e6)
+)
+COARSE_NS = (100_000, 200_000, 500_000, 1_000_000, 5_000_000, 25_000_000, 500_000_000)
+ROOM = 512  # sets of label values of one metric that one process keeps in full
+ALL_DOMAINS = 1280  # ... where each domain that Xen can have has five or so
+CALLS_SHARE = 64  # ... of them that one agent can take: the others keep theirs
+HISTOGRAM_ROOM = 64  # ... of one histogram: each takes many lines
 
 
 class Metric(msgspec.Struct, frozen=True):
     """One row of the catalogue. ``type`` is counter, gauge or histogram.
 
-    ``unit`` is a base unit, "" for a plain count; ``owner`` a role, or "every".
+    ``unit`` is a base unit, "" for a plain count; ``owner`` a role, or "every". ``room``: how many sets of
+    label values one process keeps; ``share``: how many of them for one value of the first label (0: all).
+    ``told_ns``: the bounds of a histogram that are told, of LATENCY_BUCKETS_NS.
     """
 
     name: str
@@ -32,6 +74,9 @@ class Metric(msgspec.Struct, frozen=True):
     help: str
     owner: str
     labels: tuple[Label, ...] = ()
+    room: int = ROOM
+    share: int = 0
+    told_ns: tuple[int, ...] = LATENCY_BUCKETS_NS
 
     @property
     def unit(self) -> str:
@@ -39,123 +84,23 @@ class Metric(msgspec.Struct, frozen=True):
         stem = self.name.removesuffix("_total")
         return next((unit for unit in UNITS if stem.endswith(f"_{unit}")), "")
 
+    @property
+    def lines(self) -> int:
+        """How many lines of a scrape one set of label values takes."""
+        return len(self.told_ns) + 3 if self.type == "histogram" else 1
 
-DOMAIN = Label("domain", 256)
-AGENT = Label("agent", 256)
-FUNCTION = Label(
-    "function",
-    9,
-    (
-        "doorbell",
-        "foreign_doorbell",
-        "management_doorbell",
-        "psci",
-        "arch",
-        "hypervisor",
-        "standard",
-        "sip",
-        OTHER,
-    ),
-)
-VERDICT = Label("verdict", 5, ("forwarded", "handled", "refused", "undef", "overflow"))
-PROTOCOL = Label("protocol", 32)
-MESSAGE = Label("message", 256)
-STATUS = Label("status", 14)
-REASON = Label("reason", 6, ("destroy", "crash", "reboot", "poweroff", "shutdown", OTHER))
-LIFECYCLE = Label(
-    "event", 9, ("created", "running", "link_up", "shutdown", "dying", "refused", "reset", "dead", OTHER)
-)
-ACTION = Label("action", 2, ("allow", "deny"))
-DEVICE = Label("device", 64)
-DIRECTION = Label("direction", 2, ("in", "out"))
-KIND = Label(
-    "kind",
-    16,
-    (
-        "hello", "welcome", "trap", "return", "undef", "smc", "smcreturn", "error", "domctl",
-        "domctlreply", "lifecycle", "console", "consolereply", "interrupt", "endofinterrupt", OTHER,
-    ),
-)  # fmt: skip
-WAY_BACK = Label("kind", 2, ("notification", "delayed"))
-QUEUED = Label("result", 3, ("queued", "dropped", "withdrawn"))
-DROP = Label(
-    "cause",
-    8,
-    (
-        "handshake",
-        "malformed",
-        "unknown_link",
-        "not_allowed",
-        "late",
-        "undelivered",
-        "overflow",
-        "duplicate",
-    ),
-)
-METERED = Label("reason", 3, ("rate", "in_flight", "el3_time"))
-METER_MODE = Label("mode", 3, ("observe", "enforce", "wait"))
-INTERRUPT = Label(
-    "verdict",
-    7,
-    ("injected", "merged", "unrouted", "not_running", "undelivered", "ended", "refused"),
-)
-RECEIVED = Label("kind", 5, ("delayed_response", "notification", "unasked", "malformed", "stray"))
-HAZARD = Label(
-    "hazard",
-    5,
-    (
-        "dangling-shmem",
-        "second-management-node",
-        "enxio-swallowed",
-        "wedged-channel",
-        "permission-not-revoked",
-    ),
-)
-NODE = Label("node", 256)
-STATE = Label("state", 5, ("created", "running", "shutdown", "dying", "dead"))
-FAULT = Label("kind", 64)
-TARGET = Label("target", 6, ("firmware", "xen", "guest", "link", "toolstack", OTHER))
-EXPERIMENT = Label("experiment", 1)
-PHASE = Label("phase", 16)
-LEVEL = Label("level", 4, ("debug", "info", "warning", "error"))
-HOSTILITY = Label(
-    "kind",
-    7,
-    (
-        "spurious_doorbell",
-        "oversize",
-        "undersize",
-        "error_preset",
-        "foreign_flood",
-        "junk_frames",
-        "trap_storm",
-    ),
-)
-BLOW = Label("result", 5, ("sent", "answered", "definite_error", "indefinite_error", "held_back"))
-ARRIVAL = Label("reason", 2, ("backlog", "stopped"))
-ENTRY = Label("entry", 4, ("duplicate", "refused", "error", "undelivered"))
-OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
+    @property
+    def folded(self) -> int:
+        """The room beside ``room`` for what is told with fewer labels."""
+        return self.room // 2
 
-LATENCY_BUCKETS_NS = tuple(
-    int(us * 1000)
-    for us in (
-        50,
-        100,
-        200,
-        350,
-        500,
-        750,
-        1000,
-        2000,
-        3500,
-        5000,
-        10_000,
-        25_000,
-        100_000,
-        500_000,
-        2_500_000,
-    )
-)
+    @property
+    def lines_max(self) -> int:
+        """How many lines of a scrape it can take in one process, whatever anybody does."""
+        sets = math.prod(label.most for label in self.labels)
+        closed = math.prod(label.most for label in self.labels if label.values)
+        return self.lines * min(sets, self.room + self.folded + closed)
+
 
 CATALOGUE: tuple[Metric, ...] = (
     Metric(
@@ -171,6 +116,8 @@ CATALOGUE: tuple[Metric, ...] = (
         "How long a trap or hypercall waited for its channel.",
         "xen",
         (AGENT,),
+        HISTOGRAM_ROOM,
+        told_ns=COARSE_NS,
     ),
     Metric(
         "trapline_scmi_inflight_calls",
@@ -192,6 +139,8 @@ CATALOGUE: tuple[Metric, ...] = (
         "How long EL3 had an SMC of a domain, as Xen saw it: both ways are in it.",
         "xen",
         (AGENT,),
+        HISTOGRAM_ROOM,
+        told_ns=COARSE_NS,
     ),
     Metric(
         "trapline_trap_ledger_total",
@@ -214,6 +163,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "BASE_RESET_AGENT_CONFIGURATION sent by Xen and accepted.",
         "xen",
         (AGENT, REASON),
+        ALL_DOMAINS,
     ),
     Metric(
         "trapline_domain_lifecycle_events_total",
@@ -221,6 +171,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "Domain life-cycle events.",
         "xen",
         (DOMAIN, LIFECYCLE),
+        ALL_DOMAINS,
     ),
     Metric(
         "trapline_domain_state",
@@ -228,6 +179,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "1 for the state that a domain is in, 0 for the others.",
         "xen",
         (DOMAIN, STATE),
+        ALL_DOMAINS,
     ),
     Metric(
         "trapline_interrupts_total",
@@ -249,6 +201,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "SCMI messages that EL3 answered.",
         "firmware",
         (AGENT, PROTOCOL, MESSAGE, STATUS),
+        share=CALLS_SHARE,
     ),
     Metric(
         "trapline_scmi_transport_errors_total",
@@ -295,6 +248,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "How long a guest's call took, from when it was meant to begin.",
         "guest",
         (AGENT, PROTOCOL),
+        HISTOGRAM_ROOM // 4,
     ),
     Metric(
         "trapline_guest_calls_total",
@@ -376,11 +330,22 @@ CATALOGUE: tuple[Metric, ...] = (
         "trapline_log_dropped_total", "counter", "Lines for which this process' log had no room.", "every"
     ),
     Metric(
+        "trapline_series_folded_total",
+        "counter",
+        'Counts that had no room under their own labels and are told as "other", or of a gauge not at all.',
+        "every",
+        (METRIC,),
+    ),
+    Metric(
         "trapline_build_info",
         "gauge",
         "1; version and python of this process.",
         "every",
-        (Label("version", 1), Label("python", 1), Label("role", 5)),
+        (
+            Label("version", 1),
+            Label("python", 1),
+            ROLE,
+        ),
     ),
 )
 BY_NAME = {metric.name: metric for metric in CATALOGUE}

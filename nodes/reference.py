@@ -20,12 +20,28 @@ def lifecycle() -> str:
 def metrics() -> str:
     """The metric catalogue."""
     lines = [
-        "| metric | type | kept by | labels (bound) | what it counts |",
-        "| --- | --- | --- | --- | --- |",
+        "| metric | type | unit | kept by | labels (bound) | lines at most | what it counts |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in CATALOGUE:
         labels = ", ".join(f"{label.name} ({label.bound})" for label in row.labels) or "-"
-        lines.append(f"| `{row.name}` | {row.type} | {row.owner} | {labels} | {row.help} |")
+        cells = (f"`{row.name}`", row.type, row.unit or "-", row.owner, labels, str(row.lines_max), row.help)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def label_values() -> str:
+    """What the labels with a list of values may say."""
+    listed = {
+        (label.name, label.values): [one.name for one in CATALOGUE if label in one.labels]
+        for metric in CATALOGUE
+        for label in metric.labels
+        if label.values
+    }
+    lines = ["| label | of | values |", "| --- | --- | --- |"]
+    for (name, values), metrics_of in listed.items():
+        where = ", ".join(f"`{one}`" for one in metrics_of)
+        lines.append(f"| {name} | {where} | {', '.join(values)} |")
     return "\n".join([*lines, ""])
 
 

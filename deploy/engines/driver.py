@@ -11,7 +11,7 @@ from bus import frames
 from bus.links import Delivery, Link
 from deploy.recording.rows import BOOTED, NOTE, RECEIVED, TICKED, UNDELIVERED
 from nodes.contract import Boot, Core, Effect, Event, Halt, Note, Received, Send, SendBytes, Tick, Undelivered
-from nodes.metrics import OTHER
+from nodes.metric_labels import OTHER
 
 LogLine = Callable[[str, str], None]
 Tap = Callable[
@@ -41,7 +41,7 @@ class Driver:
         self._messages = core.meters.counter("trapline_bus_messages_total")
         self._bytes = core.meters.counter("trapline_bus_bytes_total")
         self._drops = core.meters.counter("trapline_bus_dropped_total")
-        self._in: dict[Any, int] = dict.fromkeys(KINDS, 0)  # since ``_collect``
+        self._in: dict[Any, int] = dict.fromkeys(KINDS, 0)  # whole sums, as all that follows
         self._out: dict[Any, int] = dict.fromkeys(KINDS, 0)
         self._bytes_in = self._bytes_out = 0
         core.meters.collect = self._collect
@@ -129,16 +129,17 @@ class Driver:
                 self._tap(now_ns, effect.peer, UNDELIVERED, effect.envelope, effect.page)
 
     def _collect(self) -> None:
-        """Bring what was counted here into the core's meters, where it has labels."""
+        """Bring what was counted here into the core's meters, where it has labels.
+
+        Another thread may ask while this core counts: nothing is set back, so nothing is lost.
+        """
         for way, counted in (("in", self._in), ("out", self._out)):
             for kind, count in counted.items():
                 if count:
-                    self._messages[KINDS[kind], way] += count
-                    counted[kind] = 0
+                    self._messages.put((KINDS[kind], way), count)
         for way, count in (("in", self._bytes_in), ("out", self._bytes_out)):
             if count:
-                self._bytes[(way,)] += count
-        self._bytes_in = self._bytes_out = 0
+                self._bytes.put((way,), count)
 
     def _other(self, effect: Any) -> None:
         self._log(effect.level, effect.text)

@@ -82,6 +82,8 @@ class LocalEngine:
         self.rules: tuple[Rule, ...] = ()
         self.applied: Counter[int] = Counter()
         self.meters = Meters(SUPERVISOR)
+        self._up = self.meters.counter("trapline_node_up")
+        self._heard = self.meters.counter("trapline_node_last_heartbeat_timestamp_seconds")
         self.failure: str | None = None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
         self.on_guest_start: Callable[[frames.DomainInfo, GuestConfig], None] = lambda info, config: None
@@ -199,7 +201,8 @@ class LocalEngine:
         self.caretaker.look_after(child.pid)
         child.wait_ready()
         self._watching.add_child(child)
-        self.meters.counter("trapline_node_up")[(name,)] = 1
+        self._up.put((name,), 1)
+        self.meters.counter("trapline_node_exits_total").expect((name,))
         return child
 
     def _node_options(self) -> NodeOptions:
@@ -247,9 +250,7 @@ class LocalEngine:
     def _hear_child(self, child: Child, is_pipe: bool) -> None:
         if child.stopping or (is_pipe and child.read()):
             if not child.asked and child.name in self.children:
-                self.meters.counter("trapline_node_last_heartbeat_timestamp_seconds")[(child.name,)] = int(
-                    time.time()
-                )
+                self._heard.put((child.name,), int(time.time()))
                 self.meters.counter("trapline_node_heartbeats_total")[(child.name,)] += 1
             return
         child.process.join(0.2)
@@ -287,7 +288,7 @@ class LocalEngine:
         self.histories.ended(child.name)
         self.applied.update(child.applied)
         self.children.pop(child.name, None)
-        self.meters.counter("trapline_node_up")[(child.name,)] = 0
+        self._up.put((child.name,), 0)
         (self.run.targets / f"{child.name}.json").unlink(missing_ok=True)
         child.close()
 

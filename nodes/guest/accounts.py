@@ -24,7 +24,7 @@ class Accounts:
         self._by_key: dict[str, Histogram] = {}  # of ``_latency``, found with less work
         self._answered = (self._name, "answered")
         for outcome in ("answered", "definite_error", "indefinite_error"):
-            self._calls[(self._name, outcome)] = 0
+            self._calls.expect((self._name, outcome))
 
     def ended(self, flight: Flight, outcome: Outcome, now_ns: int) -> tuple[Effect, ...]:
         """A call is over: exactly once for each."""

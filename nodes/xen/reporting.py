@@ -39,7 +39,7 @@ class Reporter:
         """A life-cycle event; one that ends the domain also ends what waits for its console."""
         self._events[(domain.name, event)] += 1
         for state in State:
-            self._states[(domain.name, state.value)] = int(state is domain.state)
+            self._states.put((domain.name, state.value), int(state is domain.state))
         text = detail[:DETAIL_CHARACTERS_MAX]
         frame = frames.Lifecycle(VERSION, 0, 0, domain.domid, domain.name, event, text)
         self._out.append(Send(self._toolstack, frame))

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 import deploy
 from deploy.exporter import MetersCollector, serve, snapshot
 from nodes.meters import Meters
-from nodes.metrics import CATALOGUE, LATENCY_BUCKETS_NS, OTHER
+from nodes.metric_labels import OTHER
+from nodes.metrics import CATALOGUE, LATENCY_BUCKETS_NS
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def meters() -> Meters:
     made = Meters("xen")
     made.counter("trapline_smc_traps_total")[("ivi", "doorbell", "forwarded")] += 3
     made.counter("trapline_bus_dropped_total")[("late",)] += 1
-    made.histogram("trapline_scmi_queue_wait_seconds")[("3",)].observe(60_000)
+    made.histogram("trapline_scmi_queue_wait_seconds")[("3",)].observe(160_000)
     return made
 
 
@@ -41,9 +42,9 @@ def test_a_scrape(port: int) -> None:
     text = scrape(port)
     labels = 'domain="ivi",function="doorbell",verdict="forwarded"'
     assert f"trapline_smc_traps_total{{{labels}}} 3.0" in text
-    assert 'trapline_scmi_queue_wait_seconds_bucket{agent="3",le="5e-05"} 0.0' in text
-    assert 'trapline_scmi_queue_wait_seconds_bucket{agent="3",le="0.0001"} 1.0' in text
-    assert 'trapline_scmi_queue_wait_seconds_sum{agent="3"} 6e-05' in text
+    assert 'trapline_scmi_queue_wait_seconds_bucket{agent="3",le="0.0001"} 0.0' in text
+    assert 'trapline_scmi_queue_wait_seconds_bucket{agent="3",le="0.0002"} 1.0' in text
+    assert 'trapline_scmi_queue_wait_seconds_sum{agent="3"} 0.00016' in text
     assert f'version="{deploy.__version__}"' in text
 
 

@@ -3,10 +3,12 @@
 import pytest
 
 from deploy.engines.simulated import SimulatedEngine
+from deploy.experiments.describing.faults import KINDS
 from deploy.toolstack import Toolstack, Work
 from deploy.topology import load_shipped
 from nodes.limits import DOMAINS, STORY_ENTRIES
 from nodes.meters import Histogram, Meters, quantile_ns
+from nodes.metric_labels import FAULT, OTHER
 from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, Metric
 from nodes.story import Story
 
@@ -29,6 +31,7 @@ def test_every_row_follows_the_conventions(metric: Metric) -> None:
 def test_labels_are_bounded(metric: Metric) -> None:
     for label in metric.labels:
         assert 1 <= label.bound <= 256
+        assert label.most - (OTHER not in label.values) == label.bound
         assert len(set(label.values)) == len(label.values) <= label.bound
     names = [label.name for label in metric.labels]
     assert len(set(names)) == len(names)
@@ -93,6 +96,12 @@ def _assert_listed(metric: Metric, labels: tuple[str, ...]) -> None:
     for label, value in zip(metric.labels, labels, strict=True):
         assert isinstance(value, str)
         assert not label.values or value in label.values, (metric.name, label.name, value)
+
+
+def test_faults_are_called_what_scenarios_call_them() -> None:
+    """Nodes cannot look the table up, so its names are in the catalogue too."""
+    assert FAULT.values == (*(kind.name for kind in KINDS), "kill", "stop", "cont", OTHER)
+    assert FAULT.bound == len(FAULT.values)
 
 
 # ---- histograms -------------------------------------------------------------------------------
