@@ -22,6 +22,7 @@ COMMANDS = {
     "dt": "deploy.cli.dt",
     "up": "deploy.cli.up",
     "status": "deploy.cli.status",
+    "top": "deploy.cli.top",
     "xl": "deploy.cli.xl",
     "call": "deploy.cli.call",
     "trap": "deploy.cli.trap",

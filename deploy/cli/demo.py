@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from deploy import unasked
-from deploy.cli.live import Rates, screen
+from deploy.cli.live import screen
 from deploy.cli.options import firmware_option, json_option, platform_files, topology_of
 from deploy.cli.output import console, count, say_error, say_json, table, who_is_who
 from deploy.cli.status import work_table
@@ -28,6 +28,8 @@ from deploy.rundir import RunDirectory, default_path
 from deploy.scenario import THINK_NS, Verdict, attempts, try_all
 from deploy.summary import AgentRow, agent_rows
 from deploy.toolstack import Toolstack, Work
+from deploy.top.model import RATE_S
+from deploy.top.rates import Rates
 from deploy.topology import Guest, with_firmware
 from deploy.tracing.describing import Describing
 from deploy.unasked import Said
@@ -147,7 +149,7 @@ def _work(platform: Platform, seconds: float, out: Console) -> None:
     if victim is not None:
         steps.append((begin + seconds * 0.5, lambda: platform.toolstack.destroy(victim.name)))
         steps.append((begin + seconds * 0.6, lambda: platform.toolstack.create(victim)))
-    rates = Rates()
+    rates = Rates(RATE_S)
     with Live(console=out, auto_refresh=False, transient=False) as live:
         while (now := time.monotonic()) < begin + seconds and _go_on(platform):
             if steps and now >= steps[0][0]:
@@ -165,7 +167,9 @@ def _work(platform: Platform, seconds: float, out: Console) -> None:
 def _draw(live: Live, platform: Platform, rates: Rates, at_s: float, seconds: float) -> None:
     rows = agent_rows(platform.toolstack, platform.engine.stats())
     title = f"{platform.topology.name}  {at_s:.0f} of {seconds:.0f} s"
-    live.update(screen(title, rows, rates.update(rows), list(platform.events)), refresh=True)
+    now = time.monotonic()
+    latest = {row.agent_id: rates.update(row.agent_id, now, row.calls) for row in rows}
+    live.update(screen(title, rows, latest, list(platform.events)), refresh=True)
 
 
 def _forbidden(platform: Platform) -> list[Verdict]:

@@ -67,7 +67,8 @@ def show(out: Console, held: Holdings) -> None:
 
 def _entries(entries: Sequence[Entry]) -> Table:
     rows = [
-        [one.kind, one.protocol or "-", one.resource or "-", one.what or "-", _value(one)] for one in entries
+        [one.kind, one.protocol or "-", one.resource or "-", one.what or "-", one.value_text]
+        for one in entries
     ]
     return table(None, ["kind", "protocol", "resource", "what", "value"], rows, numbers=(4,))
 
@@ -98,9 +99,4 @@ def _fate(entry: Entry, reset: LastReset) -> list[Text]:
         fate = Text("stays", style="dim")
     else:
         fate = Text("freed", style="green")
-    return [Text(entry.thing or "-"), Text(_value(entry)), fate]
-
-
-def _value(entry: Entry) -> str:
-    """As the protocol writes it: versions and power states are words of bits."""
-    return f"{entry.value:#x}" if entry.what in ("version", "state") else str(entry.value)
+    return [Text(entry.thing or "-"), Text(entry.value_text), fate]

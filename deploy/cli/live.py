@@ -1,8 +1,5 @@
 """The live screen: one row per agent with its rate over the last second, and the latest events."""
 
-import time
-from collections import deque
-
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -11,29 +8,8 @@ from deploy.cli.output import count, microseconds, number, table
 from deploy.platform import Event
 from deploy.summary import AgentRow
 
-WINDOW_S = 1.0
 EVENTS_SHOWN = 6
 STATE_STYLE = {"running": "green", "dying": "yellow", "created": "cyan", "shutdown": "yellow"}
-
-
-class Rates:
-    """Calls per second of each agent over the last WINDOW_S seconds."""
-
-    def __init__(self) -> None:
-        self._seen: dict[int | None, deque[tuple[float, int]]] = {}
-
-    def update(self, rows: list[AgentRow]) -> dict[int | None, float]:
-        now = time.monotonic()
-        found: dict[int | None, float] = {}
-        for row in rows:
-            seen = self._seen.setdefault(row.agent_id, deque())
-            seen.append((now, row.calls))
-            while len(seen) > 2 and now - seen[1][0] > WINDOW_S:
-                seen.popleft()
-            since, calls = seen[0]
-            passed = now - since
-            found[row.agent_id] = (row.calls - calls) / passed if passed > 0.2 else 0.0
-        return found
 
 
 def screen(title: str, rows: list[AgentRow], rates: dict[int | None, float], events: list[Event]) -> Group:

@@ -19,3 +19,8 @@ class Entry(msgspec.Struct, frozen=True, order=True):
     def thing(self) -> str:
         """What is held, without how much: "clock 5 rate"."""
         return " ".join(part for part in (self.resource or self.protocol, self.what) if part)
+
+    @property
+    def value_text(self) -> str:
+        """As the protocol writes it: versions and power states are words of bits."""
+        return f"{self.value:#x}" if self.what in ("version", "state") else str(self.value)

@@ -1,0 +1,91 @@
+"""The table of agents as a widget: its cursor stays on its domain, its columns stand still."""
+
+from typing import Any
+
+from rich.text import Text
+from textual.widgets import DataTable
+
+from deploy.top.columns import BARS, SPARK, Layout, layout, sparkline, widths_of
+from deploy.top.model import Row
+from deploy.top.parts import cell
+
+
+class AgentsTable(DataTable[Text]):
+    """``draw`` shows rows in their order. ``shown`` are the columns that fit now, by key."""
+
+    def __init__(self, bars: str = BARS) -> None:
+        super().__init__(cursor_type="row", cell_padding=0, id="agents")
+        self._bars = bars
+        self._widths: dict[str, int] = {}
+        self._layout: Layout | None = None
+        self._titled: Any = None
+        self._rows: list[Row] = []
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        return () if self._layout is None else tuple(column.key for column in self._layout.columns)
+
+    @property
+    def chosen(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self.cursor_row] if 0 <= self.cursor_row < len(self._rows) else None
+
+    def on_screen(self) -> list[Row]:
+        """The rows on the screen, and those just beyond."""
+        first = max(0, int(self.scroll_y) - 1)
+        return self._rows[first : first + self.size.height + 2]
+
+    def draw(self, rows: list[Row], sort: str, stale: bool, room: int) -> None:
+        """Show these rows; the cursor stays with its domain."""
+        before = self.chosen
+        self._widths = widths_of(rows, self._widths)
+        self._columns_for(layout(room, self._widths, sort), sort)
+        self._rows = rows
+        cells = [self._cells(row, stale) for row in rows]
+        for at, line in enumerate(cells):
+            if at >= self.row_count:
+                self.add_row(*line, key=str(at))
+                continue
+            for column, text in enumerate(line):
+                if self.get_cell_at((at, column)) != text:  # type: ignore[arg-type]
+                    self.update_cell_at((at, column), text)  # type: ignore[arg-type]
+        for at in range(len(rows), self.row_count):
+            self.remove_row(str(at))
+        names = [row.domain for row in rows]
+        if before is not None and before.domain in names:
+            self.move_cursor(row=names.index(before.domain), animate=False, scroll=False)
+
+    def _cells(self, row: Row, stale: bool) -> list[Text]:
+        assert self._layout is not None
+        gap = " " * self._layout.gap
+        line = [Text.assemble(gap, cell(column, row, stale)) for column in self._layout.columns]
+        for text, column in zip(line, self._layout.columns, strict=True):
+            text.justify = "right" if column.right else "left"
+        if self._layout.spark:
+            line.append(
+                Text(gap + sparkline(row.history, self._layout.spark, self._bars), "dim" if stale else "cyan")
+            )
+        return line
+
+    def _columns_for(self, wanted: Layout, sort: str) -> None:
+        """Made anew only when they change: what is drawn over and over flickers."""
+        titled = ([column.key for column in wanted.columns], wanted.widths, wanted.spark, sort)
+        if titled == self._titled:
+            return
+        self._layout, self._titled = wanted, titled
+        scroll = self.scroll_y
+        cursor = self.cursor_row
+        self.clear(columns=True)
+        gap = " " * wanted.gap
+        for column, width in zip(wanted.columns, wanted.widths, strict=True):
+            style = "bold underline" if column.key == sort else "bold"
+            title = Text.assemble(gap, (column.title, style))
+            title.justify = "right" if column.right else "left"
+            self.add_column(title, width=width + wanted.gap, key=column.key)
+        if wanted.spark:
+            heading = Text(f"{gap}{'lately':>{wanted.spark}}", "bold")
+            self.add_column(heading, width=wanted.spark + wanted.gap, key=SPARK)
+        for at in range(len(self._rows)):
+            self.add_row(*(Text() for _ in self.columns), key=str(at))
+        self.move_cursor(row=cursor, animate=False, scroll=False)
+        self.scroll_to(y=scroll, animate=False)
