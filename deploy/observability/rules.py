@@ -28,7 +28,7 @@ RUNNING: Final = "TraplineExperimentRunning"
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """A recording rule: ``name`` is what stays, ``labels`` are the output's."""
+    """A recording rule: ``name`` is what stays, ``labels`` are its own. Later rules may use earlier ones."""
 
     name: str
     labels: tuple[str, ...]
@@ -78,10 +78,10 @@ RECORDINGS: Final = (
         "(\n"
         f'  sum by (cluster, agent) (rate(trapline_scmi_calls_total{{{JOB},status!="SUCCESS"}}[30s]))\n'
         "    or\n"
-        f"  0 * sum by (cluster, agent) (rate(trapline_scmi_calls_total{{{JOB}}}[30s]))\n"
+        f"  0 * {CALLS}\n"
         ")\n"
         "  /\n"
-        f"(sum by (cluster, agent) (rate(trapline_scmi_calls_total{{{JOB}}}[30s])) > 0)",
+        f"({CALLS} > 0)",
     ),
     Recording(
         DURATIONS,

@@ -10,28 +10,26 @@ from typing import Final
 from deploy.observability.rules import ALERTS, RECORDINGS, Alert
 
 INTERVAL: Final = "1s"  # of evaluation, as often as the targets are scraped
-HEAD: Final = (
-    "# Generated from deploy/observability/rules.py; run 'make docs' after a change there.\ngroups:\n"
-)
+HEAD: Final = f"""\
+# Generated from deploy/observability/rules.py; run 'make docs' after a change there.
+groups:
+  - name: trapline
+    interval: {INTERVAL}
+    rules:
+"""
 
 
 def markup() -> str:
-    """The whole rule file: one group that records, one that alerts on what was recorded before."""
+    """The whole rule file. One group, because its rules run in order: alerts see what was just recorded."""
     return HEAD + "".join(_lines())
 
 
 def _lines() -> Iterator[str]:
-    yield from _group("trapline-recording")
     for rule in RECORDINGS:
         yield f"      - record: {rule.name}\n"
         yield from _expr(rule.expr)
-    yield from _group("trapline-alerts")
     for alert in ALERTS:
         yield from _alert(alert)
-
-
-def _group(name: str) -> Iterator[str]:
-    yield f"  - name: {name}\n    interval: {INTERVAL}\n    rules:\n"
 
 
 def _expr(expr: str) -> Iterator[str]:
