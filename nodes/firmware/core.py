@@ -104,6 +104,18 @@ class FirmwareCore:
         self.faults = Faults(self)
         self._calls = self.meters.counter("trapline_scmi_calls_total")
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
+        self._drops = self.meters.counter("trapline_bus_dropped_total")
+        self._duplicates = self.meters.counter("trapline_smc_duplicates_total")
+        self._changes = self.meters.counter("trapline_device_permission_changes_total")
+        for channel in self.channels.values():
+            self._expect(channel.label)
+
+    def _expect(self, agent: str) -> None:
+        """What will be counted of an agent begins at 0, so that a rate sees the first denial and reset."""
+        self._calls.expect((agent, "base", "PROTOCOL_VERSION", "SUCCESS"))
+        self._calls.expect((agent, "other", "other", "DENIED"))
+        for name in ("trapline_scmi_transport_errors_total", "trapline_agent_resets_applied_total"):
+            self.meters.counter(name).expect((agent,))
 
     def deadline_ns(self) -> int | None:
         """When something that EL3 began is due."""
@@ -125,8 +137,8 @@ class FirmwareCore:
         return self._cold(event, now_ns)
 
     def _duplicate(self, frame: frames.Smc | frames.Console) -> Sequence[Effect]:
-        self.meters.counter("trapline_bus_dropped_total")[("duplicate",)] += 1
-        self.meters.counter("trapline_smc_duplicates_total")[()] += isinstance(frame, frames.Smc)
+        self._drops[("duplicate",)] += 1
+        self._duplicates[()] += isinstance(frame, frames.Smc)
         return (Note("duplicate", frame.request, (), type(frame).__name__.lower()),) if self._record else ()
 
     def _cold(self, event: Event, now_ns: int) -> Sequence[Effect]:
@@ -205,7 +217,7 @@ class FirmwareCore:
 
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")
-        self.meters.counter("trapline_device_permission_changes_total")[key] += 1
+        self._changes[key] += 1
 
     def _tell_reset(self, agent_id: int, record: ResetRecord) -> None:
         numbers = (agent_id, len(record.before), len(record.after), len(record.leaks))

@@ -21,11 +21,12 @@ Say = Callable[[str, str], None]  # (level, text), or (name, text) of a hazard
 class Channel:
     """(doorbell, page, agent), its owner and its lock. ``shmem`` is 0 where Xen does not know the page."""
 
-    __slots__ = ("agent_id", "domain_id", "func_id", "label", "lock", "shmem")
+    __slots__ = ("agent_id", "domain_id", "func_id", "key", "label", "lock", "shmem")
 
     def __init__(self, agent_id: int, func_id: int, shmem: int, lock: Lock | None = None) -> None:
         self.agent_id = agent_id
         self.label = str(agent_id)
+        self.key = (self.label,)  # of series that have an agent and nothing else
         self.func_id = func_id
         self.shmem = shmem
         self.domain_id = DOMID_INVALID

@@ -69,7 +69,7 @@ class Gate:
             return False
         waiting.append(event)
         self._labels[domain.link] = channel.label
-        self._waiting[(channel.label,)] += 1
+        self._waiting[channel.key] += 1
         if len(waiting) == 1:
             self._plan(domain, now_ns)
         return True
@@ -95,7 +95,7 @@ class Gate:
                     self._held[domain.link] = waiting
                     self._plan(domain, now_ns)
                     break
-                self._waiting[(domain.channel.label,)] -= 1
+                self._waiting[domain.channel.key] -= 1
                 yield domain, waiting.popleft(), self.judge(domain, domain.channel, now_ns)
 
     def end(self, domain: Domain) -> Sequence[Received]:

@@ -8,6 +8,7 @@ from typing import Final
 from bus import frames
 from nodes.contract import Effect, Log, Send
 from nodes.meters import Meters
+from nodes.metric_labels import REASON
 from nodes.xen.console import Console
 from nodes.xen.domain import Domain, State
 
@@ -26,6 +27,9 @@ class Reporter:
         self._events = meters.counter("trapline_domain_lifecycle_events_total")
         self._resets = meters.counter("trapline_agent_resets_total")
         self._states = meters.counter("trapline_domain_state")
+        self._traps = meters.counter("trapline_smc_traps_total")
+        names = ("trapline_scmi_inflight_calls", "trapline_scmi_waiting_calls")
+        self._of_agents = [meters.counter(name) for name in names]
 
     def log(self, level: str, text: str) -> None:
         self._out.append(Log(level, text))
@@ -37,6 +41,8 @@ class Reporter:
 
     def tell(self, domain: Domain, event: str, detail: str) -> None:
         """A life-cycle event; one that ends the domain also ends what waits for its console."""
+        if event == "created":
+            self._expect(domain)
         self._events[(domain.name, event)] += 1
         for state in State:
             self._states.put((domain.name, state.value), int(state is domain.state))
@@ -45,6 +51,16 @@ class Reporter:
         self._out.append(Send(self._toolstack, frame))
         if event == "dead":
             self._out.extend(self._console.gone(domain))
+
+    def _expect(self, domain: Domain) -> None:
+        """What will be counted of it begins at 0, so that a rate sees the first."""
+        for verdict in ("forwarded", "refused"):
+            self._traps.expect((domain.name, "doorbell", verdict))
+        if domain.channel is not None:
+            for agent in self._of_agents:
+                agent.expect(domain.channel.key)
+            for reason in REASON.values[:-1]:
+                self._resets.expect((domain.channel.label, reason))
 
     def count_reset(self, agent_id: int, reason: str) -> None:
         self._resets[(str(agent_id), reason)] += 1

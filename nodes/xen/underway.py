@@ -71,7 +71,7 @@ class UnderWay:
         self._request = request = self._request + 1
         self.calls[request] = Call(domain, channel, event.peer, frame.request, frame.cause, allowance, now_ns)
         self._traps[domain.forwarded] += 1
-        self._inflight[(channel.label,)] += 1
+        self._inflight[channel.key] += 1
         if self.patience is not None:
             self.patience.sent(request, now_ns)
         address = domain.machine_address(frame.page) if frame.page else 0
@@ -85,7 +85,7 @@ class UnderWay:
             channel.lock.held = True
             return (self.forward(domain, channel, event, allowance, now_ns),)
         if channel.lock.wait(Waiting(domain, channel.label, event, allowance, now_ns)):
-            self._waiting[(channel.label,)] += 1
+            self._waiting[channel.key] += 1
             return ()
         self._traps[(domain.name, "doorbell", "overflow")] += 1
         return (error(event.peer, event.frame, "overflow", True, "too many calls wait for the channel"),)
@@ -96,9 +96,9 @@ class UnderWay:
         call = self.calls.pop(frame.request, None)
         if call is None:
             return self._exchange_returned(event)
-        label = call.channel.label
-        self._inflight[(label,)] -= 1
-        self._services[(label,)].observe(now_ns - call.sent_ns)
+        key = call.channel.key
+        self._inflight[key] -= 1
+        self._services[key].observe(now_ns - call.sent_ns)
         if call.allowance is not None:
             call.allowance.spend(now_ns - call.sent_ns, now_ns)
         answer = Send(call.link, frames.Return(VERSION, call.request, call.cause, frame.x), event.page)
@@ -123,7 +123,7 @@ class UnderWay:
             if self.platform_gone:
                 self._out.append(gone(event))
             elif domain.state is State.RUNNING and domain.channel is not None:
-                self._waits[(domain.channel.label,)].observe(self.now_ns - waiter.since_ns)
+                self._waits[domain.channel.key].observe(self.now_ns - waiter.since_ns)
                 self._out.append(self.forward(domain, domain.channel, event, waiter.allowance, self.now_ns))
                 return
             else:
@@ -180,7 +180,7 @@ class UnderWay:
     def _give_up(self, request: int, code: str, definite: bool, detail: str) -> None:
         """End a trap's SMC without an answer; its channel goes on to the next."""
         call = self.calls.pop(request)
-        self._inflight[(call.channel.label,)] -= 1
+        self._inflight[call.channel.key] -= 1
         if call.allowance is not None:
             call.allowance.spend(self.now_ns - call.sent_ns, self.now_ns)
         self._out.append(error(call.link, call, code, definite, detail))

@@ -151,6 +151,10 @@ class Bench:
         status, body = self.raw(agent, header.pack(table.id, command.id, token=9), payload)
         return Reply(status, body, command.reply)
 
+    def counted(self, name: str) -> dict[tuple[str, ...], int]:
+        """The counter's series that have counted anything."""
+        return {labels: count for labels, count in self.core.meters.counter(name).items() if count}
+
     def held(self, agent: int) -> dict[str, int]:
         """What an agent holds, as ``thing -> value``."""
         return things(self.core.ledger(agent))

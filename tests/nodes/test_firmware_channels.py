@@ -49,7 +49,7 @@ def test_a_doorbell_on_an_unclaimed_channel_carries_no_message(carried: bool, st
     page[4] = status
     assert bench.ring(TWO, bytes(page))[:28] == shmem.FAILED
     assert bench.core.meters.counter("trapline_scmi_transport_errors_total")[("2",)] == 1
-    assert not bench.core.meters.counter("trapline_scmi_calls_total")
+    assert not bench.counted("trapline_scmi_calls_total")
 
 
 @pytest.mark.parametrize("carried", [True, False], ids=["carried", "mapped"])
@@ -103,7 +103,7 @@ def test_calls_are_counted_by_what_the_tables_call_them() -> None:
     bench = Bench()
     bench.ring(TWO, REQUEST)
     bench.ring(TWO, shmem.request(header.pack(0x77, 1), b""))
-    calls = bench.core.meters.counter("trapline_scmi_calls_total")
+    calls = bench.counted("trapline_scmi_calls_total")
     assert dict(calls) == {
         ("2", "base", "PROTOCOL_VERSION", "SUCCESS"): 1,
         ("2", "other", "other", "NOT_SUPPORTED"): 1,

@@ -116,14 +116,14 @@ def test_the_arguments_in_order() -> None:
     assert reset_agent(bench, 99, 0xFF) is Status.NOT_FOUND
     assert reset_agent(bench, TWO, 2) is Status.INVALID_PARAMETERS
     assert reset_agent(bench, 99, 0xFF, caller=TWO) is Status.DENIED
-    assert not bench.core.meters.counter("trapline_agent_resets_applied_total")
+    assert not bench.counted("trapline_agent_resets_applied_total")
 
 
 def test_resets_are_counted() -> None:
     bench = Bench()
     for _ in range(2):
         reset_agent(bench, TWO)
-    assert dict(bench.core.meters.counter("trapline_agent_resets_applied_total")) == {("2",): 2}
+    assert dict(bench.counted("trapline_agent_resets_applied_total")) == {("2",): 2}
 
 
 def test_a_reset_of_nothing_changes_nothing() -> None:
@@ -137,7 +137,7 @@ def test_a_reset_of_nothing_changes_nothing() -> None:
 
 
 def leaks(bench: Bench) -> dict[tuple[str, ...], int]:
-    return dict(bench.core.meters.counter("trapline_agent_reset_leaks_total"))
+    return dict(bench.counted("trapline_agent_reset_leaks_total"))
 
 
 def test_the_last_reset_is_remembered() -> None:

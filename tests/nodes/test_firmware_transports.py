@@ -136,7 +136,7 @@ def test_a_header_that_changes_between_two_reads(reads: int, message: str) -> No
     page[: len(REQUEST)] = REQUEST
     page.armed = True
     bench.smc(FID[TWO])
-    assert list(bench.core.meters.counter("trapline_scmi_calls_total")) == [("2", "base", message, "SUCCESS")]
+    assert list(bench.counted("trapline_scmi_calls_total")) == [("2", "base", message, "SUCCESS")]
 
 
 # ---- checksums and tokens ---------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_a_notification_that_finds_the_page_taken(name: str, counted: str) -> No
     assert outbox.send(TWO, notification, b"")
     assert outbox.send(TWO, notification, b"") is (counted == "queued")
     assert outbox.send(TWO, delayed, b"")
-    sent = bench.core.meters.counter("trapline_p2a_messages_total")
+    sent = bench.counted("trapline_p2a_messages_total")
     first = {("2", "notification", "queued"): 1, ("2", "delayed", "queued"): 1}
     first["2", "notification", counted] = first.get(("2", "notification", counted), 0) + 1
     assert dict(sent) == first

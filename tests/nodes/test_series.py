@@ -9,7 +9,9 @@ import pytest
 from bus import frames, shmem
 from bus.scmi import header
 from deploy import generated
-from deploy.topology import load_shipped
+from deploy.engines.simulated import SimulatedEngine
+from deploy.toolstack import Toolstack, Work
+from deploy.topology import Topology, load_shipped
 from nodes.firmware.platform import Platform
 from nodes.meters import Histograms, Meters
 from nodes.metric_labels import OTHER, Label
@@ -18,6 +20,7 @@ from nodes.series import Series
 from tests.nodes import el3, guest, xen
 from tests.nodes.trees import FID
 
+LIBRARY = 25  # lines of the client library's own
 SERIES_MAX = 1000  # of one process, in the hundreds
 LINES_MAX = 12_000  # ... with as many domains as Xen can have, all of them doing what they should not
 OPEN = Metric("trapline_x_total", "counter", "X.", "xen", (Label("a", 3), Label("b", 4)), room=6)
@@ -131,6 +134,21 @@ def test_histograms_beyond_the_room_share_one() -> None:
     assert len(kept) <= row.lines_max // row.lines
     assert sum(sum(one.counts) for one in kept.values()) == 1000
     assert kept.folded
+
+
+# ---- whole platforms --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "topology", [load_shipped, lambda: generated.topology(32)], ids=["automotive", "32 agents"]
+)
+def test_a_process_tells_some_hundreds_of_lines(topology: Callable[[], Topology]) -> None:
+    described = topology()
+    engine = SimulatedEngine(described, 1, lambda *_: None)
+    Toolstack(engine, described, Work(run=True, think_ns=100_000)).start()
+    engine.run(20_000_000)
+    told = {name: lines(driver.core.meters) for name, driver in engine.drivers().items()}
+    assert all(one < SERIES_MAX - LIBRARY for one in told.values()), told
 
 
 # ---- whole cores ------------------------------------------------------------------------------
