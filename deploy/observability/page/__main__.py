@@ -1,4 +1,4 @@
-"""``python -m deploy.observability.page``: the page as a process of its own, which ends when its parent does."""
+"""``python -m deploy.observability.page``: the page as a process of its own, which ends with its parent."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from deploy.errors import UserError
+from deploy.observability import assets
 from deploy.observability.page import files
 from deploy.observability.page.clusters import Clusters
 from deploy.observability.page.proxy import Prometheus
@@ -18,10 +19,11 @@ def main() -> int:
     try:
         server = _server(given)
     except UserError as error:
-        print(f"trapline: {error}", file=sys.stderr)
+        sys.stderr.write(f"trapline: {error}\n")
         return 2
     threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
-    print(f'{{"url": "{server.url}"}}', flush=True)
+    sys.stdout.write(f'{{"url": "{server.url}"}}\n')
+    sys.stdout.flush()
     try:
         server.serve_forever(poll_interval=0.1)
     except KeyboardInterrupt:
@@ -39,7 +41,9 @@ def _arguments() -> argparse.Namespace:
     where.add_argument("--run-dir", type=Path, metavar="DIR", help="one cluster's run directory")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--dashboards", type=Path, metavar="DIR", help="instead of Trapline's own")
-    parser.add_argument("--scrape-interval", default="1s", metavar="TIME", help="how often Prometheus scrapes")
+    parser.add_argument(
+        "--scrape-interval", default="1s", metavar="TIME", help="how often Prometheus scrapes"
+    )
     return parser.parse_args()
 
 
@@ -47,17 +51,13 @@ def _server(given: argparse.Namespace) -> Server:
     site = Site(
         Prometheus(given.prometheus),
         Clusters(given.parent, given.run_dir),
-        files.dashboards(given.dashboards or _own_dashboards()),
+        files.dashboards(given.dashboards or assets.folder() / assets.MARK),
         given.scrape_interval,
     )
     try:
         return Server(site, given.port)
     except (OSError, OverflowError) as error:
         raise UserError(f"--port {given.port}: cannot listen on {LOOPBACK}: {error}") from None
-
-
-def _own_dashboards() -> Path:
-    return Path(__file__).parents[3] / "grafana" / "dashboards"
 
 
 def _end_with_parent(server: Server) -> None:

@@ -20,7 +20,7 @@ DASHBOARD_BYTES_MAX: Final = 1 << 20
 
 
 class Dashboard(msgspec.Struct, frozen=True):
-    """One dashboard of Grafana's: its uid, its title and what it is for, and its JSON as it stands in the file."""
+    """One dashboard of Grafana's: its uid, title and description, and its JSON as it stands in the file."""
 
     uid: str
     title: str
@@ -29,7 +29,7 @@ class Dashboard(msgspec.Struct, frozen=True):
 
 
 def dashboards(folder: Path) -> dict[str, Dashboard]:
-    """The dashboards in ``folder`` by uid, in the order of their titles. Raises UserError for a file that is none."""
+    """The dashboards in ``folder`` by uid, ordered by title. Raises UserError for a file that is none."""
     found = [_dashboard(path) for path in folder.glob("*.json")]
     return {one.uid: one for one in sorted(found, key=lambda one: one.title)}
 

@@ -48,6 +48,7 @@ class Server(ThreadingHTTPServer):
     """Serves ``site`` on loopback; port 0 chooses a free one. Raises OSError for a port that is taken."""
 
     daemon_threads = True
+    request_queue_size = CONNECTIONS_MAX
 
     def __init__(self, site: Site, port: int = 0) -> None:
         self.site = site

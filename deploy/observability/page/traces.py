@@ -1,4 +1,4 @@
-"""The latest calls of a cluster, decoded, as the page shows them. How calls are decoded is ``deploy.tracing``'s."""
+"""The latest calls of a cluster, as the page shows them. How they are decoded is ``deploy.tracing``'s."""
 
 from typing import Any, Final
 

@@ -58,7 +58,7 @@ export class PanelView {
     this.root.dataset.unsupported = strange.join("; ");
     const targets = (panel.links ?? []).map((one) => ({ title: this.fillIn(one.title), href: safeHref(this.fillIn(one.url, {}, "raw")), blank: one.targetBlank })).filter((one) => one.href);
     this.notes.replaceChildren(
-      panel.description ? el("span", { class: "note", title: this.fillIn(panel.description), text: "ⓘ" }) : "",
+      panel.description ? el("span", { class: "note info", title: this.fillIn(panel.description), text: "i" }) : "",
       ...targets.map((one) => anchor(one, "↗")),
       strange.length ? el("span", { class: "note warn", title: `The preview does not know: ${strange.join("; ")}`, text: "⚠ not all of it is drawn" }) : "");
   }
