@@ -16,8 +16,9 @@ from nodes.firmware import console
 from nodes.firmware import profile as profiles
 from nodes.firmware.channel import Bare, Channel, transport
 from nodes.firmware.faults import Faults, Judging, Smc
+from nodes.firmware.grounds import text
 from nodes.firmware.hardware import Board
-from nodes.firmware.ladder import Ladder
+from nodes.firmware.ladder import SUCCESS, Ladder
 from nodes.firmware.ledger import Entry
 from nodes.firmware.lifecycle import Lifecycle, ResetRecord
 from nodes.firmware.machine import Machine
@@ -197,6 +198,8 @@ class FirmwareCore:
         """The payload that answers one message on a channel."""
         protocol, message, code, reply = self.judge(channel.agent_id, head, payload)
         self._calls[(channel.label, protocol, message, code._name_)] += 1  # as .name, without its descriptor
+        if code is not SUCCESS and self._record:
+            self._tell_refused(channel.agent_id, head, payload, code)
         if channel.completion is not None:
             self._done(channel, flags)
         return reply
@@ -218,6 +221,12 @@ class FirmwareCore:
     def _permission_changed(self, agent_id: int, device_id: int, allow: bool) -> None:
         key = (str(agent_id), str(device_id), "allow" if allow else "deny")
         self._changes[key] += 1
+
+    def _tell_refused(self, agent_id: int, head: int, payload: bytes, status: Status) -> None:
+        """Which rung refused a message, and what stands behind it, for the record."""
+        told = self.ladder.grounds(agent_id, head, payload, status)
+        numbers = (agent_id, head, status.value)
+        self.outbox.put(Note("refused_at", self.machine.request, numbers, text(told)))
 
     def _tell_reset(self, agent_id: int, record: ResetRecord) -> None:
         numbers = (agent_id, len(record.before), len(record.after), len(record.leaks))

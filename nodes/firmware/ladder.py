@@ -25,15 +25,19 @@ from bus.scmi.protocol import (
 )
 from bus.scmi.status import Status
 from nodes.firmware import dense
+from nodes.firmware.grounds import Grounds
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform.rights import ALWAYS
+from nodes.firmware.rights import EVERY_COMMAND
 from nodes.firmware.service import Answer, Handler, Service
 
 TYPE_MASK = header.HEADER.pack(message_type=3)
 COMMAND_MASK = header.HEADER.pack(protocol_id=0xFF, message_id=0xFF)
 ATTRIBUTES = 0x1  # the message that counts a protocol's resources
 MAJOR_AT = 16  # of a version
+HANDLER = 9  # the rung on which a handler's own rules stand
+OWN = {Status.NOT_FOUND: 6, Status.INVALID_PARAMETERS: 7, Status.DENIED: 8}  # rungs that some handlers climb
 _SUCCESS = Status.SUCCESS.word
 SUCCESS = Status.SUCCESS
 
@@ -82,10 +86,14 @@ Rows = dict[int, Row]
 
 
 class Ladder:
-    """Dispatch for every agent. ``answer`` gives (protocol, message, status, payload with status)."""
+    """Dispatch for every agent. ``answer`` gives (protocol, message, status, payload with status).
+
+    ``failed`` is the rung of the last refusal below the ninth, until somebody takes it: ``rung``.
+    """
 
     def __init__(self, services: Sequence[Service], machine: Machine) -> None:
         self._services = {service.table.id: service for service in services}
+        self.failed = HANDLER
         self._machine = machine
         self._permissions = machine.permissions
         self._allowed = machine.permissions.allowed
@@ -167,6 +175,43 @@ class Ladder:
             return protocol, name, SUCCESS, _SUCCESS + machine.encode(agent, status, row.version)
         return protocol, name, status, status.word
 
+    def rung(self) -> int:
+        """Which rung refused the message that was answered last; see ``ladder_table``."""
+        failed, self.failed = self.failed, HANDLER
+        return failed
+
+    def _no(self, rung: int, status: Status) -> Status:
+        self.failed = rung
+        return status
+
+    def grounds(self, agent: int, head: int, payload: bytes, status: Status) -> Grounds:
+        """What stands behind the refusal of the message that was answered last."""
+        rung = self.rung()
+        row, request = self.asked(agent, head, payload)
+        own = row is not None and row.own_ladder
+        if own and rung == HANDLER:
+            rung = OWN.get(status, rung)
+        resource = (row.kind, getattr(request, row.of)) if row and row.kind and request else None
+        if status is not Status.DENIED or rung == HANDLER:
+            return Grounds(rung, f"{resource[0]} {resource[1]}" if resource else "")
+        if own:
+            return Grounds(rung, "", "trusted")
+        command = row.command if row else EVERY_COMMAND
+        return self._permissions.grounds(agent, header.protocol_id(head), resource, command, rung)
+
+    def asked(self, agent: int, head: int, payload: bytes) -> tuple[Row | None, Message | None]:
+        """The row of a message and what it asks, as far as the first rungs let it be read."""
+        row = self._own.get(agent, self._default).get(head & COMMAND_MASK)
+        if row is None:
+            return None, None
+        try:
+            request: Message | None = decode(row.cls, payload, row.version)
+        except WrongSize:
+            request = self._longer(row, payload)
+        if request is not None and self._machine.views.special(agent):
+            request = self._machine.views.request(agent, request)
+        return row, request
+
     def names(self, agent: int, head: int) -> tuple[str, str]:
         """How a message of the agent is counted: the protocol's key and its name."""
         row = self._own.get(agent, self._default).get(head & COMMAND_MASK)
@@ -175,56 +220,56 @@ class Ladder:
     def _plainly(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
         """The first failing rung from the fourth on, or the handler's answer."""
         if head & TYPE_MASK:
-            return self._profile.wrong_type
+            return self._no(1, self._profile.wrong_type)
         if row.handler is None:
-            return Status.NOT_SUPPORTED
+            return self._no(4, Status.NOT_SUPPORTED)
         request: Message | None
         try:
             request = decode(row.cls, payload, row.version)
         except WrongSize:
             request = self._longer(row, payload)
             if request is None:
-                return Status.PROTOCOL_ERROR
+                return self._no(5, Status.PROTOCOL_ERROR)
         if row.kind:
             resource = getattr(request, row.of)
             if resource not in row.known:
-                return row.unknown
+                return self._no(6, row.unknown)
             if reserved_bits_set(request, row.version):
-                return Status.INVALID_PARAMETERS
+                return self._no(7, Status.INVALID_PARAMETERS)
             flags = self._allowed[agent].near.get(row.kind, b"")
             usable = resource < len(flags) and flags[resource]
             if not usable and not self._permissions.may(agent, (row.kind, resource), row.changes):
-                return Status.DENIED
+                return self._no(8, Status.DENIED)
         elif not row.own_ladder and reserved_bits_set(request, row.version):
-            return Status.INVALID_PARAMETERS
+            return self._no(7, Status.INVALID_PARAMETERS)
         return row.handler(agent, request)
 
     def _specially(self, agent: int, row: Row, head: int, payload: bytes) -> Answer:
         """As ``_plainly``, for an agent with rights of its own or a view."""
         if head & TYPE_MASK:
-            return self._profile.wrong_type
+            return self._no(1, self._profile.wrong_type)
         if row.handler is None:
-            return Status.NOT_SUPPORTED
+            return self._no(4, Status.NOT_SUPPORTED)
         request: Message | None
         try:
             request = decode(row.cls, payload, row.version)
         except WrongSize:
             request = self._longer(row, payload)
             if request is None:
-                return Status.PROTOCOL_ERROR
+                return self._no(5, Status.PROTOCOL_ERROR)
         request = self._machine.views.request(agent, request)
         if request is None:
-            return row.unknown
+            return self._no(6, row.unknown)
         if row.kind and getattr(request, row.of) not in row.known:
-            return row.unknown
+            return self._no(6, row.unknown)
         if not row.own_ladder and reserved_bits_set(request, row.version):
-            return Status.INVALID_PARAMETERS
+            return self._no(7, Status.INVALID_PARAMETERS)
         if row.kind:
             resource = (row.kind, getattr(request, row.of))
             if not self._permissions.may(agent, resource, row.changes, row.command):
-                return Status.DENIED
+                return self._no(8, Status.DENIED)
         elif not row.always and not self._permissions.may_send(agent, row.command):
-            return Status.DENIED
+            return self._no(8, Status.DENIED)
         answer = row.handler(agent, request)
         if row.counts and isinstance(answer, Message):
             return self._machine.views.counted(agent, row.counts, answer)
@@ -242,13 +287,13 @@ class Ladder:
     def _unknown(self, agent: int, head: int) -> tuple[str, str, Status, bytes]:
         protocol = header.protocol_id(head)
         if head & TYPE_MASK:
-            status = self._profile.wrong_type
+            status = self._no(1, self._profile.wrong_type)
         elif protocol not in self._services:
-            status = Status.NOT_SUPPORTED
+            status = self._no(2, Status.NOT_SUPPORTED)
         elif protocol in self._permissions.denied[agent]:
-            status = self._profile.denied_protocol
+            status = self._no(2, self._profile.denied_protocol)
         else:
-            status = self._profile.unknown_message
+            status = self._no(3, self._profile.unknown_message)
         return "other", "other", status, status.word
 
     def _attributes(self, agent: int, service: Service, request: MessageAttributes) -> Answer:

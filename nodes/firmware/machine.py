@@ -48,6 +48,7 @@ class Machine:
         self.default_versions: dict[int, int] = {}
         self.negotiated: dict[int, dict[int, int]] = {}
         self.restart: Callable[[], None] = nothing
+        permissions.moment = lambda: (self.now_ns, self.cause, self.request)
 
     def spoken(self, agent: int, protocol_id: int) -> int:
         """The version of a protocol that the agent speaks: what it negotiated, or the platform's."""

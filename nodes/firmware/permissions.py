@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from bus.scmi import base
+from nodes.firmware.grounds import DEVICES_TOLD, Change, DeviceRow, Grounds
 from nodes.firmware.platform import Agent, Device, Platform
 from nodes.firmware.platform.kinds import DEVICE_KEYS, PROTOCOL_OF
 from nodes.firmware.profile import DEFAULT, FirmwareProfile
@@ -44,12 +45,16 @@ class Held:
 class Permissions:
     """``allowed[agent_id]`` is the set of resources that devices give it; the rest here keeps that true.
 
+    ``moment`` tells EL3's time, the agent and the request that what is done now stems from.
+
     ``denied[agent_id]`` are the protocols that it may not use. ``on_change`` is called with an agent's id
     when what it may see has changed.
     """
 
     def __init__(self, platform: Platform, profile: FirmwareProfile = DEFAULT) -> None:
         self.devices = {device.id: device for device in platform.device}
+        self.moment: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+        self._changes: dict[tuple[int, object], Change] = {}
         self.on_change: list[Callable[[int], None]] = []
         self.trusted = {agent.id for agent in platform.agent if agent.trusted}
         self.protocol_of: dict[str, int] = dict(PROTOCOL_OF)
@@ -95,12 +100,16 @@ class Permissions:
 
     def restore(self, agent_id: int) -> None:
         """Back to the boot-time default. It costs what differs from that."""
-        held = self._held[agent_id]
+        held, singles = self._held[agent_id], list(self._held[agent_id].single)
         boot = set(self.granted_at_boot(agent_id))
         changed = {device for device, _ in held.protocols_denied} | (held.devices ^ boot)
-        singles, held.single = list(held.single), {}
+        held.single = {}
         held.devices = boot
         held.protocols_denied = set()
+        told = self._change("reset of its configuration", False)
+        for device_id in changed:
+            self._changes[agent_id, device_id] = told
+        self._changes.update(dict.fromkeys(((agent_id, one) for one in singles), told))
         for device_id in sorted(changed):
             self._refresh(agent_id, resources_of(self.devices[device_id]))
         self._refresh(agent_id, singles)
@@ -113,6 +122,7 @@ class Permissions:
             devices.add(device_id)
         else:
             devices.discard(device_id)
+        self._changes[agent_id, device_id] = self._change("BASE_SET_DEVICE_PERMISSIONS", allow)
         self._refresh(agent_id, resources_of(self.devices[device_id]))
         self._changed(agent_id)
 
@@ -123,12 +133,14 @@ class Permissions:
             denied.discard((device_id, protocol_id))
         else:
             denied.add((device_id, protocol_id))
+        self._changes[agent_id, device_id] = self._change("BASE_SET_PROTOCOL_PERMISSIONS", allow)
         self._refresh(agent_id, resources_of(self.devices[device_id]))
         self._changed(agent_id)
 
     def set_resource(self, agent_id: int, resource: Resource, allow: bool) -> None:
         """PINCTRL_SET_PERMISSIONS: one resource, whatever the devices say."""
         self._held[agent_id].single[resource] = allow
+        self._changes[agent_id, resource] = self._change("PINCTRL_SET_PERMISSIONS", allow)
         self._refresh(agent_id, [resource])
         self._changed(agent_id)
 
@@ -185,6 +197,39 @@ class Permissions:
         if resource in self._through or resource in self._held[agent_id].single:
             return self._readable and not changes
         return not changes or self._open or agent_id in self.trusted
+
+    def _change(self, what: str, allow: bool) -> Change:
+        return Change(*self.moment(), what, allow)
+
+    def grounds(
+        self, agent_id: int, protocol_id: int, resource: Resource | None, command: Command, rung: int
+    ) -> Grounds:
+        """What decided that the agent may not: the layer, its rows, and who changed them last."""
+        name = f"{resource[0]} {resource[1]}" if resource else ""
+        held, rights = self._held[agent_id], self._rights.get(agent_id)
+        taken = sorted(device for device, one in held.protocols_denied if one == protocol_id)
+        through = self._through.get(resource, []) if resource else taken
+        if protocol_id in self._shut[agent_id]:
+            return Grounds(rung, name, "protocol")
+        if resource is not None and rights and rights.decide(resource, command) is False:
+            return Grounds(rung, name, "right")
+        if resource is None and rights and rights.decide(None, command) is False:
+            return Grounds(rung, name, "right")
+        if resource is not None and resource in held.single:
+            return Grounds(rung, name, "single", changed=self._changes.get((agent_id, resource)))
+        if not through:
+            return Grounds(rung, name, "no device")
+        rows = tuple(
+            DeviceRow(
+                device,
+                self.devices[device].name,
+                device in held.devices,
+                (device, protocol_id) in held.protocols_denied,
+                self._changes.get((agent_id, device)),
+            )
+            for device in through[:DEVICES_TOLD]
+        )
+        return Grounds(rung, name, "device", rows)
 
     def may_send(self, agent_id: int, command: Command) -> bool:
         """Whether the agent may send a command that names no resource."""

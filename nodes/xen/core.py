@@ -153,13 +153,19 @@ class XenCore:
             return self._doorbell(domain, domain.channel, event, now_ns)
         self._traps[(domain.name, decided.function, decided.verdict)] += 1
         self.story.add(now_ns, f"trap {decided.function} {decided.verdict}", frame.request, frame.x[0])
+        if self._record and decided.verdict in ("refused", "undef"):
+            numbers = (domain.domid, frame.x[0] & 0xFFFF_FFFF)
+            what = f"{decided.function} {decided.verdict}"
+            self._out.append(Note("trap_refused", frame.request, numbers, what))
         if decided.undef:
-            return (Send(event.peer, frames.Undef(VERSION, frame.request, frame.cause)),)
+            self._out.append(Send(event.peer, frames.Undef(VERSION, frame.request, frame.cause)))
+            return self._settle(now_ns)
         if decided.shutdown:
             self.hypervisor.shut_down(domain, decided.shutdown)
             self._out.append(error(event.peer, frame, "shutdown", False, "the domain ended itself"))
             return self._settle(now_ns)
-        return traps.answered(domain, event, decided)
+        self._out.extend(traps.answered(domain, event, decided))
+        return self._settle(now_ns)
 
     # ---- everything else ----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bus import frames
 from bus.shmem import IDLE, publish
-from nodes.contract import NO_PAGE, Effect, Log, Received, Send
+from nodes.contract import NO_PAGE, Effect, Log, Note, Received, Send
 from nodes.meters import Meters
 from nodes.story import Story
 from nodes.xen.answers import error, not_running
@@ -51,6 +51,7 @@ class UnderWay:
         self.patience = Patience(patience_ns, self.calls, self.exchanges) if patience_ns else None
         self._request = config.tuning.first_request
         self._carried = config.carried
+        self._record = config.tuning.record
         self._out = out
         self._story = story
         self._firmware = firmware
@@ -123,7 +124,11 @@ class UnderWay:
             if self.platform_gone:
                 self._out.append(gone(event))
             elif domain.state is State.RUNNING and domain.channel is not None:
-                self._waits[domain.channel.key].observe(self.now_ns - waiter.since_ns)
+                waited_ns = self.now_ns - waiter.since_ns
+                self._waits[domain.channel.key].observe(waited_ns)
+                if self._record:
+                    numbers = (domain.channel.agent_id, waited_ns)
+                    self._out.append(Note("waited", event.frame.request, numbers))
                 self._out.append(self.forward(domain, domain.channel, event, waiter.allowance, self.now_ns))
                 return
             else:

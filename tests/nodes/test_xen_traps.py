@@ -4,9 +4,10 @@ import pytest
 
 from bus import frames, smccc
 from bus.smccc import ExceptionClass
-from nodes.contract import Undelivered
+from nodes.contract import Note, Undelivered
 from nodes.limits import CHANNEL_WAITERS
 from nodes.xen import vsmc
+from nodes.xen.config import Tuning
 from nodes.xen.vsmc import Kind
 from tests.nodes.trees import FID, PHANDLE, container_of, described, tree
 from tests.nodes.xen import FIRMWARE, TOOLSTACK, Bench
@@ -251,3 +252,16 @@ def test_an_undeliverable_return_marks_the_link_down(bench: Bench) -> None:
     assert not domain.link_up
     assert bench.counted("trapline_bus_dropped_total") == {("undelivered",): 1}
     assert ExceptionClass.SMC64 == SMC64
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_refused_traps_and_waits_are_told_for_the_record(record: bool) -> None:
+    bench = Bench(tuning=Tuning(record=record))
+    one = bench.create("domu", 2)
+    bench.trapped(one, FID[1])
+    bench.trap(one, FID[2])
+    bench.trap(one, FID[2])
+    bench.el3_all()
+    told = [(line.what, line.numbers, line.text) for line in bench.lines if isinstance(line, Note)]
+    refused = ("trap_refused", (one.domid, FID[1]), "management_doorbell refused")
+    assert told == ([refused, ("waited", (2, 1000), "")] if record else [])

@@ -19,10 +19,12 @@ from deploy.experiments.history.recorded import Recorded
 from deploy.experiments.replaying.cast import Cast, Player, without_identities
 from deploy.experiments.replaying.telling import difference, tell
 from deploy.experiments.replaying.ways import Content, Sent, Way
+from deploy.recording import notes
 from deploy.recording.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
 from nodes.contract import Note, Undelivered
 
-NOTES: Final = frozenset({"call", "arrival_dropped", "metered", "reset"})  # what cores say of themselves
+OWN: Final = ("domain", "xen", "firmware")
+NOTES: Final = frozenset(what for what, (node, _, _) in notes.NOTES.items() if node in OWN)  # what cores say
 INPUTS: Final = frozenset({BOOTED, TICKED, RECEIVED})
 FIRMWARE: Final = "firmware"
 REORDERING, DOUBLING = "link.reorder", "link.duplicate"

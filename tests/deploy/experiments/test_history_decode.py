@@ -290,4 +290,4 @@ def test_a_real_run_tells_who_rang_and_who_was_answered() -> None:
     assert len(traps - ended) <= 8  # under way at the end
     assert {one.event for one in found if isinstance(one, Lived)} >= {"running", "reset", "dead"}
     noted = {(one.node, one.what) for one in found if isinstance(one, Noted)}
-    assert noted == {("run", "domain"), ("firmware", "reset")}
+    assert noted == {("run", "domain"), ("firmware", "reset"), ("firmware", "refused_at")}
