@@ -251,11 +251,11 @@ def is_there(message: Message, row: Field) -> bool:
 
 
 def _holds(when: str, value: Callable[[str], int]) -> bool:
-    return all(value(name) >> bit & 1 == wanted for name, bit, wanted in _conditions(when))
+    return all(value(name) >> bit & 1 == wanted for name, bit, wanted in conditions(when))
 
 
 @cache
-def _conditions(when: str) -> tuple[tuple[str, int, int], ...]:
+def conditions(when: str) -> tuple[tuple[str, int, int], ...]:
     """``"low[8] !high[8]"`` as (("low", 8, 1), ("high", 8, 0))."""
     found = []
     for word in when.split():
@@ -335,23 +335,23 @@ def count_in(message: Message, row: Field) -> int:
     """How many items the counted array ``row`` of ``message`` claims to have."""
     if row.count == REST:
         return len(getattr(message, row.name))
-    field, high, low = _count_field(row.count)
+    field, high, low = count_span(row.count)
     return int(getattr(message, field)) >> low & (1 << high - low + 1) - 1
 
 
 def count_max(row: Field) -> int:
     """The most items that the count field of the counted array ``row`` can tell."""
-    _, high, low = _count_field(row.count)
+    _, high, low = count_span(row.count)
     return (1 << high - low + 1) - 1
 
 
 def _count(values: Mapping[str, int], count: str) -> int:
-    field, high, low = _count_field(count)
+    field, high, low = count_span(count)
     return values[field] >> low & (1 << high - low + 1) - 1
 
 
 @cache
-def _count_field(count: str) -> tuple[str, int, int]:
+def count_span(count: str) -> tuple[str, int, int]:
     """``"num[11:0]"`` as ("num", 11, 0); a bare name counts with all of its bits, so does REST."""
     name, _, span = count.partition("[")
     if not span:

@@ -20,6 +20,7 @@ from deploy.experiments.history import reference as history
 from deploy.interop import grid as interop
 from deploy.lint import rules
 from deploy.observability import dashboards, rules_file
+from deploy.tracing import dissector
 from nodes import reference as nodes_reference
 from nodes.firmware import ladder_table, platform_keys, profile_table
 
@@ -52,7 +53,10 @@ PAGES: Mapping[str, Sections] = {
     },
 }
 # Files that are generated as a whole.
-FILES: Mapping[str, Callable[[], str]] = {"grafana/prometheus/rules.yml": rules_file.markup}
+FILES: Mapping[str, Callable[[], str]] = {
+    "deploy/tracing/trapline.lua": dissector.generate,
+    "grafana/prometheus/rules.yml": rules_file.markup,
+}
 END = "<!-- end -->"
 FOLDERS: Mapping[str, Callable[[], Mapping[str, str]]] = {"grafana/dashboards": dashboards.texts}
 """Folders whose files are made as a whole: name to text. Making dashboards needs the dev extra's SDK."""

@@ -7,9 +7,6 @@ from one to the other. What the cores send goes to whoever listens; nothing is d
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import msgspec
-
-from bus import frames
 from bus.links import XEN, Delivery
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
@@ -23,7 +20,6 @@ FIRMWARE: Final = b"firmware"
 TOOLSTACK: Final = b"toolstack"
 XEN_NAME, FIRMWARE_NAME = "xen", "firmware"
 NOBODY: Final = "nobody"
-_REPLY: Final = bytes([int(frames.DomctlReply.__struct_config__.tag)])  # type: ignore[arg-type]
 Heard = Callable[[str, str, bytes, bytes], bool]  # sender, receiver, envelope, page: whether it could be sent
 Noted = Callable[[str, bytes], None]  # node, the note
 
@@ -171,17 +167,3 @@ def _identities() -> Iterator[bytes]:
     while True:
         number += 1
         yield b"R" + number.to_bytes(31, "big")
-
-
-def without_identities(envelope: bytes) -> bytes:
-    """The envelope with link identities taken out, which are others in every run; only Xen tells them."""
-    if envelope[1:2] != _REPLY:
-        return envelope
-    try:
-        frame = frames.decode(envelope)
-    except frames.BadFrame:
-        return envelope
-    if not isinstance(frame, frames.DomctlReply) or not frame.domains:
-        return envelope
-    rows = tuple(msgspec.structs.replace(row, link=b"") for row in frame.domains)
-    return frames.encode(msgspec.structs.replace(frame, domains=rows))

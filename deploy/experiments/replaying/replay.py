@@ -16,10 +16,11 @@ from deploy import plugins
 from deploy.errors import UserError
 from deploy.experiments.history import files, recorded
 from deploy.experiments.history.recorded import Recorded
-from deploy.experiments.replaying.cast import Cast, Player, without_identities
+from deploy.experiments.replaying.cast import Cast, Player
 from deploy.experiments.replaying.telling import difference, tell
 from deploy.experiments.replaying.ways import Content, Sent, Way
 from deploy.recording import notes
+from deploy.recording.identities import without_identities
 from deploy.recording.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
 from nodes.contract import Note, Undelivered
 
