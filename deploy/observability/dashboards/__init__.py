@@ -8,9 +8,9 @@ links). The official SDK is needed for building only: who uses the committed fil
 
 from importlib import import_module
 
-READY = ("overview",)
+from deploy.observability.dashboards.names import UIDS
 
 
 def texts() -> dict[str, str]:
     """The JSON of each dashboard by its file's name; raises ImportError without the SDK."""
-    return {f"{key}.json": import_module(f"{__name__}.{key}").dashboard() for key in READY}
+    return {f"{key}.json": import_module(f"{__name__}.{key}").dashboard() for key in UIDS}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from bus.scmi.status import Status
 from deploy.observability.dashboards.looks import GOOD, PLAIN, VALUES, WARN
 from deploy.observability.dashboards.promql import Not, Scope
 
@@ -15,6 +16,10 @@ RUNNING = "trapline_experiment_running"
 FAILED = Not("SUCCESS")
 BY_AGENT = ("cluster", "agent")
 AGENT_NAME = "agent {{agent}} · {{cluster}}"
+BY_NODE = ("cluster", "node")
+HEARTBEAT = "trapline_node_last_heartbeat_timestamp_seconds"
+FIRING = 'ALERTS{alertname=~"Trapline.*",alertstate="firing",cluster=~"$cluster|"}'
+"""Alerts that concern no cluster have no such label."""
 
 STATES = ("created", "running", "shutdown", "dying", "dead")
 STATE_CODES: Mapping[int, tuple[str, str]] = {
@@ -31,6 +36,9 @@ PHASE_CODES: Mapping[int, tuple[str, str]] = {
     5: ("drain", GOOD),
 }
 
+STATUSES: Mapping[str, str] = {one.name: VALUES[one.name] for one in Status}
+QUANTILES = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
+
 
 def failure_ratio(scope: Scope, *by: str) -> str:
     """Of the calls that EL3 answered, the share without SUCCESS: 0 to 1; 0 where none failed."""
@@ -42,6 +50,12 @@ def coded(scope: Scope, name: str, label: str, values: Sequence[str], *by: str) 
     """A one-hot gauge as one number per row: 1 for the first value, 0 if none is set."""
     ones = (f"{code} * {scope.series(name, **{label: value})}" for code, value in enumerate(values, 1))
     return f"max by ({', '.join(by)}) ({' or '.join(ones)})"
+
+
+def parts(scope: Scope, q: float) -> tuple[tuple[str, str], ...]:
+    """A quantile of a call's whole time, of its time with EL3, and of its wait in Xen; each with its name."""
+    names = ((DURATION, "whole call"), (SERVICE, "service"), (QUEUE, "queue wait"))
+    return tuple((scope.quantile(q, name), called) for name, called in names)
 
 
 def worst(number: int, expr: str) -> str:

@@ -12,6 +12,7 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
+from deploy.observability.dashboards.asking import FIRING
 from deploy.observability.dashboards.names import OBSERVER, UIDS
 from deploy.observability.dashboards.panels import SOURCE
 from deploy.observability.dashboards.promql import Scope
@@ -60,7 +61,6 @@ def annotations() -> list[model.AnnotationQuery]:
     faults = happened("trapline_faults_injected_total", "cluster", "kind", "target")
     exits = happened("trapline_node_exits_total", "cluster", "node")
     phases = f"{WHERE.last('trapline_experiment_running', 'cluster', 'experiment', 'phase', how='max')} == 1"
-    alerts = 'ALERTS{alertname=~"Trapline.*",alertstate="firing",cluster=~"$cluster|"}'
     return [
         Annotation(
             "Agent resets",
@@ -70,7 +70,7 @@ def annotations() -> list[model.AnnotationQuery]:
         ),
         Annotation("Faults", faults, "orange", ("Fault injected", "{{kind}} on {{target}}, {{cluster}}")),
         Annotation("Phases", phases, "blue", ("Phase {{phase}}", "{{experiment}} on {{cluster}}")),
-        Annotation("Alerts", alerts, "red", ("{{alertname}}", "{{cluster}} {{agent}}{{domain}}{{node}}")),
+        Annotation("Alerts", FIRING, "red", ("{{alertname}}", "{{cluster}} {{agent}}{{domain}}{{node}}")),
         Annotation("Node exits", exits, "dark-red", ("Node ended", "{{node}} of {{cluster}}, unasked")),
     ]
 

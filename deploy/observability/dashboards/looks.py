@@ -14,6 +14,8 @@ Steps = tuple[tuple[float | None, str], ...]
 NO_JUDGEMENT: Steps = ((None, PLAIN),)
 ANY_IS_BAD: Steps = ((None, GOOD), (1, BAD))
 ANY_IS_ODD: Steps = ((None, GOOD), (1, WARN))
+RARE: Steps = ((None, GOOD), (1, WARN))
+"""Per second: a few are news, no more."""
 LATENCY: Steps = ((None, GOOD), (0.01, WARN), (0.05, BAD))
 """Seconds. The alert on slow calls has the same 50 ms."""
 RATIO: Steps = ((None, GOOD), (0.01, WARN), (0.05, BAD))

@@ -30,6 +30,8 @@ def to_traces(cluster: str = "${__field.labels.cluster}", agent: str = "${__fiel
 
 AGENT_LINKS = (("Agent dashboard", to_agent()), ("Traces of this agent", to_traces()))
 """For series that have the labels cluster and agent."""
+TRACE_LINKS = (("Traces of this agent", to_traces("${cluster}", "${agent}")),)
+"""For numbers of the chosen agents."""
 CLUSTER_LINKS = (("Overview of this cluster", to_overview()),)
 _ROW = ("${__data.fields.cluster}", "${__data.fields.agent}")
 AGENT_ROW_LINKS = (("Agent dashboard", to_agent(*_ROW)), ("Traces of this agent", to_traces(*_ROW)))

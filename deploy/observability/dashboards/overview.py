@@ -15,14 +15,13 @@ from deploy.observability.dashboards.looks import (
     identity,
     meanings,
 )
-from deploy.observability.dashboards.names import AGENT_LINKS, AGENT_ROW_LINKS
+from deploy.observability.dashboards.names import AGENT_LINKS
 from deploy.observability.dashboards.panels import (
     COUNT,
     PER_SECOND,
     RATIO_UNIT,
     SECONDS,
     Ask,
-    Column,
     Look,
     lines,
     ranking,
@@ -36,9 +35,6 @@ SCOPE = Scope()
 WHY = (
     "Who is slow, who is denied, who died, what was reset and why; and whether EL3 or the queue is the cause."
 )
-BY_NODE = ("cluster", "node")
-HEARTBEAT = "trapline_node_last_heartbeat_timestamp_seconds"
-AGENT_ROWS = {"cluster": Column("cluster"), "agent": Column("agent", links=AGENT_ROW_LINKS)}
 WORDS = words("overview")
 
 
@@ -63,8 +59,7 @@ def dashboard() -> str:
 
 def now(y: int) -> list[Any]:
     """Eight numbers; anything orange or red has a section below."""
-    up = f"sum({SCOPE.last('trapline_node_up', 'cluster', 'node', how='max')})"
-    firing = 'count(ALERTS{alertname=~"Trapline.*",alertstate="firing",cluster=~"$cluster|"})'
+    up = f"sum({SCOPE.last('trapline_node_up', *asking.BY_NODE, how='max')})"
     return [
         stat_panel(
             Look(WORDS["nodes_up"], at=(0, y, 3, 4), unit=COUNT, steps=((None, BAD), (1, GOOD))),
@@ -96,7 +91,7 @@ def now(y: int) -> list[Any]:
         ),
         stat_panel(
             Look(WORDS["firing_alerts"], at=(21, y, 3, 4), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
-            Ask(none(firing), "alerts"),
+            Ask(none(f"count({asking.FIRING})"), "alerts"),
         ),
     ]
 
@@ -148,14 +143,7 @@ def slow(y: int) -> list[Any]:
 
 def cause(y: int) -> list[Any]:
     """A call's time, apart: its wait in Xen, its time with EL3, the whole as the guest saw it."""
-    parts = [
-        Ask(SCOPE.quantile(0.95, name), called)
-        for name, called in (
-            (asking.DURATION, "whole call"),
-            (asking.SERVICE, "service"),
-            (asking.QUEUE, "queue wait"),
-        )
-    ]
+    parts = [Ask(*one) for one in asking.parts(SCOPE, 0.95)]
     return [
         lines(
             Look(

@@ -52,6 +52,11 @@ class Look(msgspec.Struct, frozen=True):
     decimals: int | None = None
     top: float | None = None
     legend_below: bool = False
+    palette: model.FieldColorModeId = model.FieldColorModeId.FIXED
+
+
+BY_VALUE, BY_SIZE = model.FieldColorModeId.THRESHOLDS, model.FieldColorModeId.CONTINUOUS_BL_PU
+"""Palettes for lines whose names are not known beforehand: as thresholds judge; bluer to more purple."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -77,11 +82,15 @@ def total_panel(look: Look, *asks: Ask) -> Any:
     return _dressed(panel, look, asks, instant=True)
 
 
-def lines(look: Look, *asks: Ask, stacked: bool = False) -> Any:
-    """Courses over time; the legend has the worst first."""
-    panel = timeseries.Panel().line_width(1).fill_opacity(25 if stacked else 8).axis_soft_min(0)
+def lines(look: Look, *asks: Ask, stacked: bool = False, bars: bool = False) -> Any:
+    """Courses over time, events as bars; the legend has the worst first."""
+    panel = (
+        timeseries.Panel().line_width(1).fill_opacity(60 if bars else 25 if stacked else 8).axis_soft_min(0)
+    )
     panel.show_points(kinds.VisibilityMode.NEVER)
-    panel.color_scheme(_colour(model.FieldColorModeId.FIXED, PLAIN))
+    if bars:
+        panel.draw_style(kinds.GraphDrawStyle.BARS)
+    panel.color_scheme(_colour(look.palette, PLAIN if look.palette == model.FieldColorModeId.FIXED else ""))
     panel.legend(
         common.VizLegendOptions()
         .display_mode(kinds.LegendDisplayMode.TABLE)
@@ -141,7 +150,7 @@ def states(look: Look, *asks: Ask, codes: Mapping[int, tuple[str, str]]) -> Any:
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of a table. ``links`` are (title, URL); thresholds, if any, colour its cells."""
+    """A column of a table. ``links`` are (title, URL); thresholds, or what it says, colour a cell."""
 
     title: str
     ask: Ask | None = None
@@ -149,6 +158,7 @@ class Column(msgspec.Struct, frozen=True):
     steps: Steps = ()
     links: tuple[tuple[str, str], ...] = ()
     decimals: int | None = None
+    values: Mapping[str, str] = {}
 
 
 def rows(look: Look, keys: Mapping[str, Column], columns: Sequence[Column], sort: str) -> Any:
@@ -192,8 +202,11 @@ def _cell(column: Column) -> list[model.DynamicConfigValue]:
         found.append(model.DynamicConfigValue(id_val="decimals", value=column.decimals))
     if column.steps:
         found.append(model.DynamicConfigValue(id_val="thresholds", value=_thresholds(column.steps).build()))
-        cell = {"type": "color-text"}
-        found.append(model.DynamicConfigValue(id_val="custom.cellOptions", value=cell))
+    if column.values:
+        said = {name: model.ValueMappingResult(color=colour) for name, colour in column.values.items()}
+        found.append(model.DynamicConfigValue(id_val="mappings", value=[model.ValueMap(options=said)]))
+    if column.steps or column.values:
+        found.append(model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}))
     if column.links:
         links = [{"title": title, "url": url, "targetBlank": False} for title, url in column.links]
         found.append(model.DynamicConfigValue(id_val="links", value=links))

@@ -11,22 +11,12 @@ import msgspec
 
 from bus.scmi import PROTOCOLS
 from bus.scmi.status import Status
+from deploy.observability.rules import RECORDINGS
 from nodes.metrics import BY_NAME, JOB, TARGET_LABELS
 
 WINDOW = "$__rate_interval"
 PARTS = ("_bucket", "_sum", "_count")
-RECORDED: Mapping[str, tuple[str, ...]] = {
-    "cluster_agent_protocol:trapline_scmi_calls:rate30s": ("cluster", "agent", "protocol"),
-    "cluster_agent:trapline_scmi_calls:rate30s": ("cluster", "agent"),
-    "cluster_agent:trapline_scmi_call_errors:ratio_rate30s": ("cluster", "agent"),
-    "cluster_agent_protocol_le:trapline_scmi_call_duration_seconds_bucket:rate30s": (
-        "cluster",
-        "agent",
-        "protocol",
-        "le",
-    ),
-    "cluster_domain_verdict:trapline_smc_traps:rate30s": ("cluster", "domain", "verdict"),
-}
+RECORDED: Mapping[str, tuple[str, ...]] = {one.name: one.labels for one in RECORDINGS}
 """The recording rules and the labels they keep. They drop ``job``, which they asked for themselves."""
 FOREIGN: Mapping[str, tuple[str, ...]] = {
     "up": (),
@@ -59,16 +49,21 @@ class Scope(msgspec.Struct, frozen=True):
 
     def rate(self, name: str, *by: str, **matchers: str | Not | Sequence[str]) -> str:
         """Per second, summed by labels."""
-        return self._summed("rate", WINDOW, name, by, matchers)
+        counter(name, by)
+        return f"sum{_by(by)}(rate({self.series(name, **matchers)}[{WINDOW}]))"
 
     def increase(
         self, name: str, *by: str, over: str = "$__range", **matchers: str | Not | Sequence[str]
     ) -> str:
         """How many in a window (the picture's range), summed by labels, as a whole number.
 
-        Prometheus extrapolates to the window's ends, so that three events may be 3.02.
+        increase() misses a series' first value, so a series that was born in the window counts as from 0. It
+        extrapolates to the window's ends, so that three events may be 3.02; hence the rounding.
         """
-        return f"round({self._summed('increase', over, name, by, matchers)})"
+        counter(name, by)
+        one = self.series(name, **matchers)
+        grown = f"({one} unless {one} offset {over}) or increase({one}[{over}])"
+        return f"round(sum{_by(by)}({grown}))"
 
     def last(self, name: str, *by: str, how: str = "sum", **matchers: str | Not | Sequence[str]) -> str:
         """A gauge, put together by labels with ``how``: sum, max, min."""
@@ -80,19 +75,6 @@ class Scope(msgspec.Struct, frozen=True):
     def quantile(self, q: float, name: str, *by: str, **matchers: str | Not | Sequence[str]) -> str:
         """The quantile of a histogram by labels, in its unit."""
         return f"histogram_quantile({q}, {self.rate(f'{name}_bucket', *by, 'le', **matchers)})"
-
-    def _summed(
-        self,
-        function: str,
-        window: str,
-        name: str,
-        by: Sequence[str],
-        matchers: Mapping[str, str | Not | Sequence[str]],
-    ) -> str:
-        known(name, by)
-        if name in BY_NAME and BY_NAME[name].type != "counter":
-            raise ValueError(f"{name} is a {BY_NAME[name].type}: {function} is for counters")
-        return f"sum{_by(by)}({function}({self.series(name, **matchers)}[{window}]))"
 
 
 def _by(labels: Sequence[str]) -> str:
@@ -114,6 +96,13 @@ def labels_of(name: str) -> tuple[str, ...]:
                 ("le",) if part == "_bucket" else ()
             )
     raise ValueError(f"nobody exports {name!r}; see nodes.metrics.CATALOGUE")
+
+
+def counter(name: str, by: Sequence[str]) -> None:
+    """Raises ValueError for what does not only grow, or has not these labels."""
+    known(name, by)
+    if name in BY_NAME and BY_NAME[name].type != "counter":
+        raise ValueError(f"{name} is a {BY_NAME[name].type}: rate and increase are for counters")
 
 
 def known(name: str, labels: Sequence[str]) -> None:

@@ -35,8 +35,6 @@ SCOPE = Scope()
 WHY = (
     "Who is slow, who is denied, who died, what was reset and why; and whether EL3 or the queue is the cause."
 )
-BY_NODE = ("cluster", "node")
-HEARTBEAT = "trapline_node_last_heartbeat_timestamp_seconds"
 AGENT_ROWS = {"cluster": Column("cluster"), "agent": Column("agent", links=AGENT_ROW_LINKS)}
 WORDS = words("overview")
 
@@ -129,19 +127,19 @@ def died(y: int) -> list[Any]:
             [
                 Column(
                     "up",
-                    Ask(SCOPE.last("trapline_node_up", *BY_NODE, how="max")),
+                    Ask(SCOPE.last("trapline_node_up", *asking.BY_NODE, how="max")),
                     steps=((None, BAD), (1, GOOD)),
                 ),
                 Column(
                     "last answer",
-                    Ask(f"clamp_min(time() - {SCOPE.last(HEARTBEAT, *BY_NODE, how='max')}, 0)"),
+                    Ask(f"clamp_min(time() - {SCOPE.last(asking.HEARTBEAT, *asking.BY_NODE, how='max')}, 0)"),
                     SECONDS,
                     ((None, GOOD), (3, WARN), (5, BAD)),
                     decimals=1,
                 ),
                 Column(
                     "ended unasked",
-                    Ask(SCOPE.increase("trapline_node_exits_total", *BY_NODE)),
+                    Ask(SCOPE.increase("trapline_node_exits_total", *asking.BY_NODE)),
                     steps=ANY_IS_BAD,
                 ),
             ],
