@@ -44,3 +44,5 @@ FLIGHT_NODE_BYTES = 1 << 20  # of each of these, of Xen and of EL3
 FLIGHT_GUEST_BYTES = 32 << 10  # ... of a domain, in all of its lives together, and of the toolstack
 FLIGHT_ENDED = 64  # domains that are gone, whose files are kept
 FLIGHT_READ_BYTES = 256 << 10  # that a reader of it takes of one node at a time; more than any row
+TRACE_OPEN = 65_536  # calls under way that a trace remembers; the oldest is forgotten first
+TRACE_TOLD = 4096  # calls that were told, whose late ends a trace still knows

@@ -31,6 +31,7 @@ COMMANDS = {
     "inject": "deploy.cli.inject",
     "kill": "deploy.cli.kill",
     "logs": "deploy.cli.logs",
+    "trace": "deploy.cli.trace",
     "down": "deploy.cli.down",
     "sim": "deploy.cli.sim",
     "replay": "deploy.cli.replay",

@@ -22,18 +22,20 @@ _NOBODY_YET: Final = Names(0, 0)
 
 
 class Reader:
-    """``read`` gives what is new, by time. ``missed``: rows that were overwritten before they were read.
+    """``read`` gives what is new, by time. ``missed``: rows that were overwritten before they were read;
+    ``before``: those that were overwritten when the reader began.
 
     ``names``: as they are on disk now. Holds at most FLIGHT_READ_BYTES of each node at a time.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.missed = 0
+        self.missed = self.before = 0
         self.names = names.load(folder) or _NOBODY_YET
         self._seen: tuple[int, int] = (0, 0)
         self._peers: dict[bytes, str] = {}
         self._nodes: dict[str, _Node] = {}
+        self._begun = False
 
     def read(self, until_ns: int | None = None) -> Iterator[Row]:
         """Every whole row that is there and was not given yet, at most until that time of the run."""
@@ -43,7 +45,10 @@ class Reader:
                 if node not in self._nodes:
                     self._nodes[node] = _Node(node)
                 self._nodes[node].fill(paths, self._peers)
-            self.missed = sum(node.missed for node in self._nodes.values())
+            gaps = sum(node.missed for node in self._nodes.values())
+            if not self._begun:
+                self._begun, self.before = True, gaps
+            self.missed = gaps - self.before
             behind = [node.rows[-1][0] for node in self._nodes.values() if not node.drained and node.rows]
             ready = self._take(min(behind, default=None), until_ns)
             yield from ready

@@ -1,0 +1,160 @@
+"""``trapline trace``: what the domains ask and what they are answered, one line per call."""
+
+import importlib
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.text import Text
+
+from deploy.cli.options import run_directory, which_platform
+from deploy.cli.output import console
+from deploy.errors import UserError
+from deploy.tracing.calls import Story, as_data
+from deploy.tracing.filters import Filter
+from deploy.tracing.lines import Times, moment, parts, plain
+from deploy.tracing.live import Live
+
+LIMIT: Final = 200
+STYLES: Final = {
+    "time": "dim",
+    "who": "bold",
+    "message": "cyan",
+    "good": "green",
+    "bad": "bold red",
+    "dim": "dim",
+    "event": "magenta",
+}
+
+
+class Printer:
+    """Writes stories to stdout: colours and the terminal's width on a terminal, JSON lines if asked for."""
+
+    def __init__(self, as_json: bool, legs: bool, times: Times, wide: bool) -> None:
+        self._json = as_json
+        self._legs = legs
+        self._times = times
+        self._out = console()
+        self._terminal = sys.stdout.isatty()
+        self._columns = 0 if wide or not self._terminal else self._out.width
+        self._missed = 0
+
+    def show(self, story: Story, wall_ns: int) -> None:
+        """One line."""
+        if self._json:
+            at = {"wall_ns": wall_ns + story.at_ns} if wall_ns else {}
+            sys.stdout.write(msgspec.json.encode(as_data(story) | at).decode() + "\n")
+            return
+        stamp = moment(story, self._times, wall_ns) + " "
+        told = parts(story, max(0, self._columns - len(stamp)), legs=self._legs)
+        if not self._terminal:
+            sys.stdout.write(stamp + plain(told) + "\n")
+            return
+        text = Text(stamp, STYLES["time"], no_wrap=True, overflow="ignore", end="\n")
+        for words, style in told:
+            text.append(words, STYLES.get(style, ""))
+        self._out.print(text, soft_wrap=True)
+
+    def missed(self, total: int) -> None:
+        """Say how many rows were overwritten, once for each time that there are more."""
+        fresh, self._missed = total - self._missed, total
+        if fresh > 0:
+            self.say(f"... {fresh:,} messages were overwritten before they were read")
+
+    def say(self, text: str) -> None:
+        """Something about the trace itself: beside it, so that a script's input stays clean."""
+        sys.stdout.flush()
+        print(text, file=sys.stderr)
+
+
+@click.command()
+@click.option("--agent", default="", metavar="N|NAME", help="Only this agent's, or this domain's.")
+@click.option("--protocol", default="", metavar="NAME", help="Only this protocol's, such as clock.")
+@click.option("--denied", is_flag=True, help="Only what EL3 denied or Xen refused.")
+@click.option("--failed", is_flag=True, help="Only what did not end with SUCCESS.")
+@click.option("--slow", type=click.FloatRange(0), metavar="MS", help="Only what took longer, or goes on.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option(
+    "--limit", "-n", type=click.IntRange(1), help=f"How many lines. Default: {LIMIT}, all with --follow."
+)
+@click.option("--times", type=click.Choice(["total", "legs"]), default="total", help="Where the time went.")
+@click.option(
+    "--clock", type=click.Choice(["wall", "run"]), default="wall", help="Time of day, or of the platform."
+)
+@click.option("--wide", is_flag=True, help="Cut no line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.option("--run", "recorded", metavar="RUN", help="Read a recorded run: its folder, or its id.")
+@which_platform
+def trace(
+    agent: str,
+    protocol: str,
+    denied: bool,
+    failed: bool,
+    slow: float | None,
+    follow: bool,
+    limit: int | None,
+    times: str,
+    clock: Times,
+    wide: bool,
+    as_json: bool,
+    recorded: str | None,
+    name: str,
+    run_dir: Path | None,
+) -> None:
+    """Show what the domains ask and what they are answered, one line per call.
+
+    A platform records its newest calls while it runs; this shows what it has, oldest first, and with --follow
+    what comes. What is refused, undefined or unasked is told too. deploy/tracing/TRACES.md explains a line.
+    """
+    wanted = Filter(agent, protocol.lower(), denied, failed, None if slow is None else int(slow * 1e6))
+    printer = Printer(as_json, times == "legs", "run" if recorded else clock, wide)
+    if recorded:
+        if follow:
+            raise UserError("--follow with --run: a recorded run is over; leave one of the two out")
+        shown(_recorded(recorded), wanted, limit or LIMIT, lambda story: printer.show(story, 0))
+        return
+    live = Live(run_directory(name, run_dir))
+    try:
+        if follow:
+            _follow(live, wanted, limit, printer)
+        else:
+            stories = live.stories()
+            shown(stories, wanted, limit or LIMIT, lambda story: printer.show(story, live.wall_ns))
+    finally:
+        live.close()
+
+
+def shown(stories: Iterable[Story], wanted: Filter, limit: int, show: Callable[[Story], Any]) -> None:
+    """The last ``limit`` that pass, by when they began."""
+    kept = deque(filter(wanted.wants, stories), maxlen=limit)
+    for story in sorted(kept, key=lambda story: story.at_ns):
+        show(story)
+
+
+def _follow(live: Any, wanted: Filter, limit: int | None, printer: Printer) -> None:
+    """Until Ctrl-C, ``limit`` lines, or the end of the platform."""
+    count = 0
+    try:
+        for story in live.following():
+            printer.missed(live.missed)
+            if story is None:
+                sys.stdout.flush()
+            elif wanted.wants(story):
+                printer.show(story, live.wall_ns)
+                count += 1
+                if count == limit:
+                    return
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        raise
+    printer.say("the platform has ended")
+
+
+def _recorded(run: str) -> Iterator[Story]:
+    """What a run's recording tells; what reads such files is not loaded for a platform that is running."""
+    found: Iterator[Story] = importlib.import_module("deploy.tracing.recorded").stories_of(run)
+    return found
