@@ -20,6 +20,7 @@ from deploy.experiments.history import reference as history
 from deploy.interop import grid as interop
 from deploy.lint import rules
 from deploy.observability import dashboards, rules_file
+from deploy.observability.dashboards import page as dashboard_page
 from deploy.tracing import dissector
 from nodes import reference as nodes_reference
 from nodes.firmware import ladder_table, platform_keys, profile_table
@@ -29,6 +30,7 @@ Sections = Mapping[str, Callable[[], str]]
 PAGES: Mapping[str, Sections] = {
     "bus/PROTOCOL.md": {"frames": reference.frames_table, "shmem": reference.shmem_table},
     "ARCHITECTURE.md": {"lifecycle": nodes_reference.lifecycle},
+    "grafana/README.md": {"panels": dashboard_page.markdown},
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics, "labels": nodes_reference.label_values},
     "deploy/experiments/checkers/CHECKERS.md": {"checkers": checkers.checkers, "excuses": checkers.excuses},
     "deploy/lint/RULES.md": {"rules": rules.markdown},

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deploy.errors import UserError
 from deploy.observability import assets
@@ -126,6 +127,22 @@ def test_assets_are_in_a_checkout_or_in_a_wheel_or_missed_in_one_line(tmp_path: 
     (package / "grafana" / "dashboards").mkdir(parents=True)
     assert assets.folder(package) == package / "grafana"
     assert assets.folder() == Path(assets.__file__).parents[2] / "grafana"
+
+
+def test_provisioning_is_yaml_of_the_structure_that_grafana_reads() -> None:
+    files = {path.parent.name: path for path in (assets.folder() / "provisioning").glob("*/*.yaml")}
+    read = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    assert sorted(read) == ["alerting", "dashboards", "datasources"]
+    assert all(one["apiVersion"] == 1 for one in read.values())
+    (source,) = read["datasources"]["datasources"]
+    assert (source["type"], source["uid"]) == ("prometheus", "trapline-prometheus")
+    assert source["url"] == "${TRAPLINE_PROMETHEUS_URL}"
+    assert source["jsonData"]["timeInterval"] == "1s"
+    (provider,) = read["dashboards"]["providers"]
+    assert (provider["type"], provider["options"]["path"]) == ("file", "${TRAPLINE_DASHBOARDS}")
+    (policy,) = read["alerting"]["policies"]
+    assert policy["receiver"] in [one["name"] for one in read["alerting"]["contactPoints"]]
+    assert "cluster" in policy["group_by"]
 
 
 def defaults(panel: dict[str, Any]) -> dict[str, Any]:
