@@ -8,10 +8,12 @@ import msgspec
 from rich.text import Text
 
 from deploy.cli.options import json_option
-from deploy.cli.output import console, count, say_json, table
+from deploy.cli.output import console, count, say_error, say_json, table
 from deploy.experiments.keeping.runs import Runs
+from deploy.experiments.replaying.captured import replay_capture
 from deploy.experiments.replaying.replay import Divergence, Replayed
 from deploy.experiments.replaying.replay import replay as replayed
+from deploy.tracing.capture import Capture
 
 
 def run_folder(run: str) -> Path:
@@ -26,11 +28,13 @@ def run_folder(run: str) -> Path:
 def replay(run: str, as_json: bool) -> None:
     """Feed a recorded run into fresh cores and report the first divergence.
 
-    RUN is a run's folder, or its id as 'trapline runs list' shows it. Every node gets what it received, when
+    RUN is a run's folder, its id as 'trapline runs list' shows it, or a capture that 'trapline trace --save'
+    wrote from the beginning. Every node gets what it received, when
     it received it; what it sends is compared with what the others received, byte for byte, in order. Exit
     code 1 if a fresh core does otherwise.
     """
-    found = replayed(run_folder(run))
+    path = Path(run)
+    found = _capture(path) if path.is_file() else replayed(run_folder(run))
     if as_json:
         say_json(msgspec.to_builtins(found))
     elif found.divergence is None:
@@ -39,6 +43,15 @@ def replay(run: str, as_json: bool) -> None:
         console().print(Text(f"different: {counts(found)}"))
         show(found.divergence)
     sys.exit(1 if found.divergence else 0)
+
+
+def _capture(path: Path) -> Replayed:
+    """Of a file; says if its end was cut off."""
+    capture = Capture(path)
+    found = replay_capture(capture)
+    if capture.cut_bytes:
+        say_error(f"{path}: ends within a packet; its {count(capture.cut_bytes)} bytes are left out")
+    return found
 
 
 def counts(found: Replayed) -> str:

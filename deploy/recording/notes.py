@@ -20,6 +20,7 @@ NOTES: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "fault_begins": ("run", ("number",), "the planned fault as JSON"),
     "fault_ends": ("run", ("number", "applied"), ""),
     "domain": ("run", ("domid", "incarnation", "agent", "smc_id"), "a domain that has started: its name"),
+    "gap": ("run", ("rows",), ""),
     "heal": ("run", (), "what was done to let somebody go on"),
     # made by ``decode`` of what came in:
     "malformed": ("every", (), "why the message that it received is none"),

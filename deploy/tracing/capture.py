@@ -10,11 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
+import msgspec
+
 from bus.fields import Field, Message, WrongSize, decode, encode, i64, layout, u32, u64
 from deploy.errors import UserError
 from deploy.recording.identities import without_identities
-from deploy.recording.rows import EVENTS, Row
+from deploy.recording.rows import EVENTS, NOTE, Row
 from deploy.tracing.pcapng import Packet, Reader, Writer
+from nodes.contract import Note
 
 LAYOUT: Final = 1  # of the packets; another number is another layout
 MARK: Final = 0x4C54  # "TL"
@@ -48,6 +51,7 @@ class DescriptionHead(Message, frozen=True):
     truncated: Annotated[int, u64("rows that found no room before they got here")]
 
 
+GAP: Final = "gap"  # a note of "run": so many rows were overwritten before they were read
 PARTS: Final = ("node", "peer", "envelope", "page")  # what follows PacketHead, in order
 
 
@@ -84,6 +88,11 @@ class CaptureWriter:
             self._out.packet(number, max(0, self._origin_ns + row[0]), packed(row))
             self.written += 1
         self._file.flush()
+
+
+def gap(at_ns: int, rows: int) -> Row:
+    """The row that stands for ``rows`` that are missing."""
+    return at_ns, "run", "", NOTE, msgspec.msgpack.encode(Note(GAP, 0, (rows,))), b""
 
 
 def role(node: str) -> str:

@@ -141,14 +141,22 @@ def load(folder: Path) -> Recorded:
     """Raises UserError if the folder holds no run, or one of another format."""
     path = folder / FILE
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Recorded)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UserError(f"{path}: not what a run was made of ({reason}); {REMEDY}") from None
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: not what a run was made of ({error.strerror}); {REMEDY}") from None
+    return read(content, str(path), REMEDY)
+
+
+def read(content: bytes, where: str, remedy: str) -> Recorded:
+    """What ``save`` wrote. Raises UserError, which names ``where``, if it is no description of a run."""
+    try:
+        found = msgspec.json.decode(content, type=Recorded)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{where}: not what a run was made of ({error}); {remedy}") from None
     if found.format != FORMAT:
-        raise UserError(f"{path}: format {found.format}, this Trapline reads {FORMAT}; {REMEDY}")
+        raise UserError(f"{where}: format {found.format}, this Trapline reads {FORMAT}; {remedy}")
     for name, guest in found.guests.items():
         wrong = load_plan.problems(guest.plan) if guest.plan is not None else []
         if wrong:
-            raise UserError(f"{path}: guests.{name}.plan: {wrong[0]}, or record the run anew")
+            raise UserError(f"{where}: guests.{name}.plan: {wrong[0]}, or record the run anew")
     return found

@@ -334,16 +334,21 @@ def _note_text(note: bytes | None) -> str:
 
 def replay(folder: Path) -> Replayed:
     """Replay the run in ``folder``; raises UserError if it is none, or one that cannot be replayed."""
-    made = recorded.load(folder)
+    made = playable(recorded.load(folder), str(folder))
+    truncated = int(files.meta(folder).get(files.TRUNCATED, 0))
+    return Replay(made, plugins.load().tables).run(files.read_rows(folder), truncated)
+
+
+def playable(made: Recorded, where: str) -> Recorded:
+    """``made``; raises UserError, which names ``where``, if its rows do not show all that its cores saw."""
     if made.record != "frames":
         raise UserError(
-            f'{folder}: record = "{made.record}" kept no frames; run the scenario with record = "frames"'
+            f'{where}: record = "{made.record}" kept no frames; run the scenario with record = "frames"'
         )
     scribbled = sorted(SCRIBBLING & set(made.faults))
     if scribbled and not made.carried:
         raise UserError(
-            f"{folder}: {scribbled[0]} on mapped pages changes what no row shows; "
+            f"{where}: {scribbled[0]} on mapped pages changes what no row shows; "
             "run the scenario without it to replay it"
         )
-    truncated = int(files.meta(folder).get(files.TRUNCATED, 0))
-    return Replay(made, plugins.load().tables).run(files.read_rows(folder), truncated)
+    return made
