@@ -12,6 +12,7 @@ from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 
 from deploy import control
 from deploy.errors import UserError
@@ -72,16 +73,18 @@ class TopApp(App[None]):
         self.view = view
         self.bars = bars
         self.board: Board | None = None
-        self.gone: str | None = None
+        self.gone = False
         self.under_way = ""
         self._traces = traces
         self._latest: Board | None = None
+
+    def get_default_screen(self) -> Screen[Any]:
+        return BoardScreen()
 
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self.exit, None, 128 + number)
-        self.push_screen(BoardScreen())
         self.set_interval(TICK_S, self._draw)
         self.source.begin(self._publish)
 
@@ -100,9 +103,9 @@ class TopApp(App[None]):
 
     def on_told(self, message: Told) -> None:
         if isinstance(message.news, Gone):
-            self.gone = message.news.reason
+            self.gone = True
         else:
-            self.gone = None
+            self.gone = False
             self._latest = self.model.look(message.news)
             if not self.view.paused or self.board is None:
                 self.board = self._latest

@@ -17,7 +17,8 @@ from deploy.top.table import AgentsTable
 if TYPE_CHECKING:
     from deploy.top.app import TopApp
 
-LEAST_EVENTS, MOST_EVENTS = 3, 14
+LEAST_EVENTS, MOST_EVENTS = 3, 30
+FRAME_LINES = 9  # header, notice, column titles, keys, and the empty lines between
 TALLIES_MAX = 128
 
 
@@ -72,10 +73,10 @@ class BoardScreen(Screen[None]):
         board = top.board
         if board is None:
             return
-        lines = min(MOST_EVENTS, max(LEAST_EVENTS, height // 4 - 1))
         self.query_one("#head", Static).update(parts.head(board, top.view, width))
-        self.query_one("#events", Static).update(parts.events(board.status.events, lines, width))
         rows = ordered(board.rows, view.sort, view.words, view.backwards)
+        lines = min(MOST_EVENTS, max(LEAST_EVENTS, height - len(rows) - FRAME_LINES))
+        self.query_one("#events", Static).update(parts.events(board.status.events, lines, width - 2))
         self.table.draw(rows, view.sort, bool(top.trouble), width)
         agents = [row.agent for row in self.table.on_screen() if row.agent is not None]
         top.source.show(tuple(agents[:TALLIES_MAX]))

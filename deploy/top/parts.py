@@ -68,11 +68,12 @@ def head(board: Board, view: View, width: int) -> Text:
     return Text("\n").join(lines)
 
 
-def trouble(board: Board | None, gone: str | None, waiting_s: float) -> str:
+def trouble(board: Board | None, gone: bool, waiting_s: float) -> str:
     """Why what is shown may not be so any more; "" if it is."""
-    if gone is not None:
-        ended = "the platform has ended" if board is not None else "no platform runs"
-        return f"{ended}: {gone}. q leaves; if it is started again, so is this view."
+    if gone and board is None:
+        return "no platform runs; q leaves, and if one is started it is shown"
+    if gone:
+        return "the platform has ended; q leaves, and if it is started again this view goes on"
     if waiting_s > NO_ANSWER_S:
         return f"the platform has not answered for {waiting_s:.0f} s (is Xen stopped?); these numbers are old"
     if board is None:

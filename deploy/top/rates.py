@@ -20,9 +20,9 @@ class Rates:
         """Take in a count that was told at ``at_s``; one that was taken in before changes nothing."""
         seen = self._seen.setdefault(key, deque())
         if seen and count < seen[-1][1]:
+            before_s = seen[-1][0]
             seen.clear()
-            seen.append((at_s, 0))
-            return 0.0
+            seen.append((before_s, 0))
         if not seen or at_s > seen[-1][0]:
             seen.append((at_s, count))
         while len(seen) > 2 and seen[-1][0] - seen[1][0] >= self._window_s:
@@ -46,8 +46,9 @@ class Recent:
         """What was added within the window; nothing at the first time."""
         seen = self._seen.setdefault(key, deque())
         if seen and any(now < before for now, before in zip(counts, seen[-1][1], strict=True)):
+            before_s = seen[-1][0]
             seen.clear()
-            seen.append((at_s, [0] * len(counts)))
+            seen.append((before_s, [0] * len(counts)))
         if not seen or at_s > seen[-1][0]:
             seen.append((at_s, counts))
         while len(seen) > 2 and seen[-1][0] - seen[1][0] >= self._window_s:

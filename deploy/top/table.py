@@ -1,4 +1,4 @@
-"""The table of agents as a widget: its cursor stays on its domain, its columns stand still."""
+"""The table of agents as a widget: its columns stand still, and its cursor stays on a domain."""
 
 from typing import Any
 
@@ -20,6 +20,8 @@ class AgentsTable(DataTable[Text]):
         self._layout: Layout | None = None
         self._titled: Any = None
         self._rows: list[Row] = []
+        self._placed = 0  # where the cursor was put, if nobody moved it since
+        self._follows = False  # a domain; else the cursor stays in the first row, whoever that is
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -36,7 +38,9 @@ class AgentsTable(DataTable[Text]):
         return self._rows[first : first + self.size.height + 2]
 
     def draw(self, rows: list[Row], sort: str, stale: bool, room: int) -> None:
-        """Show these rows; the cursor stays with its domain."""
+        """Show these rows; a cursor that was moved stays with its domain."""
+        if self.cursor_row != self._placed:
+            self._follows = self.cursor_row > 0
         before = self.chosen
         self._widths = widths_of(rows, self._widths)
         self._columns_for(layout(room, self._widths, sort), sort)
@@ -52,8 +56,9 @@ class AgentsTable(DataTable[Text]):
         for at in range(len(rows), self.row_count):
             self.remove_row(str(at))
         names = [row.domain for row in rows]
-        if before is not None and before.domain in names:
-            self.move_cursor(row=names.index(before.domain), animate=False, scroll=False)
+        at = names.index(before.domain) if before is not None and before.domain in names else self.cursor_row
+        self.move_cursor(row=at if self._follows else 0, animate=False, scroll=False)
+        self._placed = self.cursor_row
 
     def _cells(self, row: Row, stale: bool) -> list[Text]:
         assert self._layout is not None
