@@ -1,4 +1,4 @@
-# make demo    the whole story once, on real processes
+# make demo    the whole story once, on real processes; OBSERVE=1 with Prometheus and dashboards
 # make test    every test, in parallel
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,8 +17,8 @@ $(VENV)/.ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-demo: setup ## Boot the automotive platform, break it a little, account for it.
-	@$(BIN)/trapline demo
+demo: setup ## Boot the automotive platform, break it a little, account for it. OBSERVE=1: with dashboards.
+	@$(BIN)/trapline demo $(if $(OBSERVE),--observe)
 
 test: setup ## Run every test in parallel.
 	$(BIN)/python -m pytest -n auto -q

@@ -112,7 +112,6 @@ FAULT = Label(
     ),
 )  # fmt: skip
 TARGET = Label("target", 6, ("firmware", "xen", "guest", "link", "toolstack", OTHER))
-EXPERIMENT = Label("experiment", 1)
 PHASE = Label("phase", 16)
 LEVEL = Label("level", 4, ("debug", "info", "warning", "error"))
 METRIC = Label("metric", 64)

@@ -19,7 +19,6 @@ from nodes.metric_labels import (
     DOMAIN,
     DROP,
     ENTRY,
-    EXPERIMENT,
     FAULT,
     FUNCTION,
     HAZARD,
@@ -321,9 +320,9 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric(
         "trapline_experiment_running",
         "gauge",
-        "1 for the phase that the current experiment is in, 0 for the others.",
+        "1 for the phase that the experiment is in, 0 for the others; its name is a label of the target.",
         "supervisor",
-        (EXPERIMENT, PHASE),
+        (PHASE,),
     ),
     Metric("trapline_log_lines_total", "counter", "Lines of this process' log, by level.", "every", (LEVEL,)),
     Metric(

@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "deploy.cli.explain",
     "dt": "deploy.cli.dt",
     "up": "deploy.cli.up",
+    "observe": "deploy.cli.observe",
     "status": "deploy.cli.status",
     "top": "deploy.cli.top",
     "xl": "deploy.cli.xl",

@@ -17,6 +17,8 @@ from rich.text import Text
 
 from deploy import unasked
 from deploy.cli.live import screen
+from deploy.cli.observing import meant, observe_options
+from deploy.cli.observing_runs import Seeing
 from deploy.cli.options import firmware_option, json_option, platform_files, topology_of
 from deploy.cli.output import console, count, say_error, say_json, table, who_is_who
 from deploy.cli.status import work_table
@@ -56,6 +58,7 @@ class Result(msgspec.Struct):
 @click.option("--seconds", default=10.0, show_default=True, help="How long the guests work.")
 @click.option("--tcp", is_flag=True, help="Link the nodes over tcp with CURVE instead of ipc.")
 @click.option("--mapped", is_flag=True, help="Share the pages between processes instead of sending them.")
+@observe_options
 @json_option
 @click.pass_context
 def demo(
@@ -68,6 +71,9 @@ def demo(
     seconds: float,
     tcp: bool,
     mapped: bool,
+    observe: bool,
+    observe_port: int | None,
+    alerts: bool,
     as_json: bool,
 ) -> None:
     """Play the whole story once, on real processes.
@@ -84,10 +90,13 @@ def demo(
     platform = Platform(topology, run, options, Work(True, THINK_NS))
     Describing(platform).begin()
     out = Console(quiet=True) if as_json else console()
+    seeing = Seeing(meant(observe, observe_port, alerts), lambda: [run.path], None)
     platform.stop_on_signals()
-    result = _play(platform, seconds, out)
-    if as_json:
-        say_json(result)
+    with seeing.over():
+        result = _play(platform, seconds, out)
+        if as_json:
+            say_json(result)
+        seeing.hold()
     ctx.exit(1 if result.problems or result.left_behind else 0)
 
 

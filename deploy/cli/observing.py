@@ -1,7 +1,10 @@
 """What commands that observe share: their options, and where to look, in words."""
 
+import signal
+import threading
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec
@@ -9,12 +12,15 @@ from rich.text import Text
 
 from deploy.cli.output import table
 from deploy.errors import UserError
-from deploy.observability.session import PORT_MAX, Session, Wanted, assets, tools
+from deploy.observability.assets import folder
+from deploy.observability.session import PORT_MAX, Session, Wanted, tools
 from deploy.rundir import RunDirectory
 
 F = TypeVar("F", bound=Callable[..., Any])
 TITLES = {"page": "dashboards", "prometheus": "Prometheus", "alertmanager": "Alertmanager"}
 FIRST = "overview"
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TURN_S: Final = 0.25
 
 
 class Dashboard(msgspec.Struct, frozen=True):
@@ -42,7 +48,7 @@ def observe_options(command: F) -> F:
 
 def dashboards() -> list[Dashboard]:
     """Those that there are, the overview first."""
-    files = (assets() / "dashboards").glob("*.json")
+    files = (folder() / "dashboards").glob("*.json")
     ordered = sorted(files, key=lambda file: (file.stem != FIRST, file.stem))
     return [msgspec.json.decode(file.read_bytes(), type=Dashboard) for file in ordered]
 
@@ -72,3 +78,28 @@ def meant(observe: bool, port: int | None, alerts: bool) -> Wanted | None:
     if port is not None or alerts:
         raise UserError("--observe-port and --alerts go with --observe; add it")
     return None
+
+
+def until_told(
+    session: Session, seconds: float | None = None, each: Callable[[], None] = lambda: None
+) -> str | None:
+    """Wait for Ctrl-C, SIGTERM or SIGHUP, or so long; ``each`` is called now and then.
+
+    What is lost if Prometheus or another of them ended before, else None.
+    """
+    over = threading.Event()
+    before = {number: signal.signal(number, lambda _number, _frame: over.set()) for number in ENDING}
+    deadline = None if seconds is None else time.monotonic() + seconds
+    lost: list[tuple[str, str]] = []
+    try:
+        while not lost:
+            each()
+            left = TURN_S if deadline is None else min(TURN_S, deadline - time.monotonic())
+            if left <= 0 or over.wait(left):
+                return None
+            lost = session.losses()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    name, how = lost[0]
+    return f"{TITLES[name]}: its process ended: {how}"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import click
 
+from deploy.cli.observing_runs import observe_options, over_runs
 from deploy.cli.options import FILE, json_option
 from deploy.cli.output import say_error, say_json
 from deploy.cli.run_live import Live, Watching
@@ -50,6 +51,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @click.option("--list", "listing", is_flag=True, help="Which scenarios come with Trapline; runs nothing.")
 @click.option("--drawn", is_flag=True, help="What 'trapline swarm' makes of the scenario for this seed.")
 @click.option("--faults", metavar="N,N|none", help="Only these of the planned faults, by number.")
+@observe_options
+@click.option(
+    "--observe-hold",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="With --observe: how long the dashboards stay after the end. Default: until Ctrl-C at a terminal.",
+)
 @json_option
 @click.pass_context
 def run(
@@ -68,6 +76,10 @@ def run(
     listing: bool,
     drawn: bool,
     faults: str | None,
+    observe: bool,
+    observe_port: int | None,
+    alerts: bool,
+    observe_hold: float | None,
     as_json: bool,
 ) -> None:
     """Run an experiment and give a verdict.
@@ -89,8 +101,10 @@ def run(
         return
     _check(engine)
     kept = _numbers(faults)
+    seeing = over_runs(observe, observe_port, alerts, observe_hold)
     with _signals_interrupt():
         if repeat > 1:
+            seeing.only_one()
             words = Words(engine or "", out, not no_report, kept, drawn, seconds, firmware, profile or "")
             ctx.exit(_repeated(scenario, words, seed, repeat, jobs, as_json))
         job = session.prepare(
@@ -106,12 +120,14 @@ def run(
             xen=profile or "",
         )
         shown = Watching() if watch else Live()
-        with session.finished_or_gone(job.folder), shown.over(job.scenario, quiet=as_json):
-            result = session.carry_out(job, shown.progress, shown.watch)
-    if as_json:
-        say_json(result)
-    else:
-        one(result, job.folder, page=job.page)
+        with session.finished_or_gone(job.folder), seeing.over(job.engine):
+            with shown.over(job.scenario, quiet=as_json):
+                result = session.carry_out(job, shown.progress, shown.watch)
+            if as_json:
+                say_json(result)
+            else:
+                one(result, job.folder, page=job.page)
+            seeing.hold()
     ctx.exit(0 if result.verdict == "pass" else 1)
 
 

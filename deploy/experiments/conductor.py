@@ -157,7 +157,9 @@ def play(what: Play, progress: Progress | None = None, watch: Watch | None = Non
 
     plans: dict[str, load.WorkPlan] = {}
     work = Work(timeout_ns=patience_ns, plans=plans, record=scenario.record != "none")
-    setup = Setup(scenario, what.seed, boards, plan, work, what.folder, what.run_id, rows)
+    setup = Setup(
+        scenario, what.seed, boards, plan, work, what.folder, what.run_id, rows, what.source.path.stem
+    )
     played = build(what.engine, setup)
     for jury in juries:
         jury.begin(played.origin_ns)

@@ -23,8 +23,8 @@ BLOCK = "15m"
 READY = "/-/ready"
 
 
-def config(targets: str, *, rules: bool, alertmanager: int | None) -> bytes:
-    """The configuration. ``targets``: a pattern of file-based discovery, relative to the file.
+def config(targets: str, *, alertmanager: int | None) -> bytes:
+    """The configuration; RULES lie beside it. ``targets``: a pattern of file-based discovery, relative to it.
 
     ``alertmanager``: its port, None for none.
     """
@@ -34,6 +34,7 @@ def config(targets: str, *, rules: bool, alertmanager: int | None) -> bytes:
             "scrape_timeout": "900ms",
             "evaluation_interval": f"{SCRAPE_S}s",
         },
+        "rule_files": [RULES],
         "scrape_configs": [
             {
                 "job_name": JOB,
@@ -41,8 +42,6 @@ def config(targets: str, *, rules: bool, alertmanager: int | None) -> bytes:
             }
         ],
     }
-    if rules:
-        found["rule_files"] = [RULES]
     if alertmanager is not None:
         found["alerting"] = {
             "alertmanagers": [{"static_configs": [{"targets": [f"{LOOPBACK}:{alertmanager}"]}]}]

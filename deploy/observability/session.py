@@ -15,6 +15,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.observability import alertmanager, prometheus
+from deploy.observability.assets import folder
 from deploy.observability.ports import candidates, free
 from deploy.observability.programs import ALERTMANAGER, PROMETHEUS, find
 from deploy.observability.server import Recipe, Server
@@ -58,11 +59,6 @@ def tools(wanted: Wanted) -> Tools:
     return found
 
 
-def assets() -> Path:
-    """Where dashboards and rules are."""
-    return Path(__file__).parents[2] / "grafana"
-
-
 class Session:
     """``start``, ``wait``, ``stop``. ``targets``: a pattern relative to ``folder``, which it makes.
 
@@ -83,12 +79,9 @@ class Session:
         self._adopt = adopt
         self.folder.mkdir(mode=0o700)
         port = self._start_alertmanager(self.found.alertmanager) if self.found.alertmanager else None
-        rules = assets() / "prometheus" / prometheus.RULES
-        if rules.exists():
-            (self.folder / prometheus.RULES).write_bytes(rules.read_bytes())
-        (self.folder / prometheus.CONFIG).write_bytes(
-            prometheus.config(self._targets, rules=rules.exists(), alertmanager=port)
-        )
+        rules = folder() / "prometheus" / prometheus.RULES
+        (self.folder / prometheus.RULES).write_bytes(rules.read_bytes())
+        (self.folder / prometheus.CONFIG).write_bytes(prometheus.config(self._targets, alertmanager=port))
         words = partial(prometheus.words, self.found.prometheus, self.folder)
         self._begin("prometheus", Recipe("Prometheus", "prometheus", words, prometheus.READY, self.folder))
 

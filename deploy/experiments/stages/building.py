@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from deploy.engines.local import Options
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import US_NS, Plan
 from deploy.experiments.describing.scenario import Scenario, Timing
@@ -18,6 +19,7 @@ from deploy.experiments.stages.local import LocalStage
 from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.experiments.stages.stage import Stage
 from deploy.recording.rows import Row
+from deploy.specs import NodeOptions
 from deploy.toolstack import Work
 from deploy.topology import Topology
 
@@ -31,7 +33,10 @@ ROWS_FOLDER: Final = "rows"  # in a run's folder, while real processes run
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """What a stage is made of. ``plan`` is on the run's clock; ``rows`` takes the history."""
+    """What a stage is made of. ``plan`` is on the run's clock; ``rows`` takes the history.
+
+    ``experiment``: the scenario's name, for metrics.
+    """
 
     scenario: Scenario
     seed: int
@@ -41,6 +46,7 @@ class Setup(msgspec.Struct, frozen=True):
     folder: Path | None
     run_id: str
     rows: Rows
+    experiment: str = ""
 
 
 class Played(msgspec.Struct):
@@ -88,6 +94,7 @@ def _local(setup: Setup, keeper: "Keeper") -> Played:
         raise UserError(
             "platform.boards: several boards are for the simulated engine; leave it out, or take sim"
         )
+    carried = setup.scenario.pages == "carried"
     stage = LocalStage(
         setup.boards[0],
         work=setup.work,
@@ -96,6 +103,7 @@ def _local(setup: Setup, keeper: "Keeper") -> Played:
         kept_in=setup.folder / ROWS_FOLDER if setup.folder else None,
         sink=keeper.kept,
         on_full=keeper.take,
+        options=Options(carried=carried, node=NodeOptions(labels={"experiment": setup.experiment})),
     )
     return Played(stage, stage.origin_ns, lambda: keeper.finish(stage, LOCAL, stage.truncated))
 

@@ -24,6 +24,7 @@ from deploy.engines.pids import held_kib
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Planned
 from deploy.experiments.history.recorded import remember
+from deploy.experiments.stages.announcing import Announcing
 from deploy.experiments.stages.local_faults import LocalFaults
 from deploy.experiments.stages.operations import Operations
 from deploy.experiments.stages.stage import Numbers
@@ -94,6 +95,7 @@ class LocalStage:
         self.operations = Operations(self.engine, self.toolstack, self.note_failure)
         self.breaker = Breaker(self.engine)
         self._faults = LocalFaults(self)
+        self._announcing = Announcing(self.engine.meters)
         self._reactions = Reactions(
             self.toolstack, lambda name, _, detail: self.note_failure(name, detail), self.over, restart=True
         )
@@ -169,6 +171,7 @@ class LocalStage:
     def begin(self, fault: Planned) -> None:
         """Break it; raises UserError for a fault that real processes cannot play."""
         self._faults.begin(fault)
+        self._announcing.fault(fault)
 
     def end(self, fault: Planned) -> None:
         """Stop breaking it; nothing for what is instant."""
@@ -180,6 +183,8 @@ class LocalStage:
 
     def mark(self, what: str, request: int, numbers: tuple[int, ...], text: str) -> None:
         """A row about the run itself."""
+        if what == "phase":
+            self._announcing.phase(text)
         note = frames.encode(Note(what, request, numbers, text))
         self._tell(time.monotonic_ns(), b"", NOTE, note, b"")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.observability import alertmanager, prometheus
+from deploy.observability import alertmanager, assets, prometheus
 
 
 def check(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -15,24 +15,22 @@ def check(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("manager", [None, 9466])
-@pytest.mark.parametrize("rules", [False, True])
-def test_promtool_takes_the_configuration(tmp_path: Path, rules: bool, manager: int | None) -> None:
+def test_promtool_takes_the_configuration(tmp_path: Path, manager: int | None) -> None:
     (tmp_path / "sd").mkdir()
     (tmp_path / "sd" / "xen.json").write_text('[{"targets": ["127.0.0.1:1"], "labels": {"role": "xen"}}]')
     folder = tmp_path / "observe"
     folder.mkdir()
-    made = prometheus.config("../sd/*.json", rules=rules, alertmanager=manager)
+    made = prometheus.config("../sd/*.json", alertmanager=manager)
     (folder / prometheus.CONFIG).write_bytes(made)
-    (folder / prometheus.RULES).write_text("groups: []\n")
+    (folder / prometheus.RULES).write_bytes((assets.folder() / "prometheus" / prometheus.RULES).read_bytes())
     done = check(folder, "promtool", "check", "config", prometheus.CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(made)
-    assert ("rule_files" in found) == rules
     assert ("alerting" in found) == (manager is not None)
 
 
 def test_promtool_sees_a_wrong_one(tmp_path: Path) -> None:
-    made = prometheus.config("../*/sd/*.json", rules=False, alertmanager=None)
+    made = prometheus.config("../*/sd/*.json", alertmanager=None)
     (tmp_path / prometheus.CONFIG).write_bytes(made)
     assert check(tmp_path, "promtool", "check", "config", prometheus.CONFIG).returncode == 1
 
