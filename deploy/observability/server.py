@@ -94,7 +94,7 @@ class Server:
 
     def _again(self) -> None:
         """It ended: for want of its port, which calls for another one, or for good."""
-        if free(self.port) and TAKEN not in self._said():
+        if free(self.port) and TAKEN not in self._said().lower():
             raise UserError(f"{self.recipe.title} ended while starting: {self.how_it_ended()}{self._said()}")
         self.end()
         self.begin()

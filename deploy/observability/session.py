@@ -7,7 +7,6 @@ written, and whom to tell of every process (a janitor).
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -99,9 +98,8 @@ class Session:
         """Until everything can be used; raises UserError, then ``stop`` has to be called."""
         server = self._servers["prometheus"]
         server.wait()
-        if find_spec(PAGE) is not None:
-            words = partial(self._page_words, server.url)
-            self._begin("page", Recipe("The page", "page", words, "/healthz", self.folder)).wait()
+        words = partial(self._page_words, server.url)
+        self._begin("page", Recipe("The page", "page", words, "/healthz", self.folder)).wait()
 
     def _page_words(self, url: str, port: int) -> list[str]:
         return [sys.executable, "-m", PAGE, "--prometheus", url, "--port", str(port), *self._page]
