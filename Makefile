@@ -33,6 +33,7 @@ check: setup ## Lint, formatting, types, import contracts, generated files.
 	$(BIN)/lint-imports
 	$(BIN)/python -m deploy.generate --check
 	$(BIN)/python -m tests.coverage --check
+	$(BIN)/python -m deploy.observability.lint
 
 docs: setup ## Regenerate the reference pages from the tables.
 	$(BIN)/python -m deploy.generate
