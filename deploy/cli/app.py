@@ -31,6 +31,7 @@ COMMANDS = {
     "ledger": "deploy.cli.ledger",
     "inject": "deploy.cli.inject",
     "kill": "deploy.cli.kill",
+    "why": "deploy.cli.why",
     "logs": "deploy.cli.logs",
     "trace": "deploy.cli.trace",
     "down": "deploy.cli.down",

@@ -6,7 +6,7 @@ the rest.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from bus.scmi import header
@@ -37,6 +37,14 @@ from nodes.limits import TRACE_OPEN, TRACE_TOLD
 HOLD_NS: Final = 20_000_000  # that a call which has returned waits for its guest's note
 FUNCTION: Final = 0xFFFF_FFFF
 QUIET: Final = frozenset({"getdomaininfolist"})  # domctls that change nothing, asked all the time
+FIRMWARE: Final = "firmware"
+ABOUT_CALLS: Final[dict[str, tuple[str, Callable[[Noted], Any]]]] = {
+    # note: the field of the call that it fills, and with what
+    "metered": ("metered", lambda note: note.text),
+    "refused_at": ("grounds", lambda note: note.text),
+    "trap_refused": ("judged", lambda note: note.text),
+    "waited": ("queued_ns", lambda note: note.numbers[1] if len(note.numbers) > 1 else 0),
+}
 SILENT_NOTES: Final = frozenset({"call", "domain"})
 ENDED: Final = "ended-with-domain"  # the code of a call whose domain was gone before it returned
 Key = tuple[str, int]
@@ -158,6 +166,8 @@ class Assembler:
             "message": words.message,
             "token": header.token(head),
             "asked": words.fields,
+            "resource": words.resource,
+            "changes": words.changes,
         }
 
     def _forwarded(self, event: Forwarded) -> None:
@@ -309,10 +319,11 @@ class Assembler:
                 self._agents.popitem(last=False)
             if smc_id != NONE:
                 self._owners[smc_id & FUNCTION] = node
-        if event.what == "metered":
-            key = next((key for key in reversed(self._open) if key[1] == event.request), None)
-            if key is not None:
-                self._open[key]["metered"] = event.text
+        if event.what in ABOUT_CALLS:
+            call = self._noted_call(event)
+            if call is not None:
+                field, of = ABOUT_CALLS[event.what]
+                call[field] = of(event)
             return
         if event.what in SILENT_NOTES:
             return
@@ -321,6 +332,19 @@ class Assembler:
         whom = [n for name, n in zip(names, event.numbers, strict=False) if name == "agent"]
         told: dict[str, Any] = {"agent": whom[0]} if whom else {}
         self._tell(event, event.what, event.node, text=" ".join([*numbers, event.text]).strip(), **told)
+
+    def _noted_call(self, event: Noted) -> dict[str, Any] | None:
+        """The call under way that a note is about: EL3 knows it by Xen's number, Xen by the domain's."""
+        if event.node == FIRMWARE:
+            key = self._smcs.get(event.request)
+            return self._open.get(key) if key is not None else None
+        for key in reversed(self._open):
+            call = self._open[key]
+            if key[1] == event.request:
+                agent = event.numbers[0] if event.what in ("waited", "metered") and event.numbers else None
+                if call.get("xen_in_ns") == event.at_ns or call["agent"] == agent:
+                    return call
+        return None
 
 
 def stories(events: Iterable[Event], tables: Tables = STANDARD) -> Iterator[Story]:

@@ -24,6 +24,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=CALL, tag_fi
     no page was recorded. ``status``: by name, "" without one. ``code``: how it ended without an answer,
     ``definite``: it surely did not happen. ``metered``: the limit that it passed.
 
+    ``resource``: what the message is about, "clock 3"; ``changes``: it alters state. ``grounds``: why EL3
+    refused it (``nodes.firmware.grounds``), ``judged``: what Xen took the trap for, and its verdict;
+    ``queued_ns``: how long the trap waited for its channel.
+
     Times are on the run's clock, in ns: ``intended_ns`` and ``started_ns`` by the guest's own account, the
     others when a process received the message: Xen the trap, EL3 the SMC, Xen its return, the guest the end.
     """
@@ -47,6 +51,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=CALL, tag_fi
     code: str = ""
     definite: bool = False
     metered: str = ""
+    resource: str = ""
+    changes: bool = False
+    grounds: str = ""
+    judged: str = ""
+    queued_ns: int = 0
     over: bool = True
     intended_ns: int | None = None
     started_ns: int | None = None
@@ -103,9 +112,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=CALL, tag_fi
         left out. ``el3`` is EL3's work and the link back to Xen.
         """
         times = {name: getattr(self, name) for name in LEG_ENDS}
+        legs = LEGS if self.smc else UNSENT_LEGS
         return {
             leg: times[end] - times[begin]
-            for leg, (begin, end) in LEGS.items()
+            for leg, (begin, end) in legs.items()
             if times[begin] is not None and times[end] is not None
         }
 
@@ -117,6 +127,12 @@ LEGS: Final = {
     "to_el3": ("xen_in_ns", "el3_in_ns"),
     "el3": ("el3_in_ns", "el3_out_ns"),
     "back": ("el3_out_ns", "returned_ns"),
+}
+UNSENT_LEGS: Final = {
+    # of what Xen answered itself
+    "waited": ("intended_ns", "started_ns"),
+    "to_xen": ("started_ns", "xen_in_ns"),
+    "back": ("xen_in_ns", "returned_ns"),
 }
 LEG_ENDS: Final = ("intended_ns", "started_ns", "xen_in_ns", "el3_in_ns", "el3_out_ns", "returned_ns")
 

@@ -3,7 +3,7 @@
 It reads headers and payloads by the tables; whose message it was, and when, it does not know.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bus.fields import Message, WrongSize, decode
 from bus.scmi import header, trace
@@ -17,12 +17,17 @@ UNTOLD: Final = ~(header.TOKEN_MAX << 18)  # of a header: everything but the tok
 
 
 class Words(NamedTuple):
-    """``fields``: "clock_id=3"; ``status``: by name, of a response only, "" for none."""
+    """``fields``: "clock_id=3"; ``status``: by name, of a response only, "" for none.
+
+    ``resource``: what a request is about, "clock 3"; ``changes``: it alters state.
+    """
 
     protocol: str
     message: str
     fields: str = ""
     status: str = ""
+    resource: str = ""
+    changes: bool = False
 
 
 class Reader:
@@ -56,13 +61,32 @@ class Reader:
 
     def _make(self, is_reply: bool, head: int, payload: bytes) -> Words:
         words = self.name(head)
-        if not is_reply or header.message_type(head) == MessageType.NOTIFICATION:
-            return words._replace(fields=self._fields(is_reply, head, payload))
+        if not is_reply:
+            return words._replace(fields=self._fields(False, head, payload), **self._about(head, payload))
+        if header.message_type(head) == MessageType.NOTIFICATION:
+            return words._replace(fields=self._fields(True, head, payload))
         if len(payload) < STATUS_BYTES:
             return words._replace(fields=f"malformed: {payload.hex() or 'no payload'}")
         status, rest = scmi_status.read(payload), payload[STATUS_BYTES:]
         fields = rest.hex() if status else self._fields(True, head, rest)
         return words._replace(fields=fields, status=scmi_status.name(status))
+
+    def _about(self, head: int, payload: bytes) -> dict[str, Any]:
+        """What a command is about, and whether it changes that."""
+        command = self._tables.command(head)
+        protocol = self._tables.by_id(header.protocol_id(head))
+        if command is None or protocol is None:
+            return {}
+        field, resource = command.resource, ""
+        for version in protocol.versions[::-1] if field is not None else ():
+            try:
+                request = decode(command.request_at(version), payload, version)
+            except WrongSize:
+                continue
+            if field is not None:
+                resource = f"{field.of} {getattr(request, field.name)}"
+            break
+        return {"resource": resource, "changes": command.changes}
 
     def _fields(self, is_reply: bool, head: int, payload: bytes) -> str:
         protocol = self._tables.by_id(header.protocol_id(head))

@@ -11,7 +11,7 @@ has its own, so that nobody else pays for it.
 from collections.abc import Callable, Container, Sequence
 
 from bus.fields import Message, WrongSize, decode, decode_front, reserved_bits_set
-from bus.scmi import header
+from bus.scmi import base, header
 from bus.scmi.protocol import (
     NEGOTIATE_PROTOCOL_VERSION,
     PROTOCOL_MESSAGE_ATTRIBUTES,
@@ -37,7 +37,8 @@ COMMAND_MASK = header.HEADER.pack(protocol_id=0xFF, message_id=0xFF)
 ATTRIBUTES = 0x1  # the message that counts a protocol's resources
 MAJOR_AT = 16  # of a version
 HANDLER = 9  # the rung on which a handler's own rules stand
-OWN = {Status.NOT_FOUND: 6, Status.INVALID_PARAMETERS: 7, Status.DENIED: 8}  # rungs that some handlers climb
+PERMISSION = 8
+OWN = {Status.NOT_FOUND: 6, Status.INVALID_PARAMETERS: 7, Status.DENIED: PERMISSION}  # that handlers climb
 _SUCCESS = Status.SUCCESS.word
 SUCCESS = Status.SUCCESS
 
@@ -188,14 +189,16 @@ class Ladder:
         """What stands behind the refusal of the message that was answered last."""
         rung = self.rung()
         row, request = self.asked(agent, head, payload)
-        own = row is not None and row.own_ladder
-        if own and rung == HANDLER:
-            rung = OWN.get(status, rung)
-        resource = (row.kind, getattr(request, row.of)) if row and row.kind and request else None
+        resource, self._machine.refused = self._machine.refused, None
+        if row is not None and row.own_ladder and rung == HANDLER:
+            about_agents = row.command[0] == base.PROTOCOL.key
+            rung = OWN.get(status, rung) if resource or about_agents else rung
+            if rung == PERMISSION and about_agents:
+                return Grounds(rung, "", "trusted")
+        if row is not None and row.kind and request is not None:
+            resource = (row.kind, getattr(request, row.of))
         if status is not Status.DENIED or rung == HANDLER:
             return Grounds(rung, f"{resource[0]} {resource[1]}" if resource else "")
-        if own:
-            return Grounds(rung, "", "trusted")
         command = row.command if row else EVERY_COMMAND
         return self._permissions.grounds(agent, header.protocol_id(head), resource, command, rung)
 

@@ -13,6 +13,7 @@ from nodes.firmware.outbox import Outbox
 from nodes.firmware.permissions import Permissions
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
+from nodes.firmware.rights import Resource
 from nodes.firmware.schedule import Schedule
 from nodes.firmware.subscriptions import NOBODY, Subscriptions
 from nodes.firmware.views import Views
@@ -20,7 +21,8 @@ from nodes.firmware.views import Views
 
 class Machine:
     """``now_ns``, ``request`` (Xen's number of the last SMC), ``head`` (the header), ``version`` and
-    ``command`` (protocol key, name) are the step's.
+    ``command`` (protocol key, name) are the step's. ``refused``: the resource that a handler with rungs of
+    its own refused for want of permission, until somebody takes it.
 
     ``cause`` is the agent whose message (or delayed command) is being carried out, NOBODY when what happens
     is the platform's own doing: notifications tell it. ``payload_bytes`` is what an answer may have, status
@@ -44,6 +46,7 @@ class Machine:
         self.head = 0
         self.version = 0
         self.command = ("", "")
+        self.refused: Resource | None = None
         self.cause = NOBODY
         self.default_versions: dict[int, int] = {}
         self.negotiated: dict[int, dict[int, int]] = {}

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from bus.fields import encode
-from bus.scmi import base, clock, header
+from bus.scmi import base, clock, header, pinctrl
 from bus.scmi.status import Status
 from nodes.contract import Note
 from nodes.firmware import grounds
@@ -12,6 +12,7 @@ from nodes.firmware.grounds import Change, DeviceRow, Grounds
 from nodes.firmware.ladder_table import RUNGS
 from nodes.firmware.platform import Right, check
 from nodes.limits import NOTE_CHARACTERS_MAX
+from tests.nodes import specimens
 from tests.nodes.el3 import MANAGER, PLATFORM, TWO, Bench
 
 RATE_SET = (0x14, 5)
@@ -130,3 +131,13 @@ def test_what_is_told_fits_a_note() -> None:
     assert len(said) <= NOTE_CHARACTERS_MAX
     assert grounds.decode(said).rung == 8
     assert isinstance(Note("refused_at", 1, (1, 2, 3), said), Note)
+
+
+def test_a_handler_with_rungs_of_its_own_tells_the_resource() -> None:
+    bench = Bench(specimens.PLATFORM, record=True)
+    asked = pinctrl.Attributes(1, 0)
+    assert bench.status(TWO, "pinctrl", "PINCTRL_ATTRIBUTES", asked) is Status.DENIED
+    found = told(bench)
+    assert (found.rung, found.resource, found.layer) == (8, "pin 1", "device")
+    bench.status(TWO, "pinctrl", "PINCTRL_ATTRIBUTES", pinctrl.Attributes(99, 0))
+    assert told(bench).rung in (6, 9)

@@ -79,6 +79,7 @@ class PinctrlService(Served):
             if reserved_bits_set(request, self.machine.version):
                 return Status.INVALID_PARAMETERS
             if not self._may(agent, kind, found):
+                self.machine.refused = (kind, found)
                 return Status.DENIED
             return handler(agent, kind, _with_identifier(request, found))
 
