@@ -1,6 +1,7 @@
 """The dashboards are what their code says, each panel keeps the rules, and a breach of any rule is seen."""
 
 import json
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bus.scmi import PROTOCOLS
 from deploy.errors import UserError
 from deploy.observability import assets
-from deploy.observability.dashboards import texts
+from deploy.observability.dashboards import looks, texts
 from deploy.observability.dashboards.names import UIDS
 from deploy.observability.dashboards.promql import Not, Scope
 from deploy.observability.dashboards.words import words
@@ -118,6 +120,22 @@ def test_queries_have_names_and_values_of_the_catalogue_only() -> None:
         scope.rate("trapline_scmi_call_duration_seconds")
     with pytest.raises(ValueError, match="has no label 'process'"):
         scope.series("cluster_agent:trapline_scmi_calls:rate30s", process="xen")
+
+
+def test_every_agent_and_protocol_has_one_colour_and_neighbours_have_others() -> None:
+    chosen = [
+        [
+            colour
+            for regexp, colour in looks.agents().items()
+            if re.search(regexp.strip("/"), f"agent {number} · x")
+        ]
+        for number in range(256)
+    ]
+    assert all(len(colours) == 1 for colours in chosen)
+    assert all(chosen[number] == chosen[number % 20] for number in range(256))
+    assert len({colours[0] for colours in chosen}) == 20
+    assert [one.key for one in PROTOCOLS] == list(looks.PROTOCOLS)
+    assert set(looks.meanings(tuple(looks.VALUES)).values()) >= {looks.GOOD, looks.WARN, looks.BAD}
 
 
 def test_assets_are_in_a_checkout_or_in_a_wheel_or_missed_in_one_line(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from deploy.observability.dashboards.looks import (
     RATIO,
     WARN,
     Steps,
-    identity,
+    agents,
     meanings,
+    protocols,
 )
 from deploy.observability.dashboards.names import AGENT_LINKS, AGENT_ROW_LINKS, TRACE_LINKS
 from deploy.observability.dashboards.panels import (
@@ -121,7 +122,7 @@ def calls(y: int) -> list[Any]:
     keys["status"] = Column("status", values=asking.STATUSES)
     return [
         lines(
-            Look(WORDS["protocols"], at=(0, y, 11, 9), unit=PER_SECOND, colours=identity()),
+            Look(WORDS["protocols"], at=(0, y, 11, 9), unit=PER_SECOND, colours=protocols()),
             Ask(SCOPE.rate(asking.CALLS, "protocol"), "{{protocol}}"),
             stacked=True,
         ),
@@ -152,7 +153,7 @@ def times(y: int) -> list[Any]:
                 at=(6, y, 6, 8),
                 unit=SECONDS,
                 steps=LATENCY,
-                colours=identity(),
+                colours=protocols(),
                 legend_below=True,
             ),
             Ask(SCOPE.quantile(0.99, asking.DURATION, "protocol"), "{{protocol}}"),
@@ -187,7 +188,7 @@ def channel(y: int) -> list[Any]:
                 unit=COUNT,
                 steps=PILED,
                 links=AGENT_LINKS,
-                colours=identity(),
+                colours=agents(),
                 legend_below=True,
             ),
             Ask(under_way, f"{AGENT_NAME}: with EL3"),
@@ -211,7 +212,7 @@ def channel(y: int) -> list[Any]:
                 unit=PER_SECOND,
                 legend_below=True,
                 steps=RARE,
-                colours=identity(),
+                colours=agents(),
             ),
             Ask(f"{SCOPE.rate('trapline_scmi_transport_errors_total', *BY_AGENT)} > 0", AGENT_NAME),
         ),

@@ -18,8 +18,8 @@ BY_AGENT = ("cluster", "agent")
 AGENT_NAME = "agent {{agent}} · {{cluster}}"
 BY_NODE = ("cluster", "node")
 HEARTBEAT = "trapline_node_last_heartbeat_timestamp_seconds"
-FIRING = 'ALERTS{alertname=~"Trapline.*",alertstate="firing",cluster=~"$cluster|"}'
-"""Alerts that concern no cluster have no such label."""
+FIRING = 'ALERTS{alertname=~"Trapline.*",alertstate="firing",severity!="info",cluster=~"$cluster|"}'
+"""Alerts that concern no cluster have no such label; those that only inform are not trouble."""
 
 STATES = ("created", "running", "shutdown", "dying", "dead")
 STATE_CODES: Mapping[int, tuple[str, str]] = {

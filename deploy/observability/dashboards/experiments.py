@@ -10,7 +10,7 @@ from deploy.observability.dashboards.looks import (
     LATENCY,
     RARE,
     RATIO,
-    identity,
+    agents,
     meanings,
 )
 from deploy.observability.dashboards.names import AGENT_LINKS, CLUSTER_LINKS
@@ -90,7 +90,7 @@ def hurt(y: int) -> list[Any]:
                 unit=RATIO_UNIT,
                 steps=RATIO,
                 links=AGENT_LINKS,
-                colours=identity(),
+                colours=agents(),
             ),
             Ask(asking.failure_ratio(SCOPE, *BY_AGENT), AGENT_NAME),
         ),
@@ -101,7 +101,7 @@ def hurt(y: int) -> list[Any]:
                 unit=SECONDS,
                 steps=LATENCY,
                 links=AGENT_LINKS,
-                colours=identity(),
+                colours=agents(),
             ),
             Ask(SCOPE.quantile(0.99, asking.DURATION, *BY_AGENT), AGENT_NAME),
         ),

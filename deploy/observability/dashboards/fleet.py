@@ -37,7 +37,7 @@ TROUBLE: Steps = ((None, GOOD), (1, WARN), (2, BAD))
 KNOWN = f"count by (cluster) ({SCOPE.series('up')})"
 RATE = f"sum by (cluster) ({SCOPE.series(CALLS)})"
 FAILED = f"sum by (cluster) ({SCOPE.series(ERRORS)} * {SCOPE.series(CALLS)}) / ({RATE} > 0)"
-SLOWEST = f"histogram_quantile(0.99, sum by (cluster, le) ({SCOPE.series(DURATIONS)}))"
+SLOWEST = f"histogram_quantile(0.99, sum by (cluster, le) ({SCOPE.series(DURATIONS)})) >= 0"
 UP = f"sum by (cluster) ({SCOPE.last('trapline_node_up', *asking.BY_NODE, how='max')})"
 DOWN = f"count by (cluster) ({SCOPE.last('trapline_node_up', *asking.BY_NODE, how='max')} == 0)"
 EXITS = SCOPE.increase("trapline_node_exits_total", "cluster")

@@ -24,8 +24,10 @@ RATIO: Steps = ((None, GOOD), (0.01, WARN), (0.05, BAD))
 IDENTITY = (
     "#5794F2", "#B877D9", "#73BF69", "#FADE2A", "#8AB8FF",
     "#8F3BB8", "#37872D", "#1F60C4", "#CA95E5", "#A0A6B1",
+    "#6ED0E0", "#DEB6F2", "#96D98D", "#E0B400", "#C0D8FF",
+    "#705DA0", "#56A64B", "#3274D9", "#A352CC", "#6D7A8A",
 )  # fmt: skip
-"""Ten colours without red or orange. An agent's is that of its last digit."""
+"""Twenty colours without red or orange. An agent's is that of its number modulo 20."""
 PROTOCOLS = (
     "base", "power", "system", "perf", "clock", "sensor", "reset", "voltage", "powercap", "pinctrl",
 )  # fmt: skip
@@ -48,10 +50,17 @@ VALUES: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def identity() -> dict[str, str]:
+def agents() -> dict[str, str]:
     """Regular expressions (as Grafana's matchers want them) on names of series, and the colour each means."""
-    agents = {rf"/^agent \d*{digit}\b/": colour for digit, colour in enumerate(IDENTITY)}
-    return agents | {rf"/^{one}\b/": colour for one, colour in zip(PROTOCOLS, IDENTITY, strict=True)}
+    tens = (r"(\d*[02468])?", r"\d*[13579]")
+    return {
+        rf"/^agent {tens[number // 10]}{number % 10}\b/": colour for number, colour in enumerate(IDENTITY)
+    }
+
+
+def protocols() -> dict[str, str]:
+    """The same for names of protocols."""
+    return {rf"/^{one}\b/": colour for one, colour in zip(PROTOCOLS, IDENTITY, strict=False)}
 
 
 def meanings(values: tuple[str, ...]) -> dict[str, str]:

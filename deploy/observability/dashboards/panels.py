@@ -85,7 +85,7 @@ def total_panel(look: Look, *asks: Ask) -> Any:
 def lines(look: Look, *asks: Ask, stacked: bool = False, bars: bool = False) -> Any:
     """Courses over time, events as bars; the legend has the worst first."""
     panel = (
-        timeseries.Panel().line_width(1).fill_opacity(60 if bars else 25 if stacked else 8).axis_soft_min(0)
+        timeseries.Panel().line_width(1).fill_opacity(60 if bars else 25 if stacked else 0).axis_soft_min(0)
     )
     panel.show_points(kinds.VisibilityMode.NEVER)
     if bars:
@@ -96,7 +96,7 @@ def lines(look: Look, *asks: Ask, stacked: bool = False, bars: bool = False) -> 
         .display_mode(kinds.LegendDisplayMode.TABLE)
         .placement(kinds.LegendPlacement.BOTTOM if look.legend_below else kinds.LegendPlacement.RIGHT)
         .show_legend(True)
-        .calcs(["lastNotNull", "max", "mean"])
+        .calcs(["lastNotNull", "max"])
         .sort_by("Max")
         .sort_desc(True)
     )

@@ -73,8 +73,8 @@ class Scope(msgspec.Struct, frozen=True):
         return f"{how}{_by(by)}({self.series(name, **matchers)})"
 
     def quantile(self, q: float, name: str, *by: str, **matchers: str | Not | Sequence[str]) -> str:
-        """The quantile of a histogram by labels, in its unit."""
-        return f"histogram_quantile({q}, {self.rate(f'{name}_bucket', *by, 'le', **matchers)})"
+        """The quantile of a histogram by labels, in its unit; no NaN where nothing was observed."""
+        return f"histogram_quantile({q}, {self.rate(f'{name}_bucket', *by, 'le', **matchers)}) >= 0"
 
 
 def _by(labels: Sequence[str]) -> str:

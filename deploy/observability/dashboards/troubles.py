@@ -10,7 +10,7 @@ from deploy.observability.dashboards.looks import (
     BAD,
     GOOD,
     WARN,
-    identity,
+    agents,
     meanings,
 )
 from deploy.observability.dashboards.names import AGENT_LINKS, AGENT_ROW_LINKS, CLUSTER_LINKS
@@ -58,7 +58,7 @@ def denied(y: int) -> list[Any]:
                 unit=PER_SECOND,
                 steps=((None, GOOD), (1, WARN)),
                 links=AGENT_LINKS,
-                colours=identity(),
+                colours=agents(),
                 legend_below=True,
             ),
             Ask(f"{SCOPE.rate(asking.CALLS, *BY_AGENT, status='DENIED')} > 0", AGENT_NAME),
@@ -92,7 +92,7 @@ def denied(y: int) -> list[Any]:
                 unit=PER_SECOND,
                 steps=((None, GOOD), (1, WARN)),
                 links=AGENT_LINKS,
-                colours=identity(),
+                colours=agents(),
                 legend_below=True,
             ),
             Ask(
@@ -177,13 +177,13 @@ def rest(y: int) -> list[Any]:
     """What is not a call: messages and interrupts to guests, frames, log lines; and a heat map."""
     return [
         heat(
-            Look(WORDS["how_long_calls_take"], at=(0, y, 8, 8), unit=SECONDS),
+            Look(WORDS["how_long_calls_take"], at=(0, y, 12, 9), unit=SECONDS),
             Ask(SCOPE.rate(f"{asking.DURATION}_bucket", "le"), "{{le}}"),
         ),
         lines(
             Look(
                 WORDS["messages_to_agents_unasked"],
-                at=(8, y, 4, 8),
+                at=(0, y + 9, 8, 8),
                 unit=PER_SECOND,
                 colours=meanings(("queued", "dropped", "withdrawn")),
                 legend_below=True,
@@ -193,7 +193,7 @@ def rest(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["interrupts_by_what_xen_did"],
-                at=(12, y, 4, 8),
+                at=(8, y + 9, 8, 8),
                 unit=PER_SECOND,
                 legend_below=True,
                 colours=meanings(
@@ -205,7 +205,7 @@ def rest(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["bytes_on_the_bus"],
-                at=(16, y, 4, 8),
+                at=(12, y, 12, 9),
                 unit=BYTES_PER_SECOND,
                 colours=meanings(("in", "out")),
                 legend_below=True,
@@ -215,7 +215,7 @@ def rest(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["dropped_frames_and_bad_log_lines"],
-                at=(20, y, 4, 8),
+                at=(16, y + 9, 8, 8),
                 unit=PER_SECOND,
                 legend_below=True,
                 steps=((None, GOOD), (1, WARN)),
