@@ -17,6 +17,7 @@ HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
 KINDS: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 DASHBOARD_BYTES_MAX: Final = 1 << 20
+FIRST: Final = "overview"
 
 
 class Dashboard(msgspec.Struct, frozen=True):
@@ -29,9 +30,10 @@ class Dashboard(msgspec.Struct, frozen=True):
 
 
 def dashboards(folder: Path) -> dict[str, Dashboard]:
-    """The dashboards in ``folder`` by uid, ordered by title. Raises UserError for a file that is none."""
+    """The dashboards in ``folder`` by uid, FIRST first, then by title. Raises UserError for a file that is none."""
     found = [_dashboard(path) for path in folder.glob("*.json")]
-    return {one.uid: one for one in sorted(found, key=lambda one: one.title)}
+    ordered = sorted(found, key=lambda one: (not one.uid.endswith(FIRST), one.title))
+    return {one.uid: one for one in ordered}
 
 
 def _dashboard(path: Path) -> Dashboard:

@@ -16,7 +16,10 @@ export const legend = (series, options = {}, hidden, redraw) => {
     else { hidden.clear(); others.forEach((one) => hidden.add(one)); }
     redraw();
   };
-  const calculated = (one, calc) => textOf(one.field, calculate(calc, one.values));
+  const calculated = (one, calc) => {
+    const value = calculate(calc, one.values);
+    return value === null ? "-" : textOf(one.field, value);
+  };
   if (options.displayMode === "table") return table(sorted(series, options), calcs, choose, calculated, hidden);
   return el("div", { class: "legend list" }, ...series.map((one) =>
     el("button", { class: hidden.has(one.title) ? "off" : "", onclick: choose(one.title), title: one.title }, swatch(one.colour), el("span", { text: one.title }),

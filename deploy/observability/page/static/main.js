@@ -113,7 +113,7 @@ class Board {
     const views = this.views.filter((one) => one.near && one.root.offsetParent !== null);
     await Promise.all(views.map((one) => one.refresh()));
     this.tell([this.unloaded, ...failed].filter(Boolean));
-    if (!this.variables.settled) await this.again();
+    await this.again();
     root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
   }
 

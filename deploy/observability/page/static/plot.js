@@ -52,7 +52,7 @@ export const frame = (width, height, range, axes) => {
 };
 
 const drawTimes = (root, box, range, x, height) => {
-  for (const [at, text] of timeTicks(range.from, range.to, Math.floor(box.width / 90))) {
+  for (const [at, text] of timeTicks(range.from, range.to, Math.max(2, Math.floor(box.width / 80)))) {
     const here = x(at);
     root.append(svg("line", { x1: here, x2: here, y1: box.top, y2: box.bottom, class: "grid" }));
     const half = widthOf(text) / 2;

@@ -110,6 +110,7 @@ const runs = (chart, one) => {
   one.times.forEach((ms, at) => {
     const value = one.high[at];
     if (value === null || !Number.isFinite(value)) return;
+    if (one.stacked && !one.values[at]) return; // it adds nothing: its line would hide the one below it
     if (!found.length || (!span && ms - before > gap)) found.push([]);
     found.at(-1).push([chart.x(ms), y(value), one.stacked ? y(one.low[at]) : Number.isFinite(zero) ? zero : chart.box.bottom]);
     before = ms;
