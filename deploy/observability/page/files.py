@@ -30,7 +30,7 @@ class Dashboard(msgspec.Struct, frozen=True):
 
 
 def dashboards(folder: Path) -> dict[str, Dashboard]:
-    """The dashboards in ``folder`` by uid, FIRST first, then by title. Raises UserError for a file that is none."""
+    """The dashboards in ``folder`` by uid, FIRST first; UserError for a file that is none."""
     found = [_dashboard(path) for path in folder.glob("*.json")]
     ordered = sorted(found, key=lambda one: (not one.uid.endswith(FIRST), one.title))
     return {one.uid: one for one in ordered}
