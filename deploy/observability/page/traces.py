@@ -1,13 +1,18 @@
 """The latest calls of a cluster, as the page shows them. How they are decoded is ``deploy.tracing``'s."""
 
-from typing import Any, Final
+import threading
+from typing import Final
 
 import msgspec
 
+from deploy.errors import UserError
 from deploy.observability.page.clusters import Clusters
+from deploy.tracing import live
+from deploy.tracing.lines import Line
 
 LINES: Final = 200
 ALL: Final = ("", "$__all", ".*", "All")
+_decoding = threading.Lock()  # one at a time: it takes a good part of a second
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -21,7 +26,7 @@ class Asked(msgspec.Struct, frozen=True):
 class Lines(msgspec.Struct, frozen=True):
     """``lines``, the latest last; or ``why`` there is none."""
 
-    lines: list[Any] = []
+    lines: list[Line] = []
     why: str = ""
 
 
@@ -39,4 +44,9 @@ def lines(clusters: Clusters, wanted: Asked) -> Lines:
         return Lines(why=f"there is no live cluster {named}")
     if wanted.agent and not wanted.agent.isdecimal():
         return Lines(why=f"{wanted.agent}: an agent is a number")
-    return Lines(why="traces are not available in this version")
+    try:
+        with _decoding:
+            found = live.latest(run, int(wanted.agent) if wanted.agent else None, wanted.protocol, LINES)
+    except UserError as error:
+        return Lines(why=str(error))
+    return Lines(found)

@@ -78,7 +78,7 @@ class Board {
     this.setRange();
     await this.loadVariables();
     history.replaceState(null, "", `?${this.address}`);
-    for (const one of document.querySelectorAll("[data-keep]")) one.search = this.address;
+    for (const one of document.querySelectorAll("[data-keep]")) one.search = one.dataset.keep === "traces" ? this.fillIn("cluster=$cluster&agent=$agent&protocol=$protocol", {}, "raw") : this.address;
     await this.refresh(true);
   }
 
