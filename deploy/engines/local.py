@@ -14,8 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import zmq
-from zmq.utils import z85
 
 from bus import frames
 from bus.faults import Rule
@@ -26,6 +24,7 @@ from deploy.engines import forkserver
 from deploy.engines.agenda import Agenda
 from deploy.engines.caretaker import Caretaker
 from deploy.engines.child import Child, ChildFailed
+from deploy.engines.credentials import Credentials
 from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories, Unrecorded
 from deploy.engines.hypercalls import ANSWER_S, Hypercalls, PlatformLostError
@@ -104,9 +103,7 @@ class LocalEngine:
         self._stop_serving: Callable[[], None] = lambda: None
         self.endpoint = ""
         self.port = 0
-        self._secret: bytes | None = None
-        self._server_key: bytes | None = None
-        self._firmware_token, self._toolstack_token = next(specs.tokens()), next(specs.tokens())
+        self._credentials = Credentials()
 
     # ---- start --------------------------------------------------------------------------------
 
@@ -123,7 +120,7 @@ class LocalEngine:
             raise
 
     def _start(self) -> None:
-        self._tap = self.histories.open(self._toolstack_token)
+        self._tap = self.histories.open(self._credentials.toolstack)
         self._context = forkserver.acquire(str(self.run.tmp))
         self.logbook.open(self.run.log)
         self.caretaker.start(self._context, self.run.path)
@@ -140,7 +137,7 @@ class LocalEngine:
 
     def start_firmware(self) -> Child:
         """A new process for EL3, on the link that EL3 has."""
-        return self._spawn(FIRMWARE, specs.firmware(self.topology), self._firmware_token)
+        return self._spawn(FIRMWARE, specs.firmware(self.topology), self._credentials.firmware)
 
     def _tell_where(self) -> None:
         """For whoever looks into the run directory."""
@@ -149,7 +146,7 @@ class LocalEngine:
         self.run.write(Cluster(os.getpid(), __version__, self.topology.name, link, pages, self.endpoint))
 
     def _connect(self) -> None:
-        link = DealerLink(self.endpoint, self._toolstack_token, self._server_key)
+        link = DealerLink(self.endpoint, self._credentials.toolstack, self._credentials.server_key)
         first = self._xen.request if self._xen is not None else 0
         self._xen = Hypercalls(link, self, self.meters, self._tap, first)
         self._watching.add(link.socket)
@@ -165,14 +162,9 @@ class LocalEngine:
         ``first_request``: as in Xen's Tuning.
         """
         self._disconnect("Xen was started again")
-        bind = f"ipc://{self.run.xen_socket}"
-        if self.options.tcp_port is not None:
-            bind = f"tcp://127.0.0.1:{self.options.tcp_port or '*'}"
-            if self._secret is None:
-                public, secret = zmq.curve_keypair()
-                self._server_key, self._secret = z85.decode(public), z85.decode(secret)
-        links = (self._firmware_token, self._toolstack_token)
-        spec = specs.xen(self.topology, bind, links, self._secret, first_request)
+        known = self._credentials
+        bind = known.bind(self.run.xen_socket, self.options.tcp_port)
+        spec = specs.xen(self.topology, bind, known.links, known.secret, first_request)
         child = self._spawn(XEN_NODE, spec, b"")
         self.endpoint = child.facts["endpoints"][0]
         self._connect()
@@ -189,7 +181,7 @@ class LocalEngine:
             self.options.carried,
             self.endpoint,
             token,
-            self._server_key,
+            self._credentials.server_key,
             self.histories.breakable,
             recording,
             self.rules,

@@ -139,7 +139,7 @@ def test_over_tcp_only_issued_keys_get_in(local: Local, carried: bool) -> None:
     platform = local.start(Options(0, carried))
     engine = platform.engine
     works(platform)
-    stranger = DealerLink(engine.endpoint, next(tokens()), engine._server_key)
+    stranger = DealerLink(engine.endpoint, next(tokens()), engine._credentials.server_key)
     plain = DealerLink(engine.endpoint, b"dom0")
     try:
         for link in (stranger, plain):

@@ -1,0 +1,30 @@
+"""What the links of a platform are known by: tokens of EL3 and the toolstack, and on tcp Xen's CURVE key."""
+
+from pathlib import Path
+
+import zmq
+from zmq.utils import z85
+
+from deploy import specs
+
+
+class Credentials:
+    """``secret`` and ``server_key`` are None on ipc, where a token is all there is."""
+
+    def __init__(self) -> None:
+        self.firmware, self.toolstack = next(specs.tokens()), next(specs.tokens())
+        self.secret: bytes | None = None
+        self.server_key: bytes | None = None
+
+    @property
+    def links(self) -> tuple[bytes, bytes]:
+        return self.firmware, self.toolstack
+
+    def bind(self, socket: Path, tcp_port: int | None) -> str:
+        """Where Xen listens; ``tcp_port`` None: ipc, 0: any. Xen keeps its key when it starts again."""
+        if tcp_port is None:
+            return f"ipc://{socket}"
+        if self.secret is None:
+            public, secret = zmq.curve_keypair()
+            self.server_key, self.secret = z85.decode(public), z85.decode(secret)
+        return f"tcp://127.0.0.1:{tcp_port or '*'}"
