@@ -33,6 +33,7 @@ from deploy.engines.scribbler import Scribbler
 from deploy.exporter import announce, serve, snapshot
 from deploy.logs import level_of
 from deploy.memory import MappedMemory
+from deploy.recording import ring
 from deploy.recording.segments import Recorder
 from deploy.specs import GuestSpec, NodeSpec
 from nodes.contract import Core
@@ -277,7 +278,7 @@ def _recorder(spec: NodeSpec, log: NodeLog) -> Recorder | None:
     if spec.recording is None:
         return None
     try:
-        return Recorder(spec.recording)
+        return ring.recorder(spec.recording)
     except OSError as error:
         if not spec.recording.ring:
             raise

@@ -11,7 +11,7 @@ import msgspec
 
 from bus.frames import DomainInfo
 from bus.links import XEN
-from deploy.recording import names
+from deploy.recording import names, ring
 from deploy.recording.names import NONE, Peer
 from deploy.recording.rows import BOOTED, incarnate
 from deploy.recording.segments import Recorder, Recording, Tap, digest
@@ -111,7 +111,9 @@ class Histories:
         recording = self._recording(node)
         if recording is None:
             return lambda now_ns, peer, event, envelope, page: None
-        recorder = Recorder(msgspec.structs.replace(recording, rows="frames", bytes_max=HISTORY_NODE_BYTES))
+        recorder = ring.recorder(
+            msgspec.structs.replace(recording, rows="frames", bytes_max=HISTORY_NODE_BYTES)
+        )
         self._own.append(recorder)
         recorder.tap(time.monotonic_ns(), b"", BOOTED, b"", b"")
         return recorder.tap

@@ -1,9 +1,9 @@
 """Rows read while nodes still write them, from another process, without stopping anybody.
 
-Files only grow, and a row's length is stored last: what has a length is whole. A file that a ring has dropped
-stays readable for who has it open, so a reader is never shown a row that is being overwritten; one that
-was too slow finds a gap, and counts the rows in it. It works on a flight recorder's folder and on that of an
-experiment under way alike. It knows nothing of what a row means.
+A row's length is stored last: what has a length is whole. A file that a ring uses again says so before
+anything else in it changes, and a reader looks there again after it has read: it is never shown a row that
+is being overwritten. One that was too slow finds a gap, and counts the rows in it. It works on a flight
+recorder's folder and on that of an experiment under way alike. It knows nothing of what a row means.
 """
 
 import os
@@ -92,6 +92,7 @@ class _Node:
         self.drained = True
         self._path: Path | None = None  # the file that is read, or was read last
         self._handle = -1
+        self._place = (0, 0)  # of the file
         self._at = 0
         self._number = 0  # of the next row of this process
 
@@ -106,6 +107,9 @@ class _Node:
                 self.drained = True
                 return
             end, rows = segments.read_on(self._handle, self._at, FLIGHT_READ_BYTES)
+            if segments.place(self._handle) != self._place:  # it is used again: what was read may be torn
+                self.leave()
+                continue
             if rows:
                 self._at = end
                 self._number += len(rows)
@@ -132,14 +136,16 @@ class _Node:
                 handle = os.open(path, os.O_RDONLY)
             except FileNotFoundError:
                 continue
-            before = segments.rows_before(handle)
-            if before is None:  # it is being made
+            place = segments.place(handle)
+            if place is None or place[0] != segments.number_of(path):
                 os.close(handle)
-                return False
+                continue  # it is being made, or it is used again by now
+            _, before = place
             if self._path is None or _life(path) != _life(self._path):
                 self._number = 0
             self.missed += max(0, before - self._number)
             self._path, self._handle, self._at, self._number = path, handle, segments.HEADER_BYTES, before
+            self._place = place
             return True
         return False
 

@@ -5,9 +5,10 @@ is stored last, in one aligned word, so that a row that was cut short reads as t
 digest of its link identity, for an identity is a secret; whoever reads brings the names. This module does not
 know processes, nor what a row means.
 
-A file: ``HEADER_BYTES`` (the magic, how many rows found no room, how many rows this process had recorded
-before), then rows, each on a multiple of 8: u32 length of what follows the first 8 bytes, u32 0, then i64
-at_ns, 8 bytes of the digest, u32 length of the envelope, u8 event, 3 bytes 0, the envelope, the page.
+A file: ``HEADER_BYTES`` (the magic, how many rows found no room, which file of its process it is, how many
+rows are in the earlier ones), then rows, each on a multiple of 8: u32 length of what follows the first 8
+bytes, u32 0, then i64 at_ns, 8 bytes of the digest, u32 length of the envelope, u8 event, 3 bytes 0, the
+envelope, the page.
 """
 
 import hashlib
@@ -15,7 +16,6 @@ import heapq
 import mmap
 import os
 import struct
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -33,7 +33,8 @@ NOBODY: Final = bytes(DIGEST_BYTES)
 PEERS_KEPT: Final = 4096  # digests that one node remembers; those of further peers are made again each time
 _MAGIC: Final = b"TLROWS\0\1"
 _DROPPED_AT: Final = 8  # the number of rows without room, u64
-_BEFORE_AT: Final = 16  # the number of rows in this process's earlier files, u64
+_PLACE_AT: Final = 16  # the number of this file, of this process, and of rows in the earlier ones
+_PLACE: Final = struct.Struct("<QQ")
 HEADER_BYTES: Final = 64
 _HEAD: Final = struct.Struct("<q8sIB3x")
 _START: Final = 8  # bytes before a row's head: its length and a word of zeros
@@ -50,7 +51,7 @@ class Recording(msgspec.Struct, frozen=True):
     this node it is, from 0. ``rows``: all of them, or only "notes" and the node's beginning. Past
     ``bytes_max`` rows are counted, not kept.
 
-    ``ring`` is not 0: of this node, or this domain in all of its lives, only so many files stay: the newest.
+    ``ring`` is not 0: it is for ``recording.ring``, and only so many files stay.
     """
 
     folder: str
@@ -86,36 +87,34 @@ class Recorder:
         self._origin_ns = recording.origin_ns
         self._full = False
         self._rows = 0
-        self._ring = deque(_of_domain(recording)) if recording.ring else None
         self._open()
         self.tap: Tap = self._record if recording.rows == "frames" else self._record_notes
 
     def _open(self) -> None:
-        """A file with all its blocks: a full disk is an error here and now, not a SIGBUS later."""
+        """The next file, to begin with a row."""
         recording = self._recording
         name = f"{quote(recording.node, safe='#')}.{recording.life:04d}.{self._number:09d}{SUFFIX}"
         path = Path(recording.folder) / name
-        if self._ring is not None:
-            while len(self._ring) >= recording.ring:
-                self._ring.popleft().unlink(missing_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.posix_fallocate(handle, 0, self._segment_bytes)
-            self._map = mmap.mmap(handle, self._segment_bytes)
-        except OSError:
-            os.unlink(path)
-            raise
-        finally:
-            os.close(handle)
-        _COUNT.pack_into(self._map, _BEFORE_AT, self._rows)
-        self._map[: len(_MAGIC)] = _MAGIC
-        if self._ring is not None:
-            self._ring.append(path)
+        self._map = self._mapped(path)
+        _PLACE.pack_into(self._map, _PLACE_AT, self._number, self._rows)
+        self._map[: len(_MAGIC)] = _MAGIC  # last: before it, this is no file of rows
         self._words = memoryview(self._map).cast("I")
         self._at = HEADER_BYTES
         self._path = path
         self._number += 1
         self._used += self._segment_bytes
+
+    def _mapped(self, path: Path) -> mmap.mmap:
+        """A new file with all its blocks: a full disk is an error here and now, not a SIGBUS later."""
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.posix_fallocate(handle, 0, self._segment_bytes)
+            return mmap.mmap(handle, self._segment_bytes)
+        except OSError:
+            os.unlink(path)
+            raise
+        finally:
+            os.close(handle)
 
     def _record(self, now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
         short = self._digests.get(peer) or self._digest(peer)
@@ -138,20 +137,23 @@ class Recorder:
     def _rotate(self, now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
         """The next file takes the row, if there may be one more and it can hold it."""
         fits = HEADER_BYTES + _START + _HEAD.size + len(envelope) + len(page) <= self._segment_bytes
-        room = self._ring is not None or self._used + self._segment_bytes <= self._recording.bytes_max
-        if fits and not self._full and room:
+        if fits and not self._full and self._room():
             last = (self._words, self._map, self._path, self._at)
             try:
                 self._open()
             except OSError:
                 self._full = True
             else:
-                _finish(*last)
+                self._finish(*last)
                 self._count()
                 self._record(now_ns, peer, event, envelope, page)
                 return
         self.dropped += 1
         self._count()
+
+    def _room(self) -> bool:
+        """For one more file."""
+        return self._used + self._segment_bytes <= self._recording.bytes_max
 
     def _count(self) -> None:
         _COUNT.pack_into(self._map, _DROPPED_AT, self.dropped)
@@ -164,28 +166,14 @@ class Recorder:
 
     def close(self) -> None:
         """Give back what the last file has left over. The recorder is not to be used any more."""
-        _finish(self._words, self._map, self._path, self._at)
+        self._finish(self._words, self._map, self._path, self._at)
 
-
-def _finish(words: memoryview, mapped: mmap.mmap, path: Path, end: int) -> None:
-    words.release()
-    mapped.close()
-    if path.exists():
-        os.truncate(path, end)
-
-
-def _of_domain(recording: Recording) -> list[Path]:
-    """The files of this node's earlier lives, of a domain those of all its incarnations, oldest first."""
-    name = recording.node.partition("#")[0]
-    found = nodes(Path(recording.folder))
-    lives = [node for node in found if node.partition("#")[0] == name]
-    return [path for node in sorted(lives, key=incarnation) for path in found[node]]
-
-
-def incarnation(node: str) -> int:
-    """Which life of a domain "ivi#2" is; 0 for a node that has none."""
-    life = node.partition("#")[2]
-    return int(life) if life.isdecimal() else 0
+    def _finish(self, words: memoryview, mapped: mmap.mmap, path: Path, end: int) -> None:
+        """No row follows in this file."""
+        words.release()
+        mapped.close()
+        if path.exists():
+            os.truncate(path, end)
 
 
 # ---- reading ----------------------------------------------------------------------------------
@@ -256,10 +244,20 @@ def _parsed(data: bytes, at: int) -> tuple[int, list[Raw]]:
     return at, rows
 
 
-def rows_before(handle: int) -> int | None:
-    """How many rows the process had recorded before this open file; None while the file is being made."""
+def place(handle: int) -> tuple[int, int] | None:
+    """(which file of its process this open one is, how many rows are in the earlier ones); None while it is
+    being made, or made anew.
+    """
     head = os.pread(handle, HEADER_BYTES, 0)
-    return int(_COUNT.unpack_from(head, _BEFORE_AT)[0]) if head.startswith(_MAGIC) else None
+    if not head.startswith(_MAGIC):
+        return None
+    number, before = _PLACE.unpack_from(head, _PLACE_AT)
+    return number, before
+
+
+def number_of(path: Path) -> int:
+    """Which file of its process that name means."""
+    return int(path.name.rsplit(".", 2)[1])
 
 
 def read_on(handle: int, at: int, bytes_max: int) -> tuple[int, list[Raw]]:

@@ -1,0 +1,71 @@
+"""A recorder that keeps the newest rows only: the oldest file is used again for the next.
+
+A file that is used again is no file of rows while it is emptied, and then it has another name and another
+place, by which a reader that had it open notices. Its pages stay mapped, so that a row costs no page fault.
+"""
+
+import mmap
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+from deploy.recording import segments
+from deploy.recording.segments import HEADER_BYTES, Recorder, Recording
+
+_FILES_MIN: Final = 2  # one that is written, and one that can be read
+
+
+class RingRecorder(Recorder):
+    """At most ``recording.ring`` files of this node stay, of a domain in all of its lives together."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._older = deque(_of_domain(recording))  # of processes before this one
+        self._files: deque[tuple[Path, mmap.mmap]] = deque()
+        self._files_max = max(_FILES_MIN, recording.ring)
+        self._zeros = bytes(recording.segment_bytes)
+        super().__init__(recording)
+
+    def _mapped(self, path: Path) -> mmap.mmap:
+        """A new file if there may be one more, else the oldest; raises OSError if somebody took that away."""
+        while self._older and len(self._older) + len(self._files) >= self._files_max:
+            self._older.popleft().unlink(missing_ok=True)
+        if len(self._files) < self._files_max:
+            mapped = super()._mapped(path)
+        else:
+            oldest, mapped = self._files.popleft()
+            mapped[:HEADER_BYTES] = self._zeros[:HEADER_BYTES]
+            mapped[HEADER_BYTES:] = self._zeros[HEADER_BYTES:]
+            oldest.rename(path)
+        self._files.append((path, mapped))
+        return mapped
+
+    def _room(self) -> bool:
+        return True
+
+    def _finish(self, words: memoryview, mapped: mmap.mmap, path: Path, end: int) -> None:
+        words.release()
+
+    def close(self) -> None:
+        super().close()
+        for _, mapped in self._files:
+            mapped.close()
+        self._files.clear()
+
+
+def recorder(recording: Recording) -> Recorder:
+    """What records in that way. Raises OSError as Recorder."""
+    return RingRecorder(recording) if recording.ring else Recorder(recording)
+
+
+def _of_domain(recording: Recording) -> list[Path]:
+    """The files of this node's earlier lives, of a domain those of all its incarnations, oldest first."""
+    name = recording.node.partition("#")[0]
+    found = segments.nodes(Path(recording.folder))
+    lives = [node for node in found if node.partition("#")[0] == name]
+    return [path for node in sorted(lives, key=_incarnation) for path in found[node]]
+
+
+def _incarnation(node: str) -> int:
+    """Which life of a domain "ivi#2" is; 0 for a node that has none."""
+    life = node.partition("#")[2]
+    return int(life) if life.isdecimal() else 0
