@@ -33,7 +33,6 @@ from deploy.observability.dashboards.panels import (
     ranking,
     rows,
     stat_panel,
-    total_panel,
 )
 from deploy.observability.dashboards.promql import Scope
 from deploy.observability.dashboards.words import words
@@ -103,11 +102,11 @@ def counts(y: int) -> list[Any]:
             Look(WORDS["waiting"], at=(15, y, 3, 4), unit=COUNT, steps=PILED, decimals=0),
             Ask(waiting, "waiting"),
         ),
-        total_panel(
+        stat_panel(
             Look(WORDS["denied"], at=(18, y, 3, 4), unit=COUNT, steps=ANY_IS_ODD, decimals=0),
             Ask(none(SCOPE.increase(asking.CALLS, status="DENIED")), "denied"),
         ),
-        total_panel(
+        stat_panel(
             Look(WORDS["resets"], at=(21, y, 3, 4), unit=COUNT, steps=ANY_IS_ODD, decimals=0),
             Ask(none(SCOPE.increase(asking.RESETS)), "resets"),
         ),

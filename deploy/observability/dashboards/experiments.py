@@ -11,11 +11,11 @@ from deploy.observability.dashboards.looks import (
     RARE,
     RATIO,
     agents,
+    apart,
     meanings,
 )
 from deploy.observability.dashboards.names import AGENT_LINKS, CLUSTER_LINKS
 from deploy.observability.dashboards.panels import (
-    BY_SIZE,
     COUNT,
     PER_SECOND,
     RATIO_UNIT,
@@ -32,6 +32,10 @@ from deploy.observability.dashboards.promql import Scope
 from deploy.observability.dashboards.words import words
 
 SCOPE = Scope()
+FAULTS = "trapline_faults_injected_total"
+HOSTILE = "trapline_guest_hostile_total"
+ARRIVALS = "trapline_guest_arrivals_dropped_total"
+DROPPED = "trapline_bus_dropped_total"
 WORDS = words("experiments")
 WHY = "What was broken on purpose and when, whom it hurt, and who recovered."
 
@@ -56,8 +60,8 @@ def dashboard() -> str:
 def done(y: int) -> list[Any]:
     """Phases over the whole width, faults below them."""
     codes = asking.coded(SCOPE, asking.RUNNING, "phase", asking.PHASES, "cluster")
-    faults = SCOPE.rate("trapline_faults_injected_total", "kind")
-    listed = SCOPE.increase("trapline_faults_injected_total", "cluster", "kind", "target")
+    faults = SCOPE.rate(FAULTS, "kind")
+    listed = SCOPE.increase(FAULTS, "cluster", "kind", "target")
     keys = {name: Column(name) for name in ("cluster", "kind", "target")}
     return [
         states(
@@ -66,7 +70,7 @@ def done(y: int) -> list[Any]:
             codes=asking.PHASE_CODES,
         ),
         lines(
-            Look(WORDS["faults"], at=(0, y + 5, 14, 8), unit=PER_SECOND, palette=BY_SIZE),
+            Look(WORDS["faults"], at=(0, y + 5, 14, 8), unit=PER_SECOND, colours=apart(FAULTS, "kind")),
             Ask(f"{faults} > 0", "{{kind}}"),
             bars=True,
             stacked=True,
@@ -111,8 +115,8 @@ def hurt(y: int) -> list[Any]:
 def guests(y: int) -> list[Any]:
     """The guests' own account, and hostile ones."""
     outcomes = ("answered", "definite_error", "indefinite_error")
-    dropped = SCOPE.rate("trapline_guest_arrivals_dropped_total", "cluster", "domain", "reason")
-    hostile = SCOPE.rate("trapline_guest_hostile_total", "cluster", "domain", "kind")
+    dropped = SCOPE.rate(ARRIVALS, "cluster", "domain", "reason")
+    hostile = SCOPE.rate(HOSTILE, "cluster", "domain", "kind")
     return [
         lines(
             Look(
@@ -131,13 +135,19 @@ def guests(y: int) -> list[Any]:
                 at=(8, y, 8, 8),
                 unit=PER_SECOND,
                 steps=RARE,
-                palette=BY_SIZE,
+                colours=apart(ARRIVALS, "reason"),
                 legend_below=True,
             ),
             Ask(f"{dropped} > 0", "{{domain}}: {{reason}} · {{cluster}}"),
         ),
         lines(
-            Look(WORDS["hostile"], at=(16, y, 8, 8), unit=PER_SECOND, palette=BY_SIZE, legend_below=True),
+            Look(
+                WORDS["hostile"],
+                at=(16, y, 8, 8),
+                unit=PER_SECOND,
+                colours=apart(HOSTILE, "kind"),
+                legend_below=True,
+            ),
             Ask(f"{hostile} > 0", "{{domain}}: {{kind}} · {{cluster}}"),
         ),
     ]
@@ -175,7 +185,7 @@ def left(y: int) -> list[Any]:
     """What should not be there after an experiment."""
     exits = SCOPE.increase("trapline_node_exits_total", *asking.BY_NODE)
     leaks = SCOPE.increase("trapline_agent_reset_leaks_total", *BY_AGENT)
-    drops = SCOPE.rate("trapline_bus_dropped_total", "cause")
+    drops = SCOPE.rate(DROPPED, "cause")
     return [
         ranking(
             Look(
@@ -189,7 +199,7 @@ def left(y: int) -> list[Any]:
                 at=(8, y, 8, 8),
                 unit=PER_SECOND,
                 steps=RARE,
-                palette=BY_SIZE,
+                colours=apart(DROPPED, "cause"),
                 legend_below=True,
             ),
             Ask(f"{drops} > 0", "{{cause}}"),

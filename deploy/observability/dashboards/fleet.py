@@ -21,7 +21,6 @@ from deploy.observability.dashboards.panels import (
     lines,
     rows,
     stat_panel,
-    total_panel,
 )
 from deploy.observability.dashboards.promql import Scope
 from deploy.observability.dashboards.words import words
@@ -90,7 +89,7 @@ def sums(y: int) -> list[Any]:
             Look(WORDS["troubled"], at=(12, y, 4, 4), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
             Ask(none(f"count({trouble()} > 0)"), "clusters"),
         ),
-        total_panel(
+        stat_panel(
             Look(WORDS["exits"], at=(16, y, 4, 4), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
             Ask(none(SCOPE.increase("trapline_node_exits_total")), "exits"),
         ),

@@ -50,7 +50,7 @@ class Annotation(model.AnnotationQuery):
 def annotations() -> list[model.AnnotationQuery]:
     """Marks on every picture: what happened to the platform, and when.
 
-    Counters are compared with themselves a moment ago: an event is marked where it happened.
+    Everything is compared with itself a moment ago: a mark is where something happened or began.
     """
     moment = "$__rate_interval"
 
@@ -60,7 +60,9 @@ def annotations() -> list[model.AnnotationQuery]:
     resets = happened("trapline_agent_resets_total", "cluster", "agent", "reason")
     faults = happened("trapline_faults_injected_total", "cluster", "kind", "target")
     exits = happened("trapline_node_exits_total", "cluster", "node")
-    phases = f"{WHERE.last('trapline_experiment_running', 'cluster', 'experiment', 'phase', how='max')} == 1"
+    running = WHERE.series("trapline_experiment_running")
+    phases = f"max by (cluster, experiment, phase) ({_began(running, '1', moment)})"
+    alerts = f"count by (cluster, alertname) ({_began(FIRING, '1', moment)})"
     return [
         Annotation(
             "Agent resets",
@@ -70,9 +72,14 @@ def annotations() -> list[model.AnnotationQuery]:
         ),
         Annotation("Faults", faults, "orange", ("Fault injected", "{{kind}} on {{target}}, {{cluster}}")),
         Annotation("Phases", phases, "blue", ("Phase {{phase}}", "{{experiment}} on {{cluster}}")),
-        Annotation("Alerts", FIRING, "red", ("{{alertname}}", "{{cluster}} {{agent}}{{domain}}{{node}}")),
+        Annotation("Alerts", alerts, "red", ("{{alertname}}", "began to fire for {{cluster}}")),
         Annotation("Node exits", exits, "dark-red", ("Node ended", "{{node}} of {{cluster}}, unasked")),
     ]
+
+
+def _began(series: str, value: str, moment: str) -> str:
+    """What has this value now, and had not a moment ago."""
+    return f"{series} == {value} unless {series} offset {moment} == {value}"
 
 
 def variable(name: str) -> Any:

@@ -6,6 +6,8 @@ Agents and protocols have a colour of their own, the same on every panel of ever
 import re
 from collections.abc import Mapping
 
+from nodes.metrics import BY_NAME
+
 GOOD, WARN, BAD, PLAIN, QUIET = "green", "orange", "red", "blue", "text"
 
 Steps = tuple[tuple[float | None, str], ...]
@@ -60,7 +62,16 @@ def agents() -> dict[str, str]:
 
 def protocols() -> dict[str, str]:
     """The same for names of protocols."""
-    return {rf"/^{one}\b/": colour for one, colour in zip(PROTOCOLS, IDENTITY, strict=False)}
+    return {rf"/^{one}\b/": colour for one, colour in zip((*PROTOCOLS, "other"), IDENTITY, strict=False)}
+
+
+def apart(metric: str, label: str) -> dict[str, str]:
+    """The same for the values that a label of the catalogue can have, to tell them apart."""
+    (values,) = (one.values for one in BY_NAME[metric].labels if one.name == label)
+    return {
+        rf"/(^|[^\w.]){re.escape(value)}([^\w.]|$)/": IDENTITY[number % len(IDENTITY)]
+        for number, value in enumerate(values)
+    }
 
 
 def meanings(values: tuple[str, ...]) -> dict[str, str]:

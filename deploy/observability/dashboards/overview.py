@@ -26,7 +26,6 @@ from deploy.observability.dashboards.panels import (
     lines,
     ranking,
     stat_panel,
-    total_panel,
 )
 from deploy.observability.dashboards.promql import Scope
 from deploy.observability.dashboards.words import words
@@ -77,15 +76,15 @@ def now(y: int) -> list[Any]:
             Look(WORDS["slowest_1"], at=(9, y, 3, 4), unit=SECONDS, steps=LATENCY, decimals=2),
             Ask(SCOPE.quantile(0.99, asking.DURATION), "p99"),
         ),
-        total_panel(
+        stat_panel(
             Look(WORDS["denied"], at=(12, y, 3, 4), unit=COUNT, steps=ANY_IS_ODD, decimals=0),
             Ask(none(SCOPE.increase(asking.CALLS, status="DENIED")), "denied"),
         ),
-        total_panel(
+        stat_panel(
             Look(WORDS["resets"], at=(15, y, 3, 4), unit=COUNT, steps=ANY_IS_ODD, decimals=0),
             Ask(none(SCOPE.increase(asking.RESETS)), "resets"),
         ),
-        total_panel(
+        stat_panel(
             Look(WORDS["nodes_that_ended"], at=(18, y, 3, 4), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
             Ask(none(SCOPE.increase("trapline_node_exits_total")), "exits"),
         ),
@@ -115,7 +114,7 @@ def slow(y: int) -> list[Any]:
             Look(
                 WORDS["busiest_agents_now"], at=(7, y, 6, 10), unit=PER_SECOND, links=AGENT_LINKS, decimals=1
             ),
-            Ask(worst(10, SCOPE.rate(asking.CALLS, *BY_AGENT)), AGENT_NAME),
+            Ask(worst(10, f"{SCOPE.rate(asking.CALLS, *BY_AGENT)} > 0"), AGENT_NAME),
         ),
         lines(
             Look(

@@ -67,17 +67,9 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 def stat_panel(look: Look, *asks: Ask) -> Any:
-    """One number now, in the colour of its threshold, with its recent course behind it."""
-    panel = stat.Panel().color_mode(kinds.BigValueColorMode.VALUE).graph_mode(kinds.BigValueGraphMode.AREA)
-    panel.reduce_options(_latest()).text_mode(kinds.BigValueTextMode.AUTO)
-    panel.color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
-    return _dressed(panel, look, asks)
-
-
-def total_panel(look: Look, *asks: Ask) -> Any:
-    """One number for the whole of the picture's range."""
+    """One number as it is now, in the colour of its threshold; nothing of what no longer is there."""
     panel = stat.Panel().color_mode(kinds.BigValueColorMode.VALUE).graph_mode(kinds.BigValueGraphMode.NONE)
-    panel.reduce_options(_latest()).text_mode(kinds.BigValueTextMode.AUTO)
+    panel.reduce_options(_latest()).text_mode(kinds.BigValueTextMode.VALUE)
     panel.color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
     return _dressed(panel, look, asks, instant=True)
 

@@ -11,6 +11,7 @@ from deploy.observability.dashboards.looks import (
     GOOD,
     WARN,
     agents,
+    apart,
     meanings,
 )
 from deploy.observability.dashboards.names import AGENT_LINKS, AGENT_ROW_LINKS, CLUSTER_LINKS
@@ -219,7 +220,7 @@ def rest(y: int) -> list[Any]:
                 unit=PER_SECOND,
                 legend_below=True,
                 steps=((None, GOOD), (1, WARN)),
-                colours=meanings(("warning", "error")),
+                colours=apart("trapline_bus_dropped_total", "cause") | meanings(("warning", "error")),
             ),
             Ask(f"{SCOPE.rate('trapline_bus_dropped_total', 'cause')} > 0", "dropped: {{cause}}"),
             Ask(

@@ -17,7 +17,7 @@ from deploy.observability.dashboards import looks, texts
 from deploy.observability.dashboards.names import UIDS
 from deploy.observability.dashboards.promql import Not, Scope
 from deploy.observability.dashboards.words import words
-from tests.deploy import dashboard_rules
+from tests.deploy.observability import dashboard_rules
 
 FOLDER = assets.folder() / "dashboards"
 BOARDS = {key: json.loads((FOLDER / f"{key}.json").read_text(encoding="utf-8")) for key in UIDS}
