@@ -246,7 +246,7 @@ def main(encoded: bytes, control: Any) -> None:
         recorder = _recorder(spec, log)
         built = Builder(spec, log, recorder).build()
         core = built.core
-        port, _ = serve(core.meters, str(type(spec.role).__struct_config__.tag))
+        port, _ = serve(core.meters, str(type(spec.role).__struct_config__.tag), access=spec.options.metrics)
     except (LinkError, OSError) as error:
         supervisor.tell("failed", str(error))
         return
@@ -254,7 +254,9 @@ def main(encoded: bytes, control: Any) -> None:
     signal.signal(signal.SIGTERM, loop.stop)
     signal.signal(signal.SIGUSR1, loop.wake)
     role = str(type(spec.role).__struct_config__.tag)
-    withdraw = announce(Path(spec.run) / "sd", spec.name, role, port, spec.options.labels)
+    withdraw = announce(
+        Path(spec.run) / "sd", spec.name, role, spec.options.metrics.target(port), spec.options.labels
+    )
     facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(built.socket, "endpoints", [])}
     supervisor.tell("ready", facts)
     words = Obedience(spec, built, loop, supervisor, log).words

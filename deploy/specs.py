@@ -8,6 +8,7 @@ import msgspec
 
 from bus.faults import Rule
 from bus.links.zeromq import TOKEN_BYTES
+from deploy.access import Access
 from deploy.recording.segments import Recording
 from nodes.devicetree import Node
 from nodes.firmware.platform import Platform
@@ -53,11 +54,12 @@ class GuestSpec(msgspec.Struct, frozen=True, tag="guest"):
 class NodeOptions(msgspec.Struct, frozen=True):
     """What every node's process is told beside its role. ``labels`` are added to its scrape target.
 
-    ``log_levels``: by node, "" for all others.
+    ``log_levels``: by node, "" for all others. ``metrics``: how they are served.
     """
 
     labels: dict[str, str] = {}
     log_levels: dict[str, str] = {}
+    metrics: Access = Access()
 
 
 class NodeSpec(msgspec.Struct, frozen=True):

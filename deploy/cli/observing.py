@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.text import Text
 
+from deploy.access import Access
 from deploy.cli.output import table
 from deploy.errors import UserError
 from deploy.observability.assets import folder
@@ -63,11 +64,14 @@ def where_to_look(urls: Mapping[str, str]) -> Any:
     return table(None, ["observed with", ""], rows)
 
 
-def beside(run: RunDirectory, observe: bool, port: int | None, alerts: bool) -> Session | None:
+def beside(
+    run: RunDirectory, observe: bool, port: int | None, alerts: bool, metrics: Access
+) -> Session | None:
     """What the options want beside the platform in ``run``. Raises UserError; starts nothing."""
     wanted = meant(observe, port, alerts)
     if wanted is None:
         return None
+    wanted = msgspec.structs.replace(wanted, scrape=metrics.scrape_settings())
     return Session(wanted, tools(wanted), run.observe, "../sd/*.json", ["--run-dir", str(run.path)])
 
 

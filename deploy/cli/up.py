@@ -14,7 +14,9 @@ import msgspec
 from rich.markup import escape
 
 from deploy import control, timing
+from deploy.access import Access
 from deploy.cli.live import event_line
+from deploy.cli.metrics_options import for_own_eyes, metrics_options, warn
 from deploy.cli.observing import beside, observe_options, where_to_look
 from deploy.cli.options import (
     firmware_option,
@@ -78,6 +80,7 @@ START_S = 60.0
     metavar="NAME|US",
     help=f"For --timing: {', '.join(timing.LATENCIES)}, or microseconds per message.",
 )
+@metrics_options
 @observe_options
 @json_option
 @click.pass_context
@@ -108,6 +111,7 @@ def up(
     observe: bool,
     observe_port: int | None,
     alerts: bool,
+    metrics: Access,
     as_json: bool,
 ) -> None:
     """Start a platform and stay up.
@@ -123,9 +127,11 @@ def up(
     xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
     topology = with_firmware(topology_of(host_dt, platform_file, xl, dom0less, xen), firmware)
     topology = msgspec.structs.replace(topology, tuning=Tuning(metering=metering(meter, meter_mode)))
-    node = NodeOptions(log_levels=levels(log_level))
+    metrics = for_own_eyes(metrics, observe)
+    node = NodeOptions(log_levels=levels(log_level), metrics=metrics)
     cost = timing.account(topology, model) if with_timing else None
-    companion = beside(run, observe, observe_port, alerts)
+    companion = beside(run, observe, observe_port, alerts, metrics)
+    warn(metrics)
     if detach:
         _detach(run)
         _warn(run)

@@ -7,7 +7,6 @@ nodes on purpose is in ``breaking.py``.
 
 import os
 import signal
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -29,20 +28,19 @@ from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories, Unrecorded
 from deploy.engines.hypercalls import ANSWER_S, Hypercalls, PlatformLostError
 from deploy.engines.logbook import Logbook
+from deploy.engines.supervision import SUPERVISOR, Supervision
 from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
-from deploy.exporter import announce, serve, snapshot
+from deploy.exporter import snapshot
 from deploy.memory import MappedMemory
 from deploy.rundir import Cluster, RunDirectory
 from deploy.specs import NodeOptions
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
 from nodes.guest.core import GuestConfig
-from nodes.meters import Meters
 
 HEARTBEAT_S = 0.5
 ENDED_KEPT = 256  # last numbers of nodes that are gone
-SUPERVISOR = "supervisor"
 FIRMWARE = "firmware"
 XEN_NODE = "xen"
 TITLES = {FIRMWARE: "EL3", XEN_NODE: "Xen"}
@@ -80,9 +78,8 @@ class LocalEngine:
         self.histories = histories or Unrecorded()
         self.rules: tuple[Rule, ...] = ()
         self.applied: Counter[int] = Counter()
-        self.meters = Meters(SUPERVISOR)
-        self._up = self.meters.counter("trapline_node_up")
-        self._heard = self.meters.counter("trapline_node_last_heartbeat_timestamp_seconds")
+        self.supervision = Supervision(options.node.metrics)
+        self.meters = self.supervision.meters
         self.failure: str | None = None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
         self.on_guest_start: Callable[[frames.DomainInfo, GuestConfig], None] = lambda info, config: None
@@ -100,9 +97,7 @@ class LocalEngine:
         self.caretaker = Caretaker(self._watching)
         self.logbook = Logbook(SUPERVISOR, options.node.log_levels, self.meters)
         self._context: Any = None
-        self._stop_serving: Callable[[], None] = lambda: None
         self.endpoint = ""
-        self.port = 0
         self._credentials = Credentials()
 
     # ---- start --------------------------------------------------------------------------------
@@ -132,8 +127,7 @@ class LocalEngine:
                     memory.create(agent.p2a_shmem)
         self.start_xen()
         self.start_firmware()
-        self.port, self._stop_serving = serve(self.meters, SUPERVISOR, poll_s=0.05)
-        announce(self.run.targets, SUPERVISOR, SUPERVISOR, self.port, self._node_options().labels)
+        self.supervision.serve(self.run.targets, self._node_options().labels)
 
     def start_firmware(self) -> Child:
         """A new process for EL3, on the link that EL3 has."""
@@ -193,8 +187,7 @@ class LocalEngine:
         self.caretaker.look_after(child.pid)
         child.wait_ready()
         self._watching.add_child(child)
-        self._up.put((name,), 1)
-        self.meters.counter("trapline_node_exits_total").expect((name,))
+        self.supervision.started(name)
         return child
 
     def _node_options(self) -> NodeOptions:
@@ -242,8 +235,7 @@ class LocalEngine:
     def _hear_child(self, child: Child, is_pipe: bool) -> None:
         if child.stopping or (is_pipe and child.read()):
             if not child.asked and child.name in self.children:
-                self._heard.put((child.name,), int(time.time()))
-                self.meters.counter("trapline_node_heartbeats_total")[(child.name,)] += 1
+                self.supervision.heard(child.name)
             return
         child.process.join(0.2)
         if child.process.is_alive():
@@ -265,7 +257,7 @@ class LocalEngine:
             except ChildFailed as error:
                 self.failure = self.failure or str(error)
             return
-        self.meters.counter("trapline_node_exits_total")[(child.name,)] += 1
+        self.supervision.lost(child.name)
         self.logbook.line("error", f"{child.name} ended without being asked to: {how}")
         self._forget(child)
         if child.name in (FIRMWARE, XEN_NODE):
@@ -280,7 +272,7 @@ class LocalEngine:
         self.histories.ended(child.name)
         self.applied.update(child.applied)
         self.children.pop(child.name, None)
-        self._up.put((child.name,), 0)
+        self.supervision.ended(child.name)
         (self.run.targets / f"{child.name}.json").unlink(missing_ok=True)
         child.close()
 
@@ -335,7 +327,7 @@ class LocalEngine:
         target = name if name in (FIRMWARE, XEN_NODE) else "guest"
         if not child.signal(signal.Signals[f"SIG{signal_name}"]):
             raise UserError(f"the process of {name} has just ended; see 'trapline status'")
-        self.meters.counter("trapline_faults_injected_total")[(signal_name.lower(), target)] += 1
+        self.supervision.broken(signal_name.lower(), target)
         return child.pid
 
     # ---- numbers ------------------------------------------------------------------------------
@@ -354,7 +346,7 @@ class LocalEngine:
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Process id and metrics port of every node by name."""
         found = {name: dict(child.facts) for name, child in self.children.items()}
-        found[SUPERVISOR] = {"pid": os.getpid(), "port": self.port}
+        found[SUPERVISOR] = {"pid": os.getpid(), "port": self.supervision.port}
         return found
 
     # ---- stop ---------------------------------------------------------------------------------
@@ -363,15 +355,12 @@ class LocalEngine:
         """End every child, remove every file. Safe to call twice, and after a failed start."""
         # SIGINT while stopping would leave the work half done.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        serving = threading.Thread(target=self._stop_serving)
-        serving.start()
         try:
             self.before_stop()
             platform = [self.children[name] for name in (FIRMWARE, XEN_NODE) if name in self.children]
             self.end([child for child in self.children.values() if child not in platform])
             self.end(platform)
-            serving.join()
-            self._stop_serving = lambda: None
+            self.supervision.stop()
             self._disconnect("the platform is stopped")
             self._xen = None
             try:

@@ -4,6 +4,7 @@ All paths in the configuration are relative to it, so that no character of a run
 anything. JSON is YAML.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ BLOCK = "15m"
 READY = "/-/ready"
 
 
-def config(targets: str, *, alertmanager: int | None) -> bytes:
+def config(targets: str, *, alertmanager: int | None, scrape: Mapping[str, Any] | None = None) -> bytes:
     """The configuration; RULES lie beside it. ``targets``: a pattern of file-based discovery, relative to it.
 
-    ``alertmanager``: its port, None for none.
+    ``alertmanager``: its port, None for none. ``scrape``: scheme and credentials, as ``deploy.access`` says.
     """
     found: dict[str, Any] = {
         "global": {
@@ -38,6 +39,7 @@ def config(targets: str, *, alertmanager: int | None) -> bytes:
         "scrape_configs": [
             {
                 "job_name": JOB,
+                **(scrape or {}),
                 "file_sd_configs": [{"files": [targets], "refresh_interval": "2s"}],
             }
         ],

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -27,11 +27,12 @@ PORT_MAX: Final = 65_535 - max(OFFSET.values())
 
 class Wanted(msgspec.Struct, frozen=True):
     """What to start. ``port``: of the page, and those after it of the others; 0: any that are free; None: the
-    usual ones as far as they are free. ``alerts``: with Alertmanager.
+    usual ones as far as they are free. ``alerts``: with Alertmanager. ``scrape``: how targets let it in.
     """
 
     port: int | None = None
     alerts: bool = False
+    scrape: dict[str, Any] = {}
 
     def ports(self, name: str) -> Iterator[int]:
         """Those to try, for one of OFFSET."""
@@ -80,7 +81,8 @@ class Session:
         port = self._start_alertmanager(self.found.alertmanager) if self.found.alertmanager else None
         rules = folder() / "prometheus" / prometheus.RULES
         (self.folder / prometheus.RULES).write_bytes(rules.read_bytes())
-        (self.folder / prometheus.CONFIG).write_bytes(prometheus.config(self._targets, alertmanager=port))
+        made = prometheus.config(self._targets, alertmanager=port, scrape=self.wanted.scrape)
+        (self.folder / prometheus.CONFIG).write_bytes(made)
         words = partial(prometheus.words, self.found.prometheus, self.folder)
         self._begin("prometheus", Recipe("Prometheus", "prometheus", words, prometheus.READY, self.folder))
 

@@ -9,9 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def read(port: int) -> str:
+def read(port: int, **headers: str) -> str:
     """The text of a scrape."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
         return answer.read().decode()
 
 

@@ -1,16 +1,21 @@
 """What Prometheus gets to see: where to scrape, what is said there, and that the numbers agree."""
 
+import base64
 import json
+import re
+import urllib.error
 from typing import Any
 
 import pytest
 
 import deploy
+from deploy.access import account
 from nodes.metrics import BY_NAME
 from tests.system import metrics
 from tests.system.cluster import IVI, Cluster
 from tests.system.processes import eventually, ports_of
 
+EVERYWHERE = "00000000"
 LOOPBACK = "0100007F"  # 127.0.0.1 as the kernel writes it
 NODES = ["cluster", "dom0", "firmware", "ivi", "supervisor", "tcu", "xen"]
 ROLES = {"xen": "xen", "firmware": "firmware", "supervisor": "supervisor"}
@@ -68,6 +73,39 @@ def test_ports_listen_on_loopback_only(cluster: Cluster) -> None:
     found = ports_of(pids)
     assert len(found) == len(pids) + 1, "a metrics port each, and Xen's own"
     assert {address for address, _ in found.values()} == {LOOPBACK}
+
+
+def test_ports_listen_elsewhere_when_asked(cluster: Cluster) -> None:
+    """With an account, and one line that says so."""
+    (cluster.folder / "account").write_text(account("me", "secret"))
+    cluster.up("--idle", "--metrics-address", "0.0.0.0", "--metrics-password-file", "account")
+    nodes = cluster.status()["nodes"]
+    found = ports_of([facts["pid"] for facts in nodes.values()])
+    assert sorted(at for _, at in found.values()) == sorted(facts["port"] for facts in nodes.values())
+    assert {address for address, _ in found.values()} == {EVERYWHERE}
+    target = targets(cluster)["xen"]
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        metrics.read(port(target))
+    authorization = f"Basic {base64.b64encode(b'me:secret').decode()}"
+    assert "trapline_build_info" in metrics.read(port(target), Authorization=authorization)
+    assert cluster.supervisor is not None
+    cluster.supervisor.terminate()
+    assert "every process listens on 0.0.0.0" in cluster.ended().said
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--metrics-address", "nowhere"), "--metrics-address nowhere: no IP address"),
+        (("--metrics-cert", "c.pem", "--metrics-key", "k.pem"), "--metrics-cert .*c.pem.*No such file"),
+        (("--metrics-password-file", "none"), "none: no such file"),
+    ],
+)
+def test_what_cannot_be_served_starts_nothing(cluster: Cluster, words: tuple[str, ...], told: str) -> None:
+    done = cluster.trapline("up", "--run-dir", cluster.run, *words)
+    assert done.returncode == 2
+    assert re.search(told, done.said)
+    assert not cluster.run.exists()
 
 
 def test_names_and_labels_are_in_the_catalogue(cluster: Cluster) -> None:

@@ -19,8 +19,9 @@ from bus.frames import DomainInfo, Lifecycle
 from deploy.engines.breaking import Breaker
 from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories
-from deploy.engines.local import FIRMWARE, SUPERVISOR, XEN_NODE, LocalEngine, Options
+from deploy.engines.local import FIRMWARE, XEN_NODE, LocalEngine, Options
 from deploy.engines.pids import held_kib
+from deploy.engines.supervision import SUPERVISOR
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Planned
 from deploy.experiments.history.recorded import remember

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.access import Access
 from deploy.observability import alertmanager, assets, prometheus
 
 
@@ -27,6 +28,20 @@ def test_promtool_takes_the_configuration(tmp_path: Path, manager: int | None) -
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(made)
     assert ("alerting" in found) == (manager is not None)
+
+
+@pytest.mark.parametrize(
+    "access", [Access(), Access(own="secret", account="x"), Access(cert="c.pem", key="k.pem", own="secret")]
+)
+def test_promtool_takes_how_metrics_are_served(tmp_path: Path, access: Access) -> None:
+    made = prometheus.config("*.json", alertmanager=None, scrape=access.scrape_settings())
+    (tmp_path / prometheus.CONFIG).write_bytes(made)
+    (tmp_path / prometheus.RULES).write_text("groups: []\n")
+    done = check(tmp_path, "promtool", "check", "config", prometheus.CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (found,) = json.loads(made)["scrape_configs"]
+    assert found["scheme"] == ("https" if access.cert else "http")
+    assert found.get("basic_auth", {}).get("password", "") == access.own
 
 
 def test_promtool_sees_a_wrong_one(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What a supervisor counts of its nodes and of what is done to them, and its own metrics port.
+
+It knows no process: the engine tells it what happens.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from deploy.access import Access
+from deploy.exporter import announce, serve
+from nodes.meters import Meters
+
+SUPERVISOR: Final = "supervisor"
+SIGNALS: Final = ("kill", "stop", "cont")
+HIT: Final = ("guest", "xen", "firmware")
+
+
+class Supervision:
+    """``port`` is 0 until ``serve``. Nodes are told of by name."""
+
+    def __init__(self, access: Access) -> None:
+        self.meters = Meters(SUPERVISOR)
+        self.port = 0
+        self._access = access
+        self._stop: Callable[[], None] = lambda: None
+        self._up = self.meters.counter("trapline_node_up")
+        self._heard = self.meters.counter("trapline_node_last_heartbeat_timestamp_seconds")
+        self._heartbeats = self.meters.counter("trapline_node_heartbeats_total")
+        self._exits = self.meters.counter("trapline_node_exits_total")
+        self._faults = self.meters.counter("trapline_faults_injected_total")
+        self._phases = self.meters.counter("trapline_experiment_running")
+        for kind in SIGNALS:
+            for target in HIT:
+                self._faults.expect((kind, target))
+
+    def serve(self, targets: Path, labels: Mapping[str, str]) -> None:
+        """Listen, and be found in ``targets`` with those labels. Raises OSError if it cannot."""
+        self.port, self._stop = serve(self.meters, SUPERVISOR, access=self._access)
+        announce(targets, SUPERVISOR, SUPERVISOR, self._access.target(self.port), labels)
+
+    def stop(self) -> None:
+        """Listen no more. Safe to call twice."""
+        self._stop()
+        self._stop = lambda: None
+
+    def started(self, name: str) -> None:
+        self._up.put((name,), 1)
+        self._exits.expect((name,))
+
+    def ended(self, name: str) -> None:
+        self._up.put((name,), 0)
+
+    def lost(self, name: str) -> None:
+        """It ended without being asked to."""
+        self._exits[(name,)] += 1
+
+    def heard(self, name: str) -> None:
+        """It answered."""
+        self._heard.put((name,), int(time.time()))
+        self._heartbeats[(name,)] += 1
+
+    def broken(self, kind: str, target: str) -> None:
+        """A fault on purpose: one of FAULT's kinds, one of TARGET's."""
+        self._faults[(kind, target)] += 1
+
+    def phase(self, experiment: str, phases: Sequence[str], now: str) -> None:
+        """The phase that an experiment is in, of all it has; "" for none of them."""
+        for one in phases:
+            self._phases.put((experiment, one), int(one == now))
+        if not now:
+            self._phases.clear()
