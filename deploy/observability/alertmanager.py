@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.observability.ports import LOOPBACK
+from deploy.observability.rules import INHIBIT
 
 CONFIG = "alertmanager.yml"
 DATA = "alerts"
@@ -22,6 +23,7 @@ def config() -> bytes:
             "group_interval": "5s",
         },
         "receivers": [{"name": NOBODY}],
+        "inhibit_rules": [INHIBIT],
     }
     return msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
 

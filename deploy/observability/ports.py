@@ -48,8 +48,8 @@ def listens(pid: int, port: int) -> bool:
     inode = _listener(port)
     if inode is None:
         return False
-    with suppress(OSError):
-        for fd in os.scandir(f"/proc/{pid}/fd"):
+    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as open_files:
+        for fd in open_files:
             with suppress(OSError):
                 if os.readlink(fd.path) == f"socket:[{inode}]":
                     return True

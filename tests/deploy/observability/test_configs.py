@@ -55,6 +55,7 @@ def test_amtool_takes_the_configuration(tmp_path: Path) -> None:
     done = check(tmp_path, "amtool", "check-config", alertmanager.CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 receivers" in done.stdout
+    assert "1 inhibit rules" in done.stdout
 
 
 def test_everything_listens_on_loopback_only() -> None:
