@@ -12,6 +12,8 @@ from deploy.observability.dashboards.looks import (
     GOOD,
     LATENCY,
     RATIO,
+    WARN,
+    Steps,
     agents,
     meanings,
 )
@@ -35,6 +37,7 @@ WHY = (
     "Who is slow, who is denied, who died, what was reset and why; and whether EL3 or the queue is the cause."
 )
 WORDS = words("overview")
+CROWDED: Steps = ((None, GOOD), (1, WARN))
 
 
 def dashboard() -> str:
@@ -147,7 +150,7 @@ def cause(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["where_the_time_goes_p95"],
-                at=(0, y, 8, 9),
+                at=(0, y, 6, 9),
                 unit=SECONDS,
                 legend_below=True,
                 colours=meanings(("whole call", "service", "queue wait")),
@@ -157,7 +160,7 @@ def cause(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["wait_in_the_queue_by_agent_p95"],
-                at=(8, y, 8, 9),
+                at=(6, y, 6, 9),
                 unit=SECONDS,
                 steps=LATENCY,
                 links=AGENT_LINKS,
@@ -169,7 +172,7 @@ def cause(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["time_with_el3_by_agent_p95"],
-                at=(16, y, 8, 9),
+                at=(12, y, 6, 9),
                 unit=SECONDS,
                 steps=LATENCY,
                 links=AGENT_LINKS,
@@ -177,5 +180,18 @@ def cause(y: int) -> list[Any]:
                 legend_below=True,
             ),
             Ask(SCOPE.quantile(0.95, asking.SERVICE, *BY_AGENT), AGENT_NAME),
+        ),
+        lines(
+            Look(
+                WORDS["smcs_with_el3_at_once_by_agent"],
+                at=(18, y, 6, 9),
+                unit=COUNT,
+                steps=CROWDED,
+                links=AGENT_LINKS,
+                colours=agents(),
+                legend_below=True,
+            ),
+            Ask(SCOPE.rate(f"{asking.SERVICE}_sum", *BY_AGENT), AGENT_NAME),
+            stacked=True,
         ),
     ]
