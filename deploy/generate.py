@@ -22,6 +22,7 @@ from deploy.lint import rules
 from deploy.observability import dashboards, rules_file
 from deploy.observability.dashboards import page as dashboard_page
 from deploy.tracing import dissector
+from deploy.tracing import reference as tracing
 from nodes import reference as nodes_reference
 from nodes.firmware import ladder_table, platform_keys, profile_table
 
@@ -47,6 +48,7 @@ PAGES: Mapping[str, Sections] = {
         "mixes": experiments.mix_table,
         "checkers": experiments.checker_table,
     },
+    "deploy/tracing/CAPTURE.md": {"head": tracing.head, "description": tracing.description},
     "deploy/experiments/HISTORY.md": {
         "frames": history.frames,
         "columns": history.columns,

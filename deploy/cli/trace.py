@@ -88,6 +88,8 @@ class Printer:
 @click.option("--wide", is_flag=True, help="Cut no line.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--run", "recorded", metavar="RUN", help="Read a recorded run: its folder, or its id.")
+@click.option("--save", metavar="FILE", help="Write a capture for Wireshark, no lines; '-': to stdout.")
+@click.option("--lua", is_flag=False, flag_value="-", metavar="[FILE]", help="Write Wireshark's dissector.")
 @which_platform
 def trace(
     agent: str,
@@ -102,14 +104,26 @@ def trace(
     wide: bool,
     as_json: bool,
     recorded: str | None,
+    save: str | None,
+    lua: str | None,
     name: str,
     run_dir: Path | None,
 ) -> None:
     """Show what the domains ask and what they are answered, one line per call.
 
     A platform records its newest calls while it runs; this shows what it has, oldest first, and with --follow
-    what comes. What is refused, undefined or unasked is told too. deploy/tracing/TRACES.md explains a line.
+    what comes. What is refused, undefined or unasked is told too. deploy/tracing/TRACES.md explains a line,
+    deploy/tracing/CAPTURE.md what Wireshark shows.
     """
+    if lua is not None:
+        importlib.import_module("deploy.cli.trace_save").write_dissector(lua)
+        return
+    if save is not None:
+        if agent or protocol or denied or failed or slow is not None or limit or as_json:
+            raise UserError("--save: a capture has every message; leave the filters to Wireshark")
+        saving = importlib.import_module("deploy.cli.trace_save")
+        saving.save(save, recorded, follow, lambda: run_directory(name, run_dir))
+        return
     wanted = Filter(agent, protocol.lower(), denied, failed, None if slow is None else int(slow * 1e6))
     printer = Printer(as_json, times == "legs", "run" if recorded else clock, wide)
     if recorded:

@@ -1,8 +1,9 @@
 """Rows as packets of a capture, and back: what Wireshark opens and ``trapline replay`` plays.
 
-One packet per row, on the interface of the node that saw it; the description of the platform (run.json) goes
-in front, in packets of its own. No link identity gets in: rows have names, and the one frame that tells
-identities loses them. Where rows come from this module does not know. The format is in CAPTURE.md.
+One packet per row, on the interface of the node that saw it; the description of the platform (run.json) is
+in packets of its own, in front and again when it changes. No link identity gets in: rows have names, and
+the one frame that tells identities loses them. Where rows come from this module does not know. CAPTURE.md
+has the format.
 """
 
 from collections.abc import Iterable, Iterator
@@ -56,20 +57,26 @@ PARTS: Final = ("node", "peer", "envelope", "page")  # what follows PacketHead, 
 
 
 class CaptureWriter:
-    """A capture under way; after each ``write`` the file is readable.
+    """A capture under way; after each ``flush`` the file is readable. ``written`` counts rows.
 
-    ``origin_ns``: the wall clock (ns since 1970) when the rows' clock was 0; 0 on virtual time. ``made``: the
-    platform's run.json; without it the capture cannot be replayed. Raises UserError for one too large,
-    OSError as the file does.
+    ``origin_ns``: the wall clock (ns since 1970) at 0 of the rows' clock; 0 on virtual time. ``described``:
+    whether it tells what the platform is made of; without that it cannot be replayed. Raises OSError as the
+    file does.
     """
 
-    def __init__(
-        self, file: BinaryIO, *, origin_ns: int, made: bytes = b"", truncated: int = 0, comment: str = ""
-    ) -> None:
+    def __init__(self, file: BinaryIO, *, origin_ns: int, comment: str = "") -> None:
         self.written = 0
+        self.described = False
         self._file = file
         self._origin_ns = origin_ns
         self._out = Writer(file, "Trapline", comment)
+        file.flush()
+
+    def describe(self, made: bytes, truncated: int = 0) -> None:
+        """What the platform is made of, as in run.json; a later one replaces it. Nothing for b"".
+
+        ``truncated``: rows that were lost before they got here. Raises UserError for one too large.
+        """
         if len(made) > DESCRIPTION_BYTES_MAX:
             raise UserError(
                 f"the description of the platform has {len(made)} bytes, a capture takes "
@@ -79,14 +86,21 @@ class CaptureWriter:
         for number, part in enumerate(parts):
             head = DescriptionHead(DESCRIPTION_MARK, number, len(parts), len(part), truncated)
             place = self._out.interface("platform", "what the nodes were made of")
-            self._out.packet(place, max(0, origin_ns), encode(head) + part)
-        file.flush()
+            self._out.packet(place, max(0, self._origin_ns), encode(head) + part)
+            self.described = True
+        self.flush()
+
+    def add(self, row: Row) -> None:
+        number = self._out.interface(row[1], role(row[1]))
+        self._out.packet(number, max(0, self._origin_ns + row[0]), packed(row))
+        self.written += 1
 
     def write(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            number = self._out.interface(row[1], role(row[1]))
-            self._out.packet(number, max(0, self._origin_ns + row[0]), packed(row))
-            self.written += 1
+            self.add(row)
+        self.flush()
+
+    def flush(self) -> None:
         self._file.flush()
 
 
@@ -136,7 +150,7 @@ def _describes(data: bytes) -> bool:
 
 
 class Capture:
-    """A capture at ``path``. ``made``: the platform's run.json, b"" if there is none.
+    """A capture at ``path``. ``made``: the platform's run.json, the last that is whole; b"" if there is none.
 
     ``rows`` goes through it; afterwards ``cut_bytes`` tells how many bytes of an unfinished packet were at
     the end. Raises UserError with the offset of what is no capture of ours.
@@ -149,19 +163,18 @@ class Capture:
         self.made = self._description()
 
     def _description(self) -> bytes:
-        """The parts in front of the first row, put together."""
         reader = Reader(self.path)
+        made = b""
         found: list[bytes] = []
-        wanted = 0
         for packet in reader.packets():
             if not _describes(packet.data):
-                break
+                continue
             head, data = self._part(reader, packet, len(found))
-            wanted, self.truncated = head.parts, head.truncated
             found.append(data)
-        if len(found) != wanted:
-            raise reader.wrong(0, f"{len(found)} of {wanted} parts of the platform's description")
-        return b"".join(found)
+            if len(found) == head.parts:
+                made, self.truncated = b"".join(found), head.truncated
+                found.clear()
+        return made
 
     def _part(self, reader: Reader, packet: Packet, number: int) -> tuple[DescriptionHead, bytes]:
         size = layout(DescriptionHead).size

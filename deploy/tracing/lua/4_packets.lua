@@ -20,13 +20,14 @@ trapline.fields, scmi.fields, smccc.fields = fields_of("trapline"), fields_of("s
 
 -- ---- who answers whom ----------------------------------------------------------------------------
 
-local open, pairs_of, traps, carried
+local open, pairs_of, traps, carried, domains
 
 function trapline.init()
 	open = {} -- key of a request: its frame number and time
 	pairs_of = {} -- frame number: {request =, answer =, since =, nanoseconds between}
 	traps = {} -- cause and function of a trap: frames that no SMC carried on yet, the oldest first
 	carried = {} -- frame number of an SMC: that of the trap
+	domains = {} -- frame number: whose it is
 end
 
 local function pair(number)
@@ -46,6 +47,7 @@ local function link(frame, node, peer, request, number, at_ns)
 			open[key] = nil
 			pair(number).request, pair(number).took = found[1], at_ns - found[2]
 			pair(found[1]).answer = number
+			domains[number] = domains[number] or domains[found[1]]
 			return
 		end
 	end
@@ -58,6 +60,7 @@ local function follow(frame, cause, call, number)
 		table.insert(traps[key], number)
 	elseif traps[key] then
 		carried[number] = table.remove(traps[key], 1)
+		domains[number] = domains[carried[number]]
 		if #traps[key] == 0 then
 			traps[key] = nil
 		end
@@ -135,6 +138,7 @@ local function message(tvb, at, past, finish, root, tree, seen)
 	end
 	local request, cause = tostring(nodes[3].value), tostring(nodes[4].value)
 	if not seen.visited and seen.event == CAPTURE.received then
+		domains[seen.number] = seen.domain or nil
 		link(frame, seen.node, seen.peer, request, seen.number, seen.at_ns)
 		if frame.calls then
 			follow(frame, cause, nodes[frame.calls].items[1].value:lower(), seen.number)
@@ -235,11 +239,9 @@ function trapline.dissector(tvb, pinfo, root)
 	if ends[2] > ends[1] then
 		tree:add(FIELD[CAPTURE.peer], tvb(ends[1], ends[2] - ends[1]))
 	end
-	local domain = (seen.node:find("#", 1, true) and seen.node) or (seen.peer:find("#", 1, true) and seen.peer)
-	if domain then
-		tree:add(FIELD[CAPTURE.domain], domain):set_generated()
-	end
+	seen.domain = (seen.node:find("#", 1, true) and seen.node) or (seen.peer:find("#", 1, true) and seen.peer)
 	local what = VALUES[CAPTURE.events][seen.event] or "unknown event"
+	head:set_text(string.format("Packet: %s by %s at %.9f s of the run", what, seen.node, seen.at_ns / 1e9))
 	local text = what
 	if seen.event == CAPTURE.note then
 		text = note(tvb, ends[2], ends[3], tree)
@@ -249,6 +251,10 @@ function trapline.dissector(tvb, pinfo, root)
 	end
 	if sent then
 		tree:add_proto_expert_info(unreached, what .. (ends[3] > ends[2] and "" or ": the peer is gone"))
+	end
+	seen.domain = seen.domain or domains[pinfo.number]
+	if seen.domain then
+		tree:add(FIELD[CAPTURE.domain], seen.domain):set_generated()
 	end
 	add_links(tree, pinfo.number)
 	tree:set_text("Trapline: " .. text)

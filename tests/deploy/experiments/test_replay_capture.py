@@ -24,10 +24,11 @@ def recorded() -> Run:
     return record(duration_ns=4_000_000)
 
 
-def written(path: Path, rows: Sequence[Row], made: object, **rest: int) -> Path:
+def written(path: Path, rows: Sequence[Row], made: object, truncated: int = 0) -> Path:
     with path.open("wb") as file:
-        description = msgspec.json.encode(made) if made else b""
-        CaptureWriter(file, origin_ns=0, made=description, **rest).write(rows)
+        writer = CaptureWriter(file, origin_ns=0)
+        writer.describe(msgspec.json.encode(made) if made else b"", truncated)
+        writer.write(rows)
     return path
 
 

@@ -22,7 +22,9 @@ Shown = tuple[str, str]  # a field's filter name, its value as tshark shows it
 
 def capture(path: Path, rows: Sequence[Row], made: bytes = b"") -> Path:
     with path.open("wb") as file:
-        CaptureWriter(file, origin_ns=1_700_000_000_000_000_000, made=made).write(rows)
+        writer = CaptureWriter(file, origin_ns=1_700_000_000_000_000_000)
+        writer.describe(made)
+        writer.write(rows)
     return path
 
 

@@ -63,10 +63,27 @@ def test_a_description_too_large_is_refused(tmp_path: Path) -> None:
         shark.capture(tmp_path / "big.pcapng", (), bytes(DESCRIPTION_BYTES_MAX + 1))
 
 
+def test_a_later_description_replaces_the_one_in_front_once_it_is_whole(tmp_path: Path) -> None:
+    later = bytes(2 * PART_BYTES)
+    path = tmp_path / "twice.pcapng"
+    with path.open("wb") as file:
+        writer = CaptureWriter(file, origin_ns=0)
+        writer.describe(MADE, 3)
+        writer.write(few())
+        writer.describe(later, 5)
+        writer.write(few())
+    found = Capture(path)
+    assert (found.made, found.truncated) == (later, 5)
+    assert list(found.rows()) == few() * 2
+    path.write_bytes(path.read_bytes()[: path.read_bytes().rindex(b"LRUN") + 1000])
+    assert (Capture(path).made, Capture(path).truncated) == (MADE, 3)
+
+
 def test_a_capture_is_readable_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "live.pcapng"
     with path.open("wb") as file:
-        writer = CaptureWriter(file, origin_ns=0, made=MADE)
+        writer = CaptureWriter(file, origin_ns=0)
+        writer.describe(MADE)
         assert list(Capture(path).rows()) == []
         for number, row in enumerate(few(), 1):
             writer.write([row])
