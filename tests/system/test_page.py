@@ -1,4 +1,4 @@
-"""The page before a real platform and a real Prometheus: all dashboards are drawn, and what they show is true."""
+"""The page before a real platform and a real Prometheus: dashboards are drawn, and what they show is true."""
 
 import json
 import re
