@@ -49,6 +49,7 @@ class Reply(Message):
 class TopApp(App[None]):
     """``board`` is what is shown, ``view`` how. ``theme``: None leaves all colours to the terminal."""
 
+    TITLE = "trapline top"
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH = "top.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -98,6 +99,11 @@ class TopApp(App[None]):
 
     def _publish(self, news: News) -> None:
         self.post_message(Told(news))
+
+    @property
+    def stale(self) -> bool:
+        """Whether nothing that is shown is new."""
+        return self.gone or self.source.waiting_s() > parts.NO_ANSWER_S
 
     # ---- news ---------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class BoardScreen(Screen[None]):
         yield Static(id="notice")
         yield AgentsTable(self.top.bars)
         yield Static(id="events")
-        yield Input(placeholder="words; Enter keeps them, Esc shows all", id="filter")
+        yield Input(placeholder="words; Enter keeps them, Esc shows all", id="filter", compact=True)
         yield Static(id="keys")
 
     @property
@@ -77,7 +77,7 @@ class BoardScreen(Screen[None]):
         rows = ordered(board.rows, view.sort, view.words, view.backwards)
         lines = min(MOST_EVENTS, max(LEAST_EVENTS, height - len(rows) - FRAME_LINES))
         self.query_one("#events", Static).update(parts.events(board.status.events, lines, width - 2))
-        self.table.draw(rows, view.sort, bool(top.trouble), width)
+        self.table.draw(rows, view.sort, top.stale, width)
         agents = [row.agent for row in self.table.on_screen() if row.agent is not None]
         top.source.show(tuple(agents[:TALLIES_MAX]))
 

@@ -12,7 +12,7 @@ from deploy.top.model import Row, matches
 
 GAP, NARROW_GAP = 2, 1  # between columns, and in less than NARROW columns
 NARROW = 100
-NAME_MAX = 24
+NAME_MAX, NARROW_NAME_MAX = 32, 14
 SPARK_MIN, SPARK_MAX = 8, 40
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "_.:-=+*#"  # for terminals whose font lacks the others
@@ -61,12 +61,8 @@ def reset_text(row: Row) -> str:
     return f"{ago_text(row.reset_age_s)} {row.last_reset.reason}".rstrip()
 
 
-def name_text(row: Row) -> str:
-    return row.domain if len(row.domain) <= NAME_MAX else row.domain[: NAME_MAX - 1] + "…"
-
-
 COLUMNS: tuple[Column, ...] = (
-    Column("domain", "domain", 0, name_text, lambda row: row.domain, False, "its name"),
+    Column("domain", "domain", 0, lambda row: row.domain, lambda row: row.domain, False, "its name"),
     Column(
         "agent", "agent", 2, lambda row: count_text(row.agent), lambda row: row.agent,
         help="its agent's number",
@@ -149,10 +145,11 @@ def widths_of(rows: Iterable[Row], least: dict[str, int] | None = None) -> dict[
 
 
 def layout(room: int, widths: dict[str, int], sort: str) -> Layout:
-    """The columns that fit in ``room`` by rank, the one sorted by first; none gets less than it needs."""
+    """The columns that fit in ``room`` by rank, the one sorted by first; only names are ever cut."""
     chosen: set[str] = set()
     left = room
-    gap = GAP if room >= NARROW else NARROW_GAP
+    gap, name_max = (GAP, NAME_MAX) if room >= NARROW else (NARROW_GAP, NARROW_NAME_MAX)
+    widths = {**widths, "domain": min(widths["domain"], name_max)}
     for column in sorted(COLUMNS, key=lambda one: (one.rank != 0, one.key != sort, one.rank)):
         needed = widths[column.key] + gap
         if needed <= left or not chosen:

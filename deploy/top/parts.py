@@ -25,6 +25,8 @@ KEYS = (
     ("<", "sort back"),
 )
 NO_ANSWER_S = 2.0
+NAME_MAX, NARROW_NAME_MAX = 14, 10  # of events
+NARROW = 80
 
 
 def fitting(parts: Sequence[Text], width: int, gap: int = 2) -> Text:
@@ -82,8 +84,12 @@ def trouble(board: Board | None, gone: bool, waiting_s: float) -> str:
     return f"no answer from {', '.join(lost)}: stopped, or very busy" if lost else ""
 
 
-def cell(column: Column, row: Row, stale: bool) -> Text:
-    """One cell of the table."""
+def clipped(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def cell(column: Column, row: Row, width: int, stale: bool) -> Text:
+    """One cell of the table, ``width`` wide; only names are ever longer."""
     text = column.text(row)
     style = ""
     if column.key == "state":
@@ -96,15 +102,18 @@ def cell(column: Column, row: Row, stale: bool) -> Text:
         style = "yellow"
     elif text in ("-", "0"):
         style = "dim"
-    return Text(text, "dim" if stale else style, justify="right" if column.right else "left", no_wrap=True)
+    shown = text.rjust(width) if column.right else clipped(text, width).ljust(width)
+    return Text(shown, "dim" if stale or (row.state == "silent" and not style) else style, no_wrap=True)
 
 
 def events(shown: Sequence[Event], lines: int, width: int) -> Text:
     """The latest events, the newest at the bottom, each in one line that ends with … when it is longer."""
     text = Text(no_wrap=True)
+    room = NAME_MAX if width >= NARROW - 2 else NARROW_NAME_MAX
     for event in shown[-lines:] if lines else ():
-        line = Text(f"{event.at_s:8.1f} s  ", style="dim", no_wrap=True)
-        line.append(f"{event.domain:10} ", style="bold")
+        line = Text(no_wrap=True)
+        line.append(f"{event.at_s:8.1f} s  ", style="dim")
+        line.append(f"{clipped(event.domain, room):{room}} ", style="bold")
         line.append(f"{event.event:10} ", style="cyan")
         line.append(event.detail)
         line.truncate(width, overflow="ellipsis")

@@ -9,6 +9,8 @@ from deploy.top.columns import BARS, SPARK, Layout, layout, sparkline, widths_of
 from deploy.top.model import Row
 from deploy.top.parts import cell
 
+SCROLLBAR = 1  # column, whether it is there or not
+
 
 class AgentsTable(DataTable[Text]):
     """``draw`` shows rows in their order. ``shown`` are the columns that fit now, by key."""
@@ -43,7 +45,7 @@ class AgentsTable(DataTable[Text]):
             self._follows = self.cursor_row > 0
         before = self.chosen
         self._widths = widths_of(rows, self._widths)
-        self._columns_for(layout(room, self._widths, sort), sort)
+        self._columns_for(layout(room - SCROLLBAR, self._widths, sort), sort)
         self._rows = rows
         cells = [self._cells(row, stale) for row in rows]
         for at, line in enumerate(cells):
@@ -61,15 +63,15 @@ class AgentsTable(DataTable[Text]):
         self._placed = self.cursor_row
 
     def _cells(self, row: Row, stale: bool) -> list[Text]:
+        """As wide as their columns: the cursor's style must reach from side to side."""
         assert self._layout is not None
         gap = " " * self._layout.gap
-        line = [Text.assemble(gap, cell(column, row, stale)) for column in self._layout.columns]
-        for text, column in zip(line, self._layout.columns, strict=True):
-            text.justify = "right" if column.right else "left"
+        line = []
+        for column, width in zip(self._layout.columns, self._layout.widths, strict=True):
+            line.append(Text.assemble(gap, cell(column, row, width, stale)))
         if self._layout.spark:
-            line.append(
-                Text(gap + sparkline(row.history, self._layout.spark, self._bars), "dim" if stale else "cyan")
-            )
+            bars = sparkline(row.history, self._layout.spark, self._bars)
+            line.append(Text(gap + bars, "dim" if stale else "cyan"))
         return line
 
     def _columns_for(self, wanted: Layout, sort: str) -> None:
@@ -84,8 +86,9 @@ class AgentsTable(DataTable[Text]):
         gap = " " * wanted.gap
         for column, width in zip(wanted.columns, wanted.widths, strict=True):
             style = "bold underline" if column.key == sort else "bold"
-            title = Text.assemble(gap, (column.title, style))
-            title.justify = "right" if column.right else "left"
+            space = " " * (width - len(column.title))
+            before, after = (space, "") if column.right else ("", space)
+            title = Text.assemble(gap, before, (column.title, style), after)
             self.add_column(title, width=width + wanted.gap, key=column.key)
         if wanted.spark:
             heading = Text(f"{gap}{'lately':>{wanted.spark}}", "bold")
