@@ -122,7 +122,7 @@ class TopApp(App[None]):
 
     def _draw(self) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, BoardScreen | AgentScreen) and screen.is_mounted:
+            if isinstance(screen, BoardScreen | AgentScreen):
                 screen.draw()
 
     def question(self, request: control.Request, answered: Answered) -> None:

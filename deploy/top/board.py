@@ -66,7 +66,9 @@ class BoardScreen(Screen[None]):
         self.draw()
 
     def draw(self) -> None:
-        """Everything anew from the application's board."""
+        """Everything anew from the application's board; nothing while the screen is made or taken down."""
+        if not self.query("#keys"):
+            return
         top, view, width, height = self.top, self.top.view, self.app.size.width, self.app.size.height
         self._notice()
         self.query_one("#keys", Static).update(parts.keys(width))
