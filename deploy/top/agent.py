@@ -119,7 +119,7 @@ class AgentScreen(Screen[None]):
     def draw(self) -> None:
         """Everything anew."""
         board, width = self.top.board, self.app.size.width
-        if board is None or not self.query("#keys"):
+        if board is None or not (self.query("#keys") and self.query("#body")):
             return  # it is being made, or taken down
         now = next((row for row in board.rows if row.domain == self.row.domain), None)
         self._ended = now is None
