@@ -4,7 +4,7 @@ It knows no process: the engine tells it what happens.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +30,6 @@ class Supervision:
         self._heartbeats = self.meters.counter("trapline_node_heartbeats_total")
         self._exits = self.meters.counter("trapline_node_exits_total")
         self._faults = self.meters.counter("trapline_faults_injected_total")
-        self._phases = self.meters.counter("trapline_experiment_running")
         for kind in SIGNALS:
             for target in HIT:
                 self._faults.expect((kind, target))
@@ -64,10 +63,3 @@ class Supervision:
     def broken(self, kind: str, target: str) -> None:
         """A fault on purpose: one of FAULT's kinds, one of TARGET's."""
         self._faults[(kind, target)] += 1
-
-    def phase(self, experiment: str, phases: Sequence[str], now: str) -> None:
-        """The phase that an experiment is in, of all it has; "" for none of them."""
-        for one in phases:
-            self._phases.put((experiment, one), int(one == now))
-        if not now:
-            self._phases.clear()

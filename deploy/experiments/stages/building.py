@@ -105,6 +105,7 @@ def _local(setup: Setup, keeper: "Keeper") -> Played:
         on_full=keeper.take,
         options=Options(carried=carried, node=NodeOptions(labels={"experiment": setup.experiment})),
     )
+    stage.announcing.expect(setup.plan.faults)
     return Played(stage, stage.origin_ns, lambda: keeper.finish(stage, LOCAL, stage.truncated))
 
 

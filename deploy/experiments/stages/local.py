@@ -96,7 +96,7 @@ class LocalStage:
         self.operations = Operations(self.engine, self.toolstack, self.note_failure)
         self.breaker = Breaker(self.engine)
         self._faults = LocalFaults(self)
-        self._announcing = Announcing(self.engine.meters)
+        self.announcing = Announcing(self.engine.meters)
         self._reactions = Reactions(
             self.toolstack, lambda name, _, detail: self.note_failure(name, detail), self.over, restart=True
         )
@@ -172,7 +172,7 @@ class LocalStage:
     def begin(self, fault: Planned) -> None:
         """Break it; raises UserError for a fault that real processes cannot play."""
         self._faults.begin(fault)
-        self._announcing.fault(fault)
+        self.announcing.fault(fault)
 
     def end(self, fault: Planned) -> None:
         """Stop breaking it; nothing for what is instant."""
@@ -185,7 +185,7 @@ class LocalStage:
     def mark(self, what: str, request: int, numbers: tuple[int, ...], text: str) -> None:
         """A row about the run itself."""
         if what == "phase":
-            self._announcing.phase(text)
+            self.announcing.phase(text)
         note = frames.encode(Note(what, request, numbers, text))
         self._tell(time.monotonic_ns(), b"", NOTE, note, b"")
 
