@@ -27,7 +27,14 @@ from nodes.meters import quantile_ns
 if TYPE_CHECKING:
     from deploy.top.app import TopApp
 
-KEYS = (("Esc", "back"), ("k", "poke"), ("Space", "pause"), ("up, down", "scroll"), ("q", "quit"))
+KEYS = (
+    ("Esc", "back"),
+    ("k", "poke"),
+    ("t", "trace again"),
+    ("Space", "pause"),
+    ("up, down", "scroll"),
+    ("q", "quit"),
+)
 WIDE = 120  # columns for two of tables beside each other
 EVENTS_SHOWN = 12
 KINDS = {"ERROR": "red", "DENIED": "yellow", "SUCCESS": "green"}
@@ -39,6 +46,7 @@ class Detail(msgspec.Struct):
     calls: list[CallCount] | str | None = None
     latency: dict[str, list[int]] = {}
     ledger: Holdings | str | None = None
+    traces: list[str] | str | None = None
 
 
 class AgentScreen(Screen[None]):
@@ -48,6 +56,7 @@ class AgentScreen(Screen[None]):
         Binding("escape,backspace,left", "app.board", show=False),
         Binding("space,p", "pause", show=False),
         Binding("k", "poke", show=False),
+        Binding("t", "trace", show=False),
         Binding("question_mark", "app.help", show=False),
         Binding("q", "app.leave", show=False),
     ]
@@ -58,6 +67,7 @@ class AgentScreen(Screen[None]):
         self.detail = Detail()
         self._open = 0  # questions without an answer yet
         self._ended = False
+        self._reading = False
 
     @property
     def top(self) -> "TopApp":
@@ -76,6 +86,7 @@ class AgentScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#detail").focus()
+        self.action_trace()
         self.draw()
 
     def on_resize(self, _event: events.Resize) -> None:
@@ -112,6 +123,17 @@ class AgentScreen(Screen[None]):
     def _told_ledger(self, result: Any, error: str | None) -> None:
         self._open -= 1
         self.detail.ledger = error if error is not None else msgspec.convert(result, Holdings)
+        self.draw()
+
+    def action_trace(self) -> None:
+        """Read its latest calls; that takes a moment, so it is done when wanted and not at every look."""
+        if self.row.agent is not None and not self._reading:
+            self._reading = True
+            self.top.latest(self.row.agent, self._told_traces)
+
+    def _told_traces(self, result: Any, error: str | None) -> None:
+        self._reading = False
+        self.detail.traces = error if error is not None else list(result)
         self.draw()
 
     # ---- drawing ------------------------------------------------------------------------------
@@ -206,11 +228,12 @@ class AgentScreen(Screen[None]):
         return [Text("Its events", "bold"), shown, Text()]
 
     def _traces(self) -> list[RenderableType]:
-        lines = self.top.traces(self.row)
-        if lines is None:
-            return []
-        shown = Text("\n".join(lines), no_wrap=True, overflow="ellipsis") if lines else Text("none", "dim")
-        return [Text("Latest calls", "bold"), shown]
+        told = self.detail.traces
+        if isinstance(told, list):
+            shown = Text("\n".join(told) or "none", no_wrap=True, overflow="ellipsis")
+        else:
+            shown = Text(told or ("it has no agent" if self.row.agent is None else "reading …"), "dim")
+        return [Text("Latest calls when t was pressed", "bold"), shown]
 
 
 def _entries(entries: Sequence[Entry]) -> Table:

@@ -5,7 +5,6 @@ News come from a ``Source`` in its threads as messages; nothing here waits for t
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from textual import work
@@ -27,7 +26,6 @@ from deploy.top.view import View
 
 TICK_S = 0.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-Traces = Callable[[Row], Sequence[str]]
 
 
 class Told(Message):
@@ -65,7 +63,6 @@ class TopApp(App[None]):
         *,
         theme: str | None = None,
         bars: str = BARS,
-        traces: Traces | None = None,
     ) -> None:
         super().__init__(ansi_color=True if theme is None else None)
         self.theme = theme or "ansi-dark"
@@ -76,7 +73,6 @@ class TopApp(App[None]):
         self.board: Board | None = None
         self.gone = False
         self.under_way = ""
-        self._traces = traces
         self._latest: Board | None = None
 
     def get_default_screen(self) -> Screen[Any]:
@@ -136,9 +132,13 @@ class TopApp(App[None]):
     def on_reply(self, message: Reply) -> None:
         message.answered(message.result, message.error)
 
-    def traces(self, row: Row) -> Sequence[str] | None:
-        """The latest calls of a domain as lines; None if nothing records them."""
-        return None if self._traces is None else self._traces(row)
+    def latest(self, agent: int, answered: Answered) -> None:
+        """Read the latest calls of an agent; ``answered`` is called as ``question`` does."""
+
+        def told(result: Any, error: str | None) -> None:
+            self.post_message(Reply(answered, result, error))
+
+        self.source.latest(agent, told)
 
     # ---- keys ---------------------------------------------------------------------------------
 

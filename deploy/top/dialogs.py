@@ -18,7 +18,7 @@ from deploy.top.pokes import POKES, Poke
 
 HELP_KEYS = (
     ("up, down, PgUp, PgDn, Home, End", "move in the table"),
-    ("Enter", "one agent: its calls, latency, ledger, events, traces"),
+    ("Enter", "one agent: its calls, latency, ledger, events, and its latest calls (t: again)"),
     ("s  >  <", "sort by the next column, by the one before"),
     ("S", "turn the order round"),
     ("/", "show only domains that match all words: name, state, agent's number; Esc shows all"),

@@ -20,6 +20,7 @@ from deploy.top.model import Look, Status
 
 ASKS_MAX = 8  # requests of the screen that wait for their turn; beyond them it is told so
 AGAIN_S = 0.5
+TRACES_READ, TRACES_SHOWN = 256, 16  # the newest of those that are read are still under way
 
 
 class Gone(msgspec.Struct, frozen=True):
@@ -42,6 +43,10 @@ class Source(Protocol):
         ...
 
     def ask(self, request: control.Request, answered: Answered) -> None: ...
+
+    def latest(self, agent: int, answered: Answered) -> None:
+        """The agent's latest calls that have ended, a line each, the newest last."""
+        ...
 
     def waiting_s(self) -> float:
         """How long the platform has not answered by now, in seconds."""
@@ -94,6 +99,20 @@ class ControlSource:
             self._asks.put_nowait((request, answered))
         except queue.Full:
             answered(None, f"{ASKS_MAX} requests wait already: the platform does not answer")
+
+    def latest(self, agent: int, answered: Answered) -> None:
+        threading.Thread(target=self._read, args=(agent, answered), name="traces", daemon=True).start()
+
+    def _read(self, agent: int, answered: Answered) -> None:
+        """From the files of the flight recorder: all of them are decoded, which takes a second or two."""
+        from deploy.tracing import live  # noqa: PLC0415 - every protocol's tables; only who looks needs them
+
+        try:
+            found = live.latest(self._run, agent, None, TRACES_READ)
+        except (UserError, OSError, ValueError) as error:
+            answered(None, str(error))
+            return
+        answered([line.text for line in found if line.took_ns is not None][-TRACES_SHOWN:], None)
 
     def end(self) -> None:
         self._ended.set()

@@ -58,6 +58,7 @@ class Scripted:
 
     def __init__(self) -> None:
         self.asked: list[control.Request] = []
+        self.traced: list[int] = []
         self.answers: dict[type, Any] = {}
         self.held: list[tuple[control.Request, Answered]] = []
         self.hold = False
@@ -85,6 +86,10 @@ class Scripted:
             answered(None, answer)
         else:
             answered(answer, None)
+
+    def latest(self, agent: int, answered: Answered) -> None:
+        self.traced.append(agent)
+        answered([f"ivi({agent}) clock.CLOCK_RATE_GET() = SUCCESS"], None)
 
     def waiting_s(self) -> float:
         return self.waited_s

@@ -192,6 +192,9 @@ def test_drilling_into_one_agent_and_back(size: tuple[int, int]) -> None:
         shown = app.export_screenshot(simplify=True).replace("&#160;", " ")
         for expected in ("CLOCK_RATE_SET", "DENIED", "clock 5 rate", "nothing left", "gpu@fd000000"):
             assert expected in shown or size == SMALL
+        assert screen.detail.traces == ["ivi(3) clock.CLOCK_RATE_GET() = SUCCESS"]
+        await press(pilot, "t")
+        assert source.traced == [3, 3]
         source.tell(look(12.0, row("dom0", 0, 5, domid=0)))
         await settle(pilot)
         assert "ivi has ended" in text(app, "#notice")
