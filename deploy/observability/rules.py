@@ -205,8 +205,8 @@ CALLING: Final = (
         "More than 5 % of the calls of agent {{ $labels.agent }} in {{ $labels.cluster }} fail",
         "EL3 answers more than one call in twenty with a status other than SUCCESS, at more than one call "
         "per second. Often permissions: the agent asks for what it was not granted.",
-        "The Agent dashboard splits errors by status. DENIED: 'trapline why last --agent N' names the row "
-        "of the table that refused. BUSY or HARDWARE_ERROR: look at EL3.",
+        "The Agent dashboard splits errors by status. DENIED: 'trapline why last --agent {{ $labels.agent "
+        "}}' names the row of the table that refused. BUSY or HARDWARE_ERROR: look at EL3.",
     ),
     Alert(
         "TraplineCallLatencyHigh",
@@ -218,7 +218,8 @@ CALLING: Final = (
         "The 99th percentile of a guest's calls is above 50 ms, measured from when the call was meant to "
         "begin, so time spent queueing counts.",
         "On the Agent dashboard compare queue wait (own vCPUs compete), service time (EL3 is slow, "
-        "perhaps busy with another agent) and the rates of other agents.",
+        "perhaps busy with another agent) and the rates of other agents. 'trapline trace --agent {{ "
+        "$labels.agent }} --slow 50' shows such calls.",
     ),
     Alert(
         "TraplineCallsStuck",
@@ -230,7 +231,7 @@ CALLING: Final = (
         "A call of agent {{ $labels.agent }} in {{ $labels.cluster }} never comes back",
         "Something has been in flight to EL3 for 30 s and EL3 answers nothing of this agent: the channel is "
         "wedged. Xen waits for EL3 for ever, as on the board; later calls queue behind it.",
-        "'trapline trace --agent N' shows the last call that went out. Is EL3 stopped "
+        "'trapline trace --agent {{ $labels.agent }}' shows the last call that went out. Is EL3 stopped "
         "(TraplineTargetDown)? Was the frame lost (faults injected)? Only EL3's answer or a destroyed "
         "domain frees the channel.",
     ),
@@ -258,7 +259,7 @@ CALLING: Final = (
         "The agent rings more often than its limit allows; its doorbells are refused (enforce) or held back "
         "(wait). Others are protected, this one loses calls or time.",
         "If the load is legitimate raise the limit ('--meter' of 'trapline up'); if not, find the caller "
-        "with 'trapline trace --agent N'.",
+        "with 'trapline trace --agent {{ $labels.agent }}'.",
     ),
     Alert(
         "TraplineTransportErrors",
@@ -269,7 +270,8 @@ CALLING: Final = (
         "Agent {{ $labels.agent }} of {{ $labels.cluster }} rings without a message in its page",
         "EL3 found no valid message and set the channel's ERROR bit: rung while FREE, or with a length that "
         "cannot be. A guest's driver writes its page wrongly, or two of its callers share a channel.",
-        "'trapline trace --agent N' shows the pages; compare with bus/reference and the guest's driver.",
+        "'trapline trace --agent {{ $labels.agent }}' shows the pages; compare with bus/reference and the "
+        "guest's driver.",
     ),
 )
 
@@ -295,8 +297,8 @@ TROUBLE: Final = (
         "Agent {{ $labels.agent }} of {{ $labels.cluster }} still held something after its reset",
         "EL3 dropped the agent's configuration and its ledger was not empty: a vote, a permission or a hold "
         "outlived the reset, and the next domain with this agent inherits it.",
-        "'trapline ledger' lists what was left. It is a defect of the firmware (or its misbehaviour is "
-        "switched on): keep the recording.",
+        "'trapline ledger {{ $labels.agent }}' lists what was left. It is a defect of the firmware (or "
+        "its misbehaviour is switched on): keep the recording.",
     ),
     Alert(
         "TraplineXenHazard",
@@ -319,7 +321,7 @@ TROUBLE: Final = (
         "Domain {{ $labels.domain }} of {{ $labels.cluster }} has been dying for 30 s",
         "Its agent was not given back: EL3 refused the reset or never answered it. The agent cannot be "
         "used by another domain until then.",
-        "Repeat 'trapline destroy': the reset is sent again. If EL3 refuses it again, its log says why "
+        "Repeat 'trapline xl destroy': the reset is sent again. If EL3 refuses it again, its log says why "
         "(wedged-channel among the hazards: only a restart helps).",
     ),
     Alert(

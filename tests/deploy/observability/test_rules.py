@@ -7,12 +7,15 @@ import json
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
+from deploy.cli.app import trapline
 from deploy.observability import rules, rules_file
 from tests.deploy.observability.rule_mutants import Mutant, mutants
 
@@ -32,11 +35,13 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@cache
 def groups() -> list[dict[str, Any]]:
     """Every group of cases of all files; all series of a file come as often as it evaluates rules."""
     return [group for case in CASES for group in yaml.safe_load(case.read_text())["tests"]]
 
 
+@cache
 def file_rules() -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
@@ -101,6 +106,25 @@ def test_summaries_are_rendered_with_the_labels_of_the_alert(tmp_path: Path) -> 
         labels = dict(re.findall(r'(\w+)="([^"]*)"', part.partition("got:")[2].partition("Annotations")[0]))
         wanted = re.sub(r"{{ \$labels\.(\w+) }}", lambda found: labels[found[1]], alert.summary)  # noqa: B023
         assert shown[1] == wanted
+        assert "<no value>" not in part
+        assert "{{" not in part
+
+
+def test_every_command_that_an_alert_names_exists() -> None:
+    """``trapline COMMAND [SUBCOMMAND] [--option]``, each as the command line knows it."""
+    named = {
+        one for alert in rules.ALERTS for one in re.findall(r"'trapline ([^']*)'", alert.do + alert.means)
+    }
+    assert len(named) > 5
+    for words in named:
+        command: click.Command | None = trapline
+        for word in words.split():
+            if isinstance(command, click.Group):
+                command = command.get_command(click.Context(command), word)
+                assert command, words
+            elif word.startswith("--"):
+                assert command
+                assert any(word in parameter.opts for parameter in command.params), words
 
 
 def rule_named(name: str) -> dict[str, Any]:
