@@ -248,7 +248,10 @@ def fate(y: int) -> list[Any]:
         rows(
             Look(WORDS["leaks"], at=(16, y, 8, 8), unit=COUNT),
             keys,
-            [Column("resets by EL3", Ask(done)), Column("left over", Ask(left), steps=ANY_IS_BAD)],
+            [
+                Column("resets by EL3", Ask(done)),
+                Column("left over", Ask(f"{left} or 0 * {done}"), steps=ANY_IS_BAD),
+            ],
             "left over",
         ),
     ]
