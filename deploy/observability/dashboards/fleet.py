@@ -44,8 +44,8 @@ ALERTS = f"count by (cluster) ({asking.FIRING})"
 
 
 def or_none(expr: str) -> str:
-    """0 for each cluster that is scraped and has no such number."""
-    return f"(({expr}) or 0 * {KNOWN})"
+    """0 for each cluster that is scraped and has no such number; nothing for those that are no more."""
+    return f"(({expr}) and on (cluster) {KNOWN} or 0 * {KNOWN})"
 
 
 def trouble() -> str:

@@ -36,12 +36,19 @@ WORDS = {
 }
 
 
+STEP = "1s"
+"""How often annotations are asked for: as often as targets are scraped, or events are missed.
+
+Grafana would take a minute.
+"""
+
+
 class Annotation(model.AnnotationQuery):
-    """A Prometheus annotation with its words, which the SDK's class does not have."""
+    """A Prometheus annotation with its words and its step, which the SDK's class does not have."""
 
     def __init__(self, name: str, expr: str, colour: str, words: tuple[str, str]) -> None:
         super().__init__(name=name, datasource=SOURCE, icon_color=colour, expr=expr)
-        self._words = dict(zip(("titleFormat", "textFormat"), words, strict=True))
+        self._words = {"titleFormat": words[0], "textFormat": words[1], "step": STEP}
 
     def to_json(self) -> dict[str, object]:
         return super().to_json() | self._words

@@ -106,6 +106,8 @@ def denied(y: int) -> list[Any]:
 
 def died(y: int) -> list[Any]:
     """Domains over time, and three lists: resets with their reasons, nodes, what should not happen."""
+    up = SCOPE.last("trapline_node_up", *asking.BY_NODE, how="max")
+    exits = SCOPE.increase("trapline_node_exits_total", *asking.BY_NODE)
     resets = f"{SCOPE.increase(asking.RESETS, *BY_AGENT, 'reason')} > 0"
     return [
         states(
@@ -128,7 +130,7 @@ def died(y: int) -> list[Any]:
             [
                 Column(
                     "up",
-                    Ask(SCOPE.last("trapline_node_up", *asking.BY_NODE, how="max")),
+                    Ask(f"{up} or 0 * ({exits} > 0)"),
                     steps=((None, BAD), (1, GOOD)),
                 ),
                 Column(
@@ -140,7 +142,7 @@ def died(y: int) -> list[Any]:
                 ),
                 Column(
                     "ended unasked",
-                    Ask(SCOPE.increase("trapline_node_exits_total", *asking.BY_NODE)),
+                    Ask(f"{exits} > 0 or 0 * {up}"),
                     steps=ANY_IS_BAD,
                 ),
             ],

@@ -93,7 +93,10 @@ def test_agents_lead_to_their_dashboard_and_their_traces(key: str) -> None:
         )
     marks = [one["name"] for one in BOARDS[key]["annotations"]["list"]]
     assert marks == ["Agent resets", "Faults", "Phases", "Alerts", "Node exits"]
-    assert all(one["titleFormat"] and one["textFormat"] for one in BOARDS[key]["annotations"]["list"])
+    for one in BOARDS[key]["annotations"]["list"]:
+        assert one["titleFormat"]
+        assert one["textFormat"]
+        assert one["step"] == "1s", "events between two moments would be missed"
 
 
 def test_queries_have_names_and_values_of_the_catalogue_only() -> None:
