@@ -35,6 +35,7 @@ from deploy.tracing.words import Reader
 from nodes.limits import TRACE_OPEN, TRACE_TOLD
 
 HOLD_NS: Final = 20_000_000  # that a call which has returned waits for its guest's note
+LOST_NS: Final = 1_000_000_000  # ... that one which EL3 has answered waits for its return: it was overwritten
 FUNCTION: Final = 0xFFFF_FFFF
 QUIET: Final = frozenset({"getdomaininfolist"})  # domctls that change nothing, asked all the time
 FIRMWARE: Final = "firmware"
@@ -63,6 +64,8 @@ class Assembler:
         self._ready: list[Story] = []
         self._open: OrderedDict[Key, dict[str, Any]] = OrderedDict()
         self._returned: deque[tuple[int, Key]] = deque()  # that wait for the guest's note
+        self._answered: deque[tuple[int, Key]] = deque()  # by EL3; most have returned long since
+        self._newest: dict[str, int] = {}  # what a domain has asked last
         self._smcs: OrderedDict[int, Key] = OrderedDict()
         self._told: OrderedDict[Key, None] = OrderedDict()
         self._domctls: OrderedDict[int, Asked] = OrderedDict()
@@ -86,13 +89,16 @@ class Assembler:
 
     def see(self, event: Event) -> None:
         self._see[type(event)](event)
-        if self._returned:
+        if self._returned or self._answered:
             self.idle(event.at_ns)
 
     def idle(self, now_ns: int) -> None:
         """Nothing came until then: what has waited for HOLD_NS is whole."""
         while self._returned and self._returned[0][0] + HOLD_NS < now_ns:
             _, key = self._returned.popleft()
+            self._close(key)
+        while self._answered and self._answered[0][0] + LOST_NS < now_ns:
+            _, key = self._answered.popleft()
             self._close(key)
 
     def take(self) -> list[Story]:
@@ -101,11 +107,15 @@ class Assembler:
         return ready
 
     def finish(self) -> list[Story]:
-        """Nothing more comes: what is still under way is told as such."""
+        """Nothing more comes: what is still under way is told as such, but for that whose end was
+        overwritten, as its domain has asked something else since.
+        """
         while self._returned:
             self._close(self._returned.popleft()[1])
-        for key in list(self._open):
-            self._close(key, over=False)
+        for domain, request in list(self._open):
+            call = self._open[domain, request]
+            over = "el3_out_ns" in call or self._newest.get(domain, request) != request
+            self._close((domain, request), over=over)
         return self.take()
 
     # ---- whose --------------------------------------------------------------------------------
@@ -145,6 +155,9 @@ class Assembler:
         if self._xen_since is None:
             self._xen_since = event.at_ns
         self._settle(event.domain, event.request)
+        self._newest[event.domain] = event.request
+        if len(self._newest) > TRACE_TOLD:
+            del self._newest[next(iter(self._newest))]
         function = event.x[0] & FUNCTION
         call = {
             "number": event.number,
@@ -198,6 +211,10 @@ class Assembler:
             call.update(answered=words.fields, status=words.status)
         if key[0] == XEN:
             self._close(key, x0=event.x0)
+            return
+        self._answered.append((event.at_ns, key))
+        if len(self._answered) > TRACE_OPEN:
+            self._answered.popleft()
 
     def _came_back(self, event: Returned) -> None:
         key = (event.domain, event.request)

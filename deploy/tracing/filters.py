@@ -28,7 +28,9 @@ class Filter(msgspec.Struct, frozen=True):
             return False
         if self.failed and not story.failed:
             return False
-        return self.slow_ns is None or story.took_ns is None or story.took_ns > self.slow_ns
+        if self.slow_ns is None:
+            return True
+        return not story.over if story.took_ns is None else story.took_ns > self.slow_ns
 
     def _is(self, story: Story) -> bool:
         if self.agent.isdecimal():

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from deploy.tracing.calls import NONE, XEN, Call, Happening, Story
+from deploy.tracing.calls import NONE, Call, Happening, Story
 
 WHO_COLUMNS: Final = 10
 CUT: Final = "…"
@@ -93,7 +93,7 @@ def moment(story: Story, times: Times, wall_ns: int) -> str:
 def who(story: Story) -> str:
     """``ivi(4)``, ``ivi#2(4)`` in its second life, ``xen``."""
     life = f"#{story.incarnation}" if story.incarnation > 1 else ""
-    agent = f"({story.agent})" if story.agent != NONE and story.domain != XEN else ""
+    agent = f"({story.agent})" if story.agent != NONE and story.incarnation else ""
     return f"{story.domain}{life}{agent}"
 
 

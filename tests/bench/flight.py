@@ -66,7 +66,7 @@ def _cpu_s(pid: int) -> float:
     return sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
 
 
-def percent(guests: int = 16, rounds: int = 9, seconds: float = 0.5) -> float:
+def percent(guests: int = 16, rounds: int = 40, seconds: float = 0.15) -> float:
     """How much more CPU time a call takes with the flight recorder."""
     ratios = []
     with tempfile.TemporaryDirectory(prefix="trapline-bench-") as folder:
