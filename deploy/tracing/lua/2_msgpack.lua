@@ -78,8 +78,29 @@ function unpack_at(tvb, at, limit, depth)
 	return integer(value, at, at + 1 + width)
 end
 
+-- How many characters a text has; nil if it is not UTF-8 (Unicode, table 3-7).
+local FOLLOWING = {
+	{ 0x00, 0x7f, "" }, { 0xc2, 0xdf, "[\128-\191]" }, { 0xe0, 0xe0, "[\160-\191][\128-\191]" },
+	{ 0xe1, 0xec, "[\128-\191][\128-\191]" }, { 0xed, 0xed, "[\128-\159][\128-\191]" },
+	{ 0xee, 0xef, "[\128-\191][\128-\191]" }, { 0xf0, 0xf0, "[\144-\191][\128-\191][\128-\191]" },
+	{ 0xf1, 0xf3, "[\128-\191][\128-\191][\128-\191]" }, { 0xf4, 0xf4, "[\128-\143][\128-\191][\128-\191]" },
+}
+
 local function characters(text)
-	local _, count = text:gsub("[^\128-\191]", "")
+	local at, count = 1, 0
+	while at <= #text do
+		local first, past = text:byte(at), nil
+		for _, one in ipairs(FOLLOWING) do
+			if first >= one[1] and first <= one[2] then
+				_, past = text:find("^" .. one[3], at + 1)
+				past = one[3] == "" and at or past
+			end
+		end
+		if not past then
+			return nil
+		end
+		at, count = past + 1, count + 1
+	end
 	return count
 end
 
@@ -104,7 +125,7 @@ end
 local function show_map(schema, node, tvb, tree, range)
 	local values, keys = {}, schema.keys
 	for number = 1, #node.items, 2 do
-		if node.items[number].kind ~= "string" then
+		if node.items[number].kind ~= "string" or not characters(node.items[number].value) then
 			return nil, schema.name .. " has a key that is no text"
 		end
 		values[node.items[number].value] = node.items[number + 1]
@@ -164,8 +185,9 @@ SHOW = {
 		return tostring(value)
 	end,
 	string = function(schema, node, tvb, tree, range)
-		if length_is_wrong(schema, characters(node.value)) then
-			return nil, schema.name .. " has " .. characters(node.value) .. " characters"
+		local count = characters(node.value)
+		if not count or length_is_wrong(schema, count) then
+			return nil, schema.name .. (count and " has " .. count .. " characters" or " is not UTF-8")
 		end
 		tree:add(FIELD[schema.f], range, node.value)
 		return node.value

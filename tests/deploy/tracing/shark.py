@@ -28,11 +28,11 @@ def capture(path: Path, rows: Sequence[Row], made: bytes = b"") -> Path:
     return path
 
 
-def tshark(path: Path, *options: str) -> str:
+def tshark(path: Path, *options: str, script: Path = SCRIPT) -> str:
     """What tshark says of a capture with our dissector; an error or a warning of Lua's fails the test."""
     found = shutil.which("tshark")
     assert found, "tshark is not installed: apt-get install tshark (DEBIAN_FRONTEND=noninteractive)"
-    command = [found, "-n", "-X", f"lua_script:{SCRIPT}", "-r", str(path), *options]
+    command = [found, "-n", "-X", f"lua_script:{script}", "-r", str(path), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     errors = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
     assert not errors, errors
@@ -58,9 +58,9 @@ class Packet:
         return [one for one in self.fields if one[0].startswith(prefix + ".")]
 
 
-def dissected(path: Path) -> list[Packet]:
-    """Every packet of a capture, from one run of tshark."""
-    text = tshark(path, "-T", "pdml")
+def dissected(path: Path, *protocols: str, script: Path = SCRIPT) -> list[Packet]:
+    """Every packet of a capture, from one run of tshark; of ``protocols`` only, if given."""
+    text = tshark(path, "-T", "pdml", *(("-J", " ".join(protocols)) if protocols else ()), script=script)
     return [Packet(one) for one in ElementTree.fromstring(text).iter("packet")]
 
 

@@ -14,14 +14,17 @@ from bus.scmi import PROTOCOLS, header
 from bus.scmi.header import MessageType
 from bus.scmi.protocol import Protocol
 from bus.scmi.status import Status
+from bus.scmi.tables import Tables
 from deploy.recording.rows import Row
 from deploy.tracing import dissector
+from tests.bus.vendor import FAN
 from tests.deploy.tracing import shark
 
 GOLDEN = Path(__file__).parents[2] / "bus" / "golden"
-RANDOM_EACH = 3
+RANDOM_EACH = 2
+SPOILED_STEP = 4
 TYPES = {"delayed": MessageType.DELAYED_RESPONSE, "notification": MessageType.NOTIFICATION}
-Tables = dict[int, type[Message] | None]
+Versions = dict[int, type[Message] | None]
 
 
 class Case(NamedTuple):
@@ -32,7 +35,7 @@ class Case(NamedTuple):
     part: str
     head: int
     payload: bytes
-    tables: Tables
+    tables: Versions
 
     @property
     def row(self) -> Row:
@@ -40,7 +43,7 @@ class Case(NamedTuple):
         return shark.carrying(self.part, self.head, status + self.payload)
 
 
-def parts(protocol: Protocol) -> Iterator[tuple[str, str, int, Tables]]:
+def parts(protocol: Protocol) -> Iterator[tuple[str, str, int, Versions]]:
     """(name, part, id, tables by version) of every message that a protocol has."""
     versions = protocol.versions
     for row in protocol.every_command():
@@ -83,7 +86,7 @@ def cases() -> list[Case]:
 @pytest.fixture(scope="module")
 def packets(tmp_path_factory: pytest.TempPathFactory) -> list[shark.Packet]:
     path = tmp_path_factory.mktemp("shark") / "all.pcapng"
-    return shark.dissected(shark.capture(path, [case.row for case in cases()]))
+    return shark.dissected(shark.capture(path, [case.row for case in cases()]), "scmi")
 
 
 def test_every_field_of_every_message_is_what_the_tables_say(packets: list[shark.Packet]) -> None:
@@ -102,6 +105,31 @@ def test_no_message_of_the_tables_is_malformed_or_unknown(packets: list[shark.Pa
     assert {case.name for case in cases()} >= {
         row.name for one in PROTOCOLS for row in (*one.every_command(), *one.notifications)
     }
+
+
+def test_a_length_that_no_version_has_is_malformed(tmp_path: Path) -> None:
+    """A byte less, and a byte more, of every message."""
+    spoiled = []
+    for case in cases():
+        for payload in (case.payload[:-1], case.payload + b"\0"):
+            if payload != case.payload and not shark.decoded(case.tables, payload):
+                spoiled.append(case._replace(payload=payload))
+    spoiled = spoiled[::SPOILED_STEP]
+    path = shark.capture(tmp_path / "spoiled.pcapng", [case.row for case in spoiled])
+    for case, packet in zip(spoiled, shark.dissected(path, "scmi"), strict=True):
+        assert packet.experts == ["scmi.malformed"], case
+        assert packet.first("scmi.payload") or not case.payload
+
+
+def test_vendor_protocols_are_in_a_script_that_is_made_with_them(tmp_path: Path) -> None:
+    script = tmp_path / "vendor.lua"
+    script.write_text(dissector.generate(Tables([*PROTOCOLS, FAN])), encoding="utf-8")
+    head = header.pack(FAN.id, 0x3)
+    row = shark.carrying("request", head, bytes([7, 0, 0, 0, 88, 0, 0, 0]))
+    (packet,) = shark.dissected(shark.capture(tmp_path / "fan.pcapng", [row]), script=script)
+    assert packet.below("scmi.fan") == [("scmi.fan.fan_id", "7"), ("scmi.fan.speed", "88")]
+    (packet,) = shark.dissected(tmp_path / "fan.pcapng")
+    assert packet.experts == ["scmi.unknown"]
 
 
 def test_the_committed_script_is_what_the_tables_give() -> None:
