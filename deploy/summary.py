@@ -119,7 +119,11 @@ def buckets_of(info: DomainInfo, stats: Stats) -> Buckets:
 def calls_of(stats: Stats, agent: int) -> list[CallCount]:
     """Every message that an agent was answered, by status, the most frequent first."""
     found = _counter(stats, "firmware", "trapline_scmi_calls_total")
-    mine = [CallCount(key[1], key[2], key[3], calls) for key, calls in found.items() if key[0] == str(agent)]
+    mine = [
+        CallCount(key[1], key[2], key[3], calls)
+        for key, calls in found.items()
+        if key[0] == str(agent) and calls
+    ]
     return sorted(mine, key=lambda one: (-one.calls, one.protocol, one.message, one.status))
 
 

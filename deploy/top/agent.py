@@ -163,13 +163,12 @@ class AgentScreen(Screen[None]):
         return parts.fitting([*first, Text(sparkline(row.history, 30, self.top.bars), "cyan")], width)
 
     def _body(self, board: Board, width: int) -> RenderableType:
-        left = [*self._facts(), *self._latency(), *self._ledger()]
-        right = [*self._calls(), *self._events(board, width), *self._traces()]
+        facts, held = self._facts(), [*self._ledger(), *self._latency()]
+        lately = [*self._traces(), *self._events(board, width)]
         if width < WIDE:
-            return Group(*self._facts(), *self._calls(), *self._latency(), *self._ledger(),
-                         *self._events(board, width), *self._traces())  # fmt: skip
+            return Group(*facts, *lately, *held, *self._calls())
         grid = Table.grid(padding=(0, 3, 0, 0))
-        grid.add_row(Group(*left), Group(*right))
+        grid.add_row(Group(*facts, *held), Group(*lately, *self._calls()))
         return grid
 
     def _facts(self) -> list[RenderableType]:
@@ -233,7 +232,7 @@ class AgentScreen(Screen[None]):
             shown = Text("\n".join(told) or "none", no_wrap=True, overflow="ellipsis")
         else:
             shown = Text(told or ("it has no agent" if self.row.agent is None else "reading …"), "dim")
-        return [Text("Latest calls when t was pressed", "bold"), shown]
+        return [Text("Latest calls when t was pressed", "bold"), shown, Text()]
 
 
 def _entries(entries: Sequence[Entry]) -> Table:

@@ -20,7 +20,7 @@ from deploy.top.model import Look, Status
 
 ASKS_MAX = 8  # requests of the screen that wait for their turn; beyond them it is told so
 AGAIN_S = 0.5
-TRACES_READ, TRACES_SHOWN = 256, 16  # the newest of those that are read are still under way
+TRACES_READ, TRACES_SHOWN = 20_000, 16  # most of what is read may have no end: its rows are gone from a ring
 
 
 class Gone(msgspec.Struct, frozen=True):
