@@ -14,6 +14,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.observability.assets import folder
+from deploy.observability.lint.shape import Dashboard
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +52,9 @@ def _problems(asked: list[Path]) -> list[Any]:
 def read(file: Path) -> dict[str, Any]:
     """A dashboard's JSON; UserError for what is none."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+        text = file.read_bytes()
+        msgspec.json.decode(text, type=Dashboard)
+        return msgspec.json.decode(text, type=dict[str, Any])
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from error
     except msgspec.MsgspecError as error:

@@ -41,7 +41,7 @@ def judge(file: str, dashboard: Json) -> list[Problem]:
 def _whole(dashboard: Json, say: Say) -> None:
     for key in ("uid", "title", "description", "tags"):
         if not dashboard.get(key):
-            say(key, f"no {key}", "set it")
+            say(key, f"{key} is missing", "set it")
     titles = [panel.get("title") for panel in layout.every(dashboard.get("panels") or ())]
     for title in sorted({str(one) for one in titles if titles.count(one) > 1}):
         say("title", f"two panels are called {title!r}", "name each for what it shows")

@@ -67,7 +67,7 @@ def judge_panel(panel: Panel, say: Say) -> None:
         ("targets", panel.get("targets"), "ask something"),
     ):
         if not value:
-            say(key, f"no {key}", fix)
+            say(key, f"{key} is missing", fix)
     for source in (panel, *(panel.get("targets") or ())):
         if (source.get("datasource") or {}).get("uid") != SOURCE:
             say(

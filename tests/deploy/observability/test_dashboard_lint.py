@@ -133,7 +133,23 @@ def test_the_command_names_file_panel_rule_and_remedy(
     assert line.endswith("did you mean 'trapline_scmi_calls_total'?")
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", "7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "{",
+        "[]",
+        "7",
+        "{}",
+        '{"panels": 7}',
+        '{"panels": [7]}',
+        '{"panels": [{"type": "stat", "targets": 7}]}',
+        '{"panels": [{"type": "stat", "gridPos": {"x": "1"}}]}',
+        '{"panels": [{"type": "stat", "targets": [{"expr": 7}]}]}',
+        '{"panels": [], "templating": {"list": [{}]}}',
+    ],
+)
 def test_what_is_no_dashboard_is_one_clear_error(
     text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
