@@ -90,6 +90,8 @@ class Printer:
 @click.option("--run", "recorded", metavar="RUN", help="Read a recorded run: its folder, or its id.")
 @click.option("--save", metavar="FILE", help="Write a capture for Wireshark, no lines; '-': to stdout.")
 @click.option("--lua", is_flag=False, flag_value="-", metavar="[FILE]", help="Write Wireshark's dissector.")
+@click.option("--otlp", metavar="URL", help="Send calls to an OpenTelemetry receiver as they happen.")
+@click.option("--sample", default="1/1", metavar="1/N", help="For --otlp: one call in N, by its number.")
 @which_platform
 def trace(
     agent: str,
@@ -106,6 +108,8 @@ def trace(
     recorded: str | None,
     save: str | None,
     lua: str | None,
+    otlp: str | None,
+    sample: str,
     name: str,
     run_dir: Path | None,
 ) -> None:
@@ -127,13 +131,17 @@ def trace(
     wanted = Filter(agent, protocol.lower(), denied, failed, None if slow is None else int(slow * 1e6))
     printer = Printer(as_json, times == "legs", "run" if recorded else clock, wide)
     if recorded:
-        if follow:
-            raise UserError("--follow with --run: a recorded run is over; leave one of the two out")
+        if follow or otlp is not None:
+            raise UserError("--follow or --otlp with --run: a recorded run is over; leave one of the two out")
         shown(_recorded(recorded), wanted, limit or LIMIT, lambda story: printer.show(story, 0))
         return
     live = Live(run_directory(name, run_dir))
     try:
-        if follow:
+        if otlp is not None:
+            sending = importlib.import_module("deploy.cli.trace_otlp")
+            to = sending.exporting(otlp, sample, live.wall_ns, live.cluster)
+            sending.export(live, wanted, limit, to, printer.say)
+        elif follow:
             _follow(live, wanted, limit, printer)
         else:
             stories = live.stories()

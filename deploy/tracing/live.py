@@ -53,6 +53,11 @@ class Live:
         return self._reader.names.wall_ns
 
     @property
+    def cluster(self) -> str:
+        """The name of its run directory."""
+        return self._run.path.name
+
+    @property
     def missed(self) -> int:
         """Rows that were overwritten before they were read here."""
         return self._reader.missed
