@@ -1,18 +1,37 @@
 """``up --observe``: Prometheus sees every node, listens on loopback only, and ends with the platform."""
 
+import json
 import shutil
 import signal
 import socket
+from typing import Any
 
 import psutil
 import pytest
 
+from deploy.observability import assets
+from tests.deploy.observability.planted import FAULTS, first, spoiled
 from tests.system.cluster import Cluster
 from tests.system.processes import alive, eventually, kill, marked
 from tests.system.prometheus import Asked
 
 OBSERVED = ("--idle", "--observe", "--observe-port", "0")
 NODES = {"cluster", "dom0", "firmware", "ivi", "supervisor", "tcu", "xen"}
+
+
+def overview() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((assets.folder() / "dashboards" / "overview.json").read_text())
+    return found
+
+
+def nodes_up() -> str:
+    """What the overview's panel of that name asks, for every cluster."""
+    panel = next(one for one in overview()["panels"] if one["title"] == "Nodes up")
+    return str(panel["targets"][0]["expr"]).replace("$cluster", ".*")
+
+
+def ask_of(board: dict[str, Any]) -> str:
+    return str(first(board)["targets"][0]["expr"])
 
 
 def asked(cluster: Cluster) -> Asked:
@@ -24,6 +43,10 @@ def test_every_node_is_seen_and_one_that_died_is_not(cluster: Cluster) -> None:
     prometheus = asked(cluster)
     up = dict.fromkeys(NODES, "up")
     eventually(lambda: prometheus.targets() == up, "all nodes up", pause_s=0.1)
+    prometheus.seen("supervisor")
+    assert prometheus.value(nodes_up()) == len(NODES) - 1, "the supervisor is no node"
+    several = next(fault for fault in FAULTS if fault.check == "value")
+    assert prometheus.value(ask_of(spoiled(overview(), several))) != len(NODES) - 1, "only a value tells"
     every = marked(cluster.mark)
     assert set(cluster.status()["observe"]) == {"page", "prometheus", "alertmanager"}
     listening = [

@@ -2,7 +2,7 @@
 
 ``lint`` is ``deploy.observability.lint`` (with the rule that must speak), ``schema`` the JSON schemas made
 from Grafana's own types, ``value`` an assertion on a number in the live run with a known workload: nothing
-else can tell that a sum counts one fact several times.
+else can tell that a sum counts one fact several times (``tests/system/test_observe.py``).
 """
 
 import copy
