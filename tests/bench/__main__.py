@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import firmware, flight, simulated
+from tests.bench import firmware, flight, scraping, simulated
 from tests.bench.fleet import Fleet
 from tests.bench.linting import lint_seconds
 from tests.bench.offering import offer
@@ -30,11 +30,15 @@ CONTROL = (0.95, 1.05)
 WORK_US, PAGE_BYTES = 15, 128
 RESET = "agent reset, 1,000 votes and 100 subscriptions, ms"
 FLIGHT = "flight recorder, CPU time per call, 16 guests, % more"
+CALLS_LOST = "metrics, 16 guests, % of calls"
+SCRAPED = "metrics, a scrape each second of 32 agents, % of a core"
 LIMITS = {
     "four domains ready, s": 2.0,
     "idle guest, MiB PSS": 16.0,
     RESET: 5.0,
     FLIGHT: 6.0,
+    CALLS_LOST: 5.0,
+    SCRAPED: 3.0,
     "check, slowest board, CPU s": 0.5,
     "check, 75 boards, CPU s": 20.0,
 }
@@ -159,6 +163,7 @@ def main() -> None:
     facts = {"four domains ready, s": ready_seconds(), "idle guest, MiB PSS": idle_guest_mib()}
     facts[RESET] = firmware.reset_ms()
     facts[FLIGHT] = flight.percent()
+    facts[CALLS_LOST], facts[SCRAPED] = scraping.calls_percent(), scraping.core_percent()
     load = offer(OFFERED, guests=16, seconds=asked.seconds * 3)
     facts[LOAD] = load.achieved
     sys.stderr.write(f"latency from the intended start: p50 {load.p50_us:.0f}, p99 {load.p99_us:.0f} us\n")
