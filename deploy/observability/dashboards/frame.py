@@ -25,6 +25,8 @@ LABELS = {
     "agent": ("Agent", f"label_values({WHERE.series(CALLS)}, agent)"),
     "protocol": ("Protocol", f"label_values({Scope(('agent',)).series(CALLS)}, protocol)"),
 }
+STEP = "1s"
+"""How finely Prometheus is asked for annotations: Grafana's own minute would spread each over minutes."""
 EVERYTHING = {"experiment": ".*", "agent": ".*", "protocol": ".*"}
 """Clusters are listed instead: those of the chosen experiments."""
 WORDS = {
@@ -51,7 +53,7 @@ class Annotation(model.AnnotationQuery):
         self._words = {"titleFormat": words[0], "textFormat": words[1], "step": STEP}
 
     def to_json(self) -> dict[str, object]:
-        return super().to_json() | self._words
+        return super().to_json() | self._words | {"step": STEP}
 
 
 def annotations() -> list[model.AnnotationQuery]:
