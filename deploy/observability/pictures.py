@@ -90,6 +90,7 @@ def observed(scenario: str) -> Iterator[str]:
             "60",
         ],
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,  # where to look is told there
         text=True,
     )
     try:
