@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from deploy.observability.dashboards.asking import FIRING
 from deploy.observability.dashboards.names import OBSERVER, UIDS
 from deploy.observability.dashboards.panels import SOURCE
-from deploy.observability.dashboards.promql import Scope
+from deploy.observability.dashboards.promql import Scope, counter
 
 WHERE = Scope(())
 CALLS = "trapline_scmi_calls_total"
@@ -38,6 +38,7 @@ WORDS = {
 }
 
 
+MOMENT = "$__interval"
 STEP = "1s"
 """How often annotations are asked for: as often as targets are scraped, or events are missed.
 
@@ -59,19 +60,14 @@ class Annotation(model.AnnotationQuery):
 def annotations() -> list[model.AnnotationQuery]:
     """Marks on every picture: what happened to the platform, and when.
 
-    Everything is compared with itself a moment ago: a mark is where something happened or began.
+    A mark is where something happened or began, not as long as it lasts.
     """
-    moment = "$__rate_interval"
-
-    def happened(name: str, *by: str) -> str:
-        return f"{WHERE.increase(name, *by, over=moment)} > 0"
-
-    resets = happened("trapline_agent_resets_total", "cluster", "agent", "reason")
-    faults = happened("trapline_faults_injected_total", "cluster", "kind", "target")
-    exits = happened("trapline_node_exits_total", "cluster", "node")
+    resets = _happened("trapline_agent_resets_total", "cluster", "agent", "reason")
+    faults = _happened("trapline_faults_injected_total", "cluster", "kind", "target")
+    exits = _happened("trapline_node_exits_total", "cluster", "node")
     running = WHERE.series("trapline_experiment_running")
-    phases = f"max by (cluster, experiment, phase) ({_began(running, '1', moment)})"
-    alerts = f"count by (cluster, alertname) ({_began(FIRING, '1', moment)})"
+    phases = f"max by (cluster, experiment, phase) ({_began(running)})"
+    alerts = f"count by (cluster, alertname) ({_began(FIRING)})"
     return [
         Annotation(
             "Agent resets",
@@ -86,9 +82,19 @@ def annotations() -> list[model.AnnotationQuery]:
     ]
 
 
-def _began(series: str, value: str, moment: str) -> str:
-    """What has this value now, and had not a moment ago."""
-    return f"{series} == {value} unless {series} offset {moment} == {value}"
+def _happened(name: str, *by: str) -> str:
+    """Where a counter grew between two points of the picture, or was born above 0: one point per event.
+
+    increase() over a window would mark the whole window, and pictures with many events would be all marks.
+    """
+    counter(name, by)
+    now = WHERE.series(name)
+    return f"count by ({', '.join(by)}) ({now} > 0 unless {now} offset {MOMENT} == {now})"
+
+
+def _began(series: str) -> str:
+    """What is 1 now and was not one point before."""
+    return f"{series} == 1 unless {series} offset {MOMENT} == 1"
 
 
 def variable(name: str) -> Any:
