@@ -1,12 +1,9 @@
 """A running Prometheus, asked through its API."""
 
 import json
-import time
 import urllib.parse
 import urllib.request
 from typing import Any
-
-from tests.system.processes import eventually
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -36,6 +33,11 @@ class Asked:
             for pairs, value in self.query(expression).items()
         }
 
+    def drawn(self, expression: str, since_s: float, to_s: float) -> int:
+        """How many samples a graph of it would have, one a second."""
+        found = self.get("query_range", query=expression, start=since_s, end=to_s, step=1)
+        return sum(len(one["values"]) for one in found["result"])
+
     def value(self, expression: str) -> float:
         """Of an expression that has one value, or none: 0."""
         return sum(self.query(expression).values())
@@ -44,12 +46,3 @@ class Asked:
         """The health of every target by the name of its process."""
         found = self.get("targets", state="active")["activeTargets"]
         return {one["labels"]["process"]: one["health"] for one in found}
-
-    def seen(self, *processes: str) -> None:
-        """Wait until each of these has been scraped after now."""
-        begin = time.time()
-        for process in processes:
-            newest = f'max(timestamp(up{{process="{process}"}} == 1))'
-            eventually(
-                lambda newest=newest: self.value(newest) > begin, f"a scrape of {process}", pause_s=0.1
-            )
