@@ -3,6 +3,7 @@
 What a packet looks like it leaves to ``capture``. What a capture is for: CAPTURE.md.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,11 @@ from deploy.experiments.history import files, recorded
 from deploy.experiments.keeping.runs import Runs
 from deploy.rundir import RunDirectory
 from deploy.tracing.capture import CaptureWriter, gap
-from deploy.tracing.live import Live
+from deploy.tracing.live import LOOK_S, Live
 
 SIMULATED: Final = "sim"  # the engine whose clock is no wall clock: its captures begin in 1970
+
+WAIT_S: Final = 3.0  # for the description of a platform that has just started
 
 
 @contextmanager
@@ -46,6 +49,13 @@ class Description:
         self._seen = stamp
         return content
 
+    def first(self) -> bytes:
+        """Waits a moment for it: a platform writes it soon after its start. b"" if it does not come."""
+        last = time.monotonic() + WAIT_S
+        while not (content := self.fresh()) and time.monotonic() < last:
+            time.sleep(LOOK_S)
+        return content
+
 
 def save_live(
     run: RunDirectory,
@@ -62,7 +72,7 @@ def save_live(
     description = Description(run)
     writer = CaptureWriter(file, origin_ns=live.wall_ns, comment=f"of {run.path.name}, a running platform")
     told, at_ns = 0, 0
-    writer.describe(description.fresh())
+    writer.describe(description.fresh() if follow else description.first())
     for row in live.follow(stop if follow else lambda: True):
         if row is not None:
             at_ns = max(at_ns, row[0])

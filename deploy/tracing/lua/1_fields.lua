@@ -42,8 +42,9 @@ local function decimal(value)
 	return tostring(value)
 end
 
+-- By arithmetic: Wireshark comes with Lua 5.2 or 5.4, which have no common library for bits.
 local function bits_of(word, high, low)
-	return bit32.extract(word, low, high - low + 1)
+	return math.floor(word / 2 ^ low) % 2 ^ (high - low + 1)
 end
 
 -- As Python's repr has it.
