@@ -20,6 +20,7 @@ from deploy.tracing.lines import Times, moment, parts, plain
 from deploy.tracing.live import Live
 
 LIMIT: Final = 200
+WIDE_COLUMNS: Final = 100  # of a terminal that has room for microseconds
 STYLES: Final = {
     "time": "dim",
     "who": "bold",
@@ -49,7 +50,8 @@ class Printer:
             at = {"wall_ns": wall_ns + story.at_ns} if wall_ns else {}
             sys.stdout.write(msgspec.json.encode(as_data(story) | at).decode() + "\n")
             return
-        stamp = moment(story, self._times, wall_ns) + " "
+        digits = 3 if 0 < self._columns < WIDE_COLUMNS else 6
+        stamp = moment(story, self._times, wall_ns, digits) + " "
         told = parts(story, max(0, self._columns - len(stamp)), legs=self._legs)
         if not self._terminal:
             sys.stdout.write(stamp + plain(told) + "\n")

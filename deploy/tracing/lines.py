@@ -82,12 +82,12 @@ def plain(told: Iterable[Part]) -> str:
     return "".join(text for text, _ in told)
 
 
-def moment(story: Story, times: Times, wall_ns: int) -> str:
-    """When it began: seconds of the run, or the time of day, to the microsecond."""
+def moment(story: Story, times: Times, wall_ns: int, digits: int = 6) -> str:
+    """When it began: seconds of the run, or the time of day, to so many digits of a second."""
     if times == "wall" and wall_ns:
         whole, rest = divmod(wall_ns + story.at_ns, 1_000_000_000)
-        return f"{time.strftime('%H:%M:%S', time.localtime(whole))}.{rest // 1000:06d}"
-    return f"{story.at_ns / 1e9:12.6f}"
+        return f"{time.strftime('%H:%M:%S', time.localtime(whole))}.{rest:09d}"[: 9 + digits]
+    return f"{story.at_ns / 1e9:{digits + 6}.{digits}f}"
 
 
 def who(story: Story) -> str:
@@ -97,19 +97,39 @@ def who(story: Story) -> str:
     return f"{story.domain}{life}{agent}"
 
 
+class Shape(msgspec.Struct, frozen=True):
+    """What is left out where there is no room. ``asked``, ``answered``: characters of fields, 0 for all."""
+
+    protocol: bool = True
+    asked: int = 0
+    answered: int = 0
+    took: bool = True
+    legs: bool = False
+
+
 def parts(story: Story, columns: int = 0, *, legs: bool = False) -> list[Part]:
-    """The line without its time, not longer than ``columns`` (0: any length). ``legs``: told behind it."""
+    """The line without its time, not longer than ``columns`` (0: any length). ``legs``: told behind it.
+
+    What is too long loses the protocol's name, fields of the answer, fields of the question, and how long it
+    took, in this order.
+    """
     make = _call if isinstance(story, Call) else _happening
-    told = make(story, 0, 0, legs)  # type: ignore[arg-type]
-    over = len(plain(told)) - columns
-    if not columns or over <= 0:
-        return told
-    asked = len((story.asked if isinstance(story, Call) else story.text) or "")
-    answered = len((story.answered if isinstance(story, Call) else "") or "")
-    of_answer = min(max(0, answered - FIELDS_MIN), over + bool(answered))
-    over -= max(0, of_answer - 1)
-    of_asked = min(max(0, asked - FIELDS_MIN), over + 1) if over > 0 else 0
-    told = make(story, asked - of_asked if of_asked else 0, answered - of_answer if of_answer else 0, legs)  # type: ignore[arg-type]
+    shape = Shape(legs=legs)
+    told = make(story, shape)  # type: ignore[arg-type]
+    for name, text in (
+        ("protocol", ""),
+        ("answered", story.answered or "" if isinstance(story, Call) else ""),
+        ("asked", story.asked or "" if isinstance(story, Call) else story.text),
+        ("took", ""),
+    ):
+        over = len(plain(told)) - columns
+        if not columns or over <= 0:
+            return told
+        if name in ("protocol", "took"):
+            shape = msgspec.structs.replace(shape, **{name: False})
+        elif len(text) > FIELDS_MIN:
+            shape = msgspec.structs.replace(shape, **{name: max(FIELDS_MIN, len(text) - over - len(CUT))})
+        told = make(story, shape)  # type: ignore[arg-type]
     return _cut(told, columns)
 
 
@@ -130,21 +150,28 @@ def _short(text: str, characters: int) -> str:
     return text[:characters] + CUT if characters else text
 
 
-def _call(call: Call, asked: int, answered: int, legs: bool) -> list[Part]:
+def _call(call: Call, shape: Shape) -> list[Part]:
     told: list[Part] = [(f"{who(call):<{WHO_COLUMNS}} ", "who")]
     if call.doorbell or (not call.function and call.message):
-        name = f"{call.protocol}.{call.message}" if call.message else "?"
-        told += [(name, "message"), (f"({_short(_fields(call), asked)})", "")]
+        told += [(_name(call, shape), "message"), (f"({_short(_fields(call), shape.asked)})", "")]
     else:
         told += [(f"smc({call.function:#x}{_whose(call)})", "message")]
-    told += [(" = ", ""), *_end(call, answered)]
+    told += [(" = ", ""), *_end(call, shape.answered)]
     if call.metered:
         told.append((f" [limit: {call.metered}]", "bad"))
-    if call.took_ns is not None:
+    if call.took_ns is not None and shape.took:
         told.append((f" <{duration(call.took_ns)}>", "dim"))
-    if legs:
+    if shape.legs:
         told += [(f" {leg}={duration(took)}", "dim") for leg, took in call.legs().items()]
     return told
+
+
+def _name(story: Story, shape: Shape) -> str:
+    """With the protocol's name, unless there is no room and the message begins with it."""
+    if not story.message:
+        return "?"
+    known = story.message.startswith(story.protocol.upper())
+    return story.message if known and not shape.protocol else f"{story.protocol}.{story.message}"
 
 
 def _fields(call: Call) -> str:
@@ -180,11 +207,11 @@ def _signed(x0: int) -> int:
     return x0 - (1 << 64) if x0 >> 63 else x0
 
 
-def _happening(story: Happening, characters: int, _answered: int, legs: bool) -> list[Part]:
+def _happening(story: Happening, shape: Shape) -> list[Part]:
     told: list[Part] = [(f"{who(story):<{WHO_COLUMNS}} ", "who")]
-    text = _short(story.text, characters)
+    text = _short(story.text, shape.asked)
     if story.what in ("notification", "delayed", "interrupt"):
-        name = f"{story.protocol}.{story.message}" if story.message else "interrupt"
+        name = _name(story, shape) if story.message else "interrupt"
         late = f" delayed = {story.status}" if story.what == "delayed" else ""
         told += [("<- ", "event"), (name, "message"), (f"{late}({text})", "")]
     elif story.what == "domctl":
