@@ -83,6 +83,8 @@ def save_live(
             writer.add(gap(at_ns, live.missed - told))
             told = live.missed
         writer.flush()
+    if not writer.described:
+        writer.describe(description.first())
     return writer
 
 
