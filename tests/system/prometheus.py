@@ -1,11 +1,15 @@
 """A running Prometheus, asked through its API."""
 
 import json
+import time
 import urllib.parse
 import urllib.request
 from typing import Any
 
+from tests.system.processes import eventually
+
 Labels = tuple[tuple[str, str], ...]
+TOLERANCE_S = 0.01  # Prometheus puts a scrape where it was planned, if it was no more than 2 ms late
 
 
 class Asked:
@@ -46,3 +50,12 @@ class Asked:
         """The health of every target by the name of its process."""
         found = self.get("targets", state="active")["activeTargets"]
         return {one["labels"]["process"]: one["health"] for one in found}
+
+    def seen(self, *processes: str) -> None:
+        """Wait until each of these has been scraped after now."""
+        begin = time.time() + TOLERANCE_S
+        for process in processes:
+            newest = f'max(timestamp(up{{process="{process}"}}))'  # of an expression it would be now
+            eventually(
+                lambda newest=newest: self.value(newest) > begin, f"a scrape of {process}", pause_s=0.1
+            )

@@ -22,11 +22,10 @@ from nodes.guest import console
 from tests.system import truth
 from tests.system.cluster import Cluster
 from tests.system.processes import PATIENCE_S, VARIABLE
-from tests.system.prometheus import Asked
+from tests.system.prometheus import TOLERANCE_S, Asked
 
 CALLS = "trapline_scmi_calls_total"
 NODES = ["cluster", "dom0", "firmware", "ivi", "supervisor", "tcu", "xen"]
-TOLERANCE_S = 0.01  # Prometheus puts a scrape where it was planned, if it was no more than 2 ms late
 IVI, TCU = "3", "4"
 # What the panels of whole numbers must show after known work.
 KNOWN = {
