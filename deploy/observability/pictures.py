@@ -32,7 +32,12 @@ SEEN: Final = 20  # scrapes of the experiment before a picture is taken; a busy 
 END_S: Final = 20.0
 START_S: Final = 60.0
 PAGE: Final = re.compile(r"^dashboards\s+(http://\S+)", re.MULTILINE)
-CLIENTS: Final = ("--disable-gpu", "--disable-background-networking", "--hide-scrollbars")
+CLIENTS: Final = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--hide-scrollbars",
+    "--disable-lcd-text",
+)
 
 
 class Shot(msgspec.Struct, frozen=True):
@@ -45,11 +50,11 @@ class Shot(msgspec.Struct, frozen=True):
 
 SHOTS: Final = {
     "noisy-neighbour": (
-        Shot("overview", "", 1560),
-        Shot("agent", "var-agent=0", 1060),
-        Shot("fleet", "", 900),
+        Shot("overview", "", 1040),
+        Shot("agent", "var-agent=0", 980),
+        Shot("fleet", "", 860),
     ),
-    "el3-crash-under-load": (Shot("experiments", "", 1500),),
+    "el3-crash-under-load": (Shot("experiments", "", 1080),),
 }
 
 
