@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: help setup demo test stress check docs bench clean
+.PHONY: help setup demo test pictures stress check docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make.
@@ -22,6 +22,9 @@ demo: setup ## Boot the automotive platform, break it a little, account for it. 
 
 test: setup ## Run every test in parallel.
 	$(BIN)/python -m pytest -n auto -q
+
+pictures: setup ## Take pictures of the dashboards (needs chromium and prometheus).
+	$(BIN)/python -m deploy.observability.pictures
 
 stress: setup ## Run the ready scenarios and 200 fresh seeds, in parallel.
 	$(BIN)/python -m pytest -n auto -q -m stress tests/stress
