@@ -23,6 +23,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.observability import assets
+from deploy.observability.small_png import small
 
 FOLDER: Final = "pictures"
 WIDTH: Final = 1600
@@ -50,11 +51,11 @@ class Shot(msgspec.Struct, frozen=True):
 
 SHOTS: Final = {
     "noisy-neighbour": (
-        Shot("overview", "", 1040),
-        Shot("agent", "var-agent=0", 980),
+        Shot("overview", "", 1560),
+        Shot("agent", "var-agent=0", 1060),
         Shot("fleet", "", 860),
     ),
-    "el3-crash-under-load": (Shot("experiments", "", 1080),),
+    "el3-crash-under-load": (Shot("experiments", "", 1500),),
 }
 
 
@@ -157,7 +158,7 @@ def take(opened: Any, page: str, shot: Shot, out: Path, scheme: str) -> None:
     if failed:
         raise UserError(f"{shot.name}: {failed[0]}")
     file = out / f"{shot.name}.png"
-    tab.screenshot(path=file)
+    file.write_bytes(small(tab.screenshot()))
     tab.close()
     written = file.stat().st_size
     if written > BYTES_MAX:
