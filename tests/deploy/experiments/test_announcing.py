@@ -2,11 +2,13 @@
 
 import pytest
 
+from deploy.experiments.conductor import shifted
 from deploy.experiments.describing.faults import BY_NAME
-from deploy.experiments.describing.plan import Planned
+from deploy.experiments.describing.plan import Planned, draw
 from deploy.experiments.stages.announcing import INJECTED, RUNNING, Announcing, targets
 from nodes.meters import Meters
-from nodes.metric_labels import TARGET
+from nodes.metric_labels import PHASE, TARGET
+from tests.deploy.experiments.test_plan import DOMAINS, scenario
 
 
 def planned(kind: str, *where: str) -> Planned:
@@ -43,3 +45,11 @@ def test_every_kind_hits_a_role_of_the_catalogue(kind: str) -> None:
 
 def test_a_process_is_hit_by_what_it_plays() -> None:
     assert targets(planned("process.pause", "xen", "ivi", "firmware", "tcu")) == ["firmware", "guest", "xen"]
+
+
+def test_all_phases_are_there_from_the_start_and_are_those_of_plans(meters: Meters) -> None:
+    """``boot`` is put before what a scenario describes."""
+    Announcing(meters).expect([])
+    assert dict(meters.counter(RUNNING)) == {(phase,): 0 for phase in PHASE.values}
+    plan = draw(scenario(), DOMAINS, 1)
+    assert tuple(phase.name for phase in shifted(plan, 5).phases) == PHASE.values

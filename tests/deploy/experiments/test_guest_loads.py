@@ -20,8 +20,9 @@ def statuses(plan: WorkPlan) -> dict[str, set[str]]:
     xl.start()
     engine.run(60 * MS)
     found: dict[str, set[str]] = {}
-    for (agent, _, message, status), _ in engine.firmware.meters.counter("trapline_scmi_calls_total").items():
-        if agent in ("3", "4"):
+    calls = engine.firmware.meters.counter("trapline_scmi_calls_total")
+    for (agent, _, message, status), count in calls.items():
+        if count and agent in ("3", "4"):
             found.setdefault(message, set()).add(status)
     return found
 
