@@ -141,7 +141,7 @@ def _counter(stats: Stats, node: str, name: str) -> dict[tuple[str, ...], int]:
 def _by_status(stats: Stats, agent: str | None) -> dict[str, int]:
     found: dict[str, int] = {}
     for key, count in _counter(stats, "firmware", "trapline_scmi_calls_total").items():
-        if key[0] == agent:
+        if key[0] == agent and count:
             found[key[3]] = found.get(key[3], 0) + count
     return found
 

@@ -213,7 +213,7 @@ def test_reboot(platform: Platform) -> None:
     assert platform.ledger(3) == {"device 5": 1, "device 6": 1}
     assert platform.xl.ask("ivi", CLOCK_RATE_GET).status == 0
     resets = platform.engine.xen.meters.counter("trapline_agent_resets_total")
-    assert dict(resets) == {("3", "reboot"): 1}
+    assert {labels for labels, count in resets.items() if count} == {("3", "reboot")}
 
 
 def test_a_boot_domain_cannot_be_made_again(platform: Platform) -> None:
@@ -243,7 +243,7 @@ def test_guests_work_and_leave_each_other_alone() -> None:
         assert ended[(name, "answered")] > 50
         assert ended[(name, "definite_error")] == ended[(name, "indefinite_error")] == 0
     counted = platform.engine.firmware.meters.counter("trapline_scmi_calls_total")
-    denied = {key[2] for key in counted if key[3] == "DENIED"}
+    denied = {key[2] for key, count in counted.items() if key[3] == "DENIED" and count}
     looks = {row.name for protocol in PROTOCOLS for row in protocol.commands if not row.changes}
     assert denied <= looks, "an agent looks at everything, and changes only what is its own"
     assert denied >= {"CLOCK_ATTRIBUTES", "SENSOR_LIST_UPDATE_INTERVALS"}
