@@ -28,7 +28,7 @@ from deploy.observability.small_png import small
 FOLDER: Final = "pictures"
 WIDTH: Final = 1600
 BYTES_MAX: Final = 250_000
-SECONDS: Final = 40
+SECONDS: Final = 60
 SEEN: Final = 20  # scrapes of the experiment before a picture is taken; a busy machine misses some
 END_S: Final = 20.0
 START_S: Final = 60.0
