@@ -95,7 +95,7 @@ def test_a_killed_guest_is_a_crashed_domain_and_comes_back() -> None:
     assert {one.domain: one.incarnation for one in stage.numbers()} == {"dom0": 1, "guest0": 2, "guest1": 1}
     assert "guest0#1" in stage.stats()
     resets = stage.stats()["xen"]["counters"]["trapline_agent_resets_total"]
-    assert resets == {("0", "crash"): 1}
+    assert {labels: count for labels, count in resets.items() if count} == {("0", "crash"): 1}
 
 
 @pytest.mark.parametrize("node", ["xen", "firmware"])
