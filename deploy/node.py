@@ -30,9 +30,9 @@ from deploy.engines.building import Builder, Built
 from deploy.engines.driver import Driver
 from deploy.engines.node_log import NodeLog
 from deploy.engines.scribbler import Scribbler
-from deploy.exporter import announce, serve, snapshot
 from deploy.logs import level_of
 from deploy.memory import MappedMemory
+from deploy.metrics.exporter import announce, serve, snapshot
 from deploy.recording import ring
 from deploy.recording.segments import Recorder
 from deploy.specs import GuestSpec, NodeSpec

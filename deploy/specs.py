@@ -8,7 +8,7 @@ import msgspec
 
 from bus.faults import Rule
 from bus.links.zeromq import TOKEN_BYTES
-from deploy.access import Access
+from deploy.metrics.access import Access
 from deploy.recording.segments import Recording
 from nodes.devicetree import Node
 from nodes.firmware.platform import Platform

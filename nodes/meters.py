@@ -1,6 +1,6 @@
 """The plain counters that cores keep of the metrics in ``nodes.metrics``.
 
-A core adds integers to a dictionary; ``deploy.exporter`` turns them into Prometheus samples at
+A core adds integers to a dictionary; ``deploy.metrics.exporter`` turns them into Prometheus samples at
 scrape time.
 """
 

@@ -1,7 +1,7 @@
 """The metric catalogue as data: every metric with type, unit, labels and their bounds, help and owner.
 
 One owner per fact: a metric is kept by the one role that its row names. Who keeps the numbers is in
-``nodes.meters``, who exports them in ``deploy.exporter``; the page, the dashboards, the rules and their lint
+``nodes.meters``, who exports them in ``deploy.metrics``; the page, the dashboards, the rules and their lint
 read it too. TARGET_LABELS are not a process' own: whoever discovers it adds them.
 """
 

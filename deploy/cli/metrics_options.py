@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
-from deploy.access import Access, asked, warnings
 from deploy.cli.output import say_error
 from deploy.errors import UserError
+from deploy.metrics.access import Access, asked, warnings
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE: Final = click.Path(path_type=Path)
@@ -22,7 +22,7 @@ OPTIONS: Final = (
     ("--metrics-client-ca", "Who reads metrics has to show a certificate that one of these signed (PEM)."),
     (
         "--metrics-password-file",
-        "The one account that may read metrics: a line that 'python -m deploy.access NAME' prints.",
+        "The one account that may read metrics: a line that 'python -m deploy.metrics.access NAME' prints.",
     ),
 )
 

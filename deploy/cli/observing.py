@@ -10,9 +10,9 @@ import click
 import msgspec
 from rich.text import Text
 
-from deploy.access import Access
 from deploy.cli.output import table
 from deploy.errors import UserError
+from deploy.metrics.access import Access
 from deploy.observability.assets import folder
 from deploy.observability.session import PORT_MAX, Session, Wanted, tools
 from deploy.rundir import RunDirectory

@@ -14,7 +14,6 @@ import msgspec
 from rich.markup import escape
 
 from deploy import control, timing
-from deploy.access import Access
 from deploy.cli.live import event_line
 from deploy.cli.metrics_options import for_own_eyes, metrics_options, warn
 from deploy.cli.observing import beside, observe_options, where_to_look
@@ -34,6 +33,7 @@ from deploy.cli.timing import as_data, show
 from deploy.engines.local import Options
 from deploy.errors import UserError
 from deploy.logs import levels
+from deploy.metrics.access import Access
 from deploy.platform import Platform
 from deploy.rundir import RunDirectory
 from deploy.specs import NodeOptions

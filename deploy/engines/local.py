@@ -31,8 +31,8 @@ from deploy.engines.logbook import Logbook
 from deploy.engines.supervision import SUPERVISOR, Supervision
 from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
-from deploy.exporter import snapshot
 from deploy.memory import MappedMemory
+from deploy.metrics.exporter import snapshot
 from deploy.rundir import Cluster, RunDirectory
 from deploy.specs import NodeOptions
 from deploy.toolstack import ToolstackError

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from deploy.access import Access
-from deploy.exporter import announce, serve
+from deploy.metrics.access import Access
+from deploy.metrics.exporter import announce, serve
 from nodes.meters import Meters
 
 SUPERVISOR: Final = "supervisor"

@@ -27,7 +27,7 @@ READY = "/-/ready"
 def config(targets: str, *, alertmanager: int | None, scrape: Mapping[str, Any] | None = None) -> bytes:
     """The configuration; RULES lie beside it. ``targets``: a pattern of file-based discovery, relative to it.
 
-    ``alertmanager``: its port, None for none. ``scrape``: scheme and credentials, as ``deploy.access`` says.
+    ``alertmanager``: its port, None for none. ``scrape``: scheme and credentials (``deploy.metrics.access``).
     """
     found: dict[str, Any] = {
         "global": {

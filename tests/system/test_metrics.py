@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import deploy
-from deploy.access import account
+from deploy.metrics.access import account
 from nodes.metrics import BY_NAME
 from tests.system import metrics
 from tests.system.cluster import IVI, Cluster

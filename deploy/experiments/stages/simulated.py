@@ -21,7 +21,7 @@ from deploy.experiments.history.recorded import remember
 from deploy.experiments.stages.operations import Operations
 from deploy.experiments.stages.simulated_faults import SimulatedFaults
 from deploy.experiments.stages.stage import Numbers
-from deploy.exporter import snapshot
+from deploy.metrics.exporter import snapshot
 from deploy.reactions import Reactions
 from deploy.recording.record import Record
 from deploy.recording.rows import NOTE, Row

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.access import Access
+from deploy.metrics.access import Access
 from deploy.observability import alertmanager, assets, prometheus
 
 

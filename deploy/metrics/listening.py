@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
-from deploy.access import Access, Door, tls
-from deploy.exposition import OPENMETRICS, TEXT
+from deploy.metrics.access import Access, Door, tls
+from deploy.metrics.exposition import OPENMETRICS, TEXT
 
 CONNECTIONS_MAX: Final = 16  # at once; one more is closed at once
 LINE_BYTES_MAX: Final = 8192

@@ -1,7 +1,7 @@
 """Who may read a process' metrics: the address it listens on, certificates, and an account.
 
 What a user asked for is checked here, before anything is started. Passwords are never kept: an account is a
-name and a scrypt hash. Serving is in ``deploy.listening``.
+name and a scrypt hash. Serving is in ``deploy.metrics.listening``.
 """
 
 import base64
@@ -26,7 +26,7 @@ SCRYPT_N, SCRYPT_R, SCRYPT_P = 1 << 14, 8, 1  # about 50 ms and 16 MiB, once for
 OWN: Final = "trapline"  # the name that our own Prometheus says
 SALT_BYTES: Final = 16
 KEY_BYTES: Final = 32
-ACCOUNT_FORM: Final = "NAME:scrypt$SALT$KEY, as 'python -m deploy.access NAME' prints it"
+ACCOUNT_FORM: Final = "NAME:scrypt$SALT$KEY, as 'python -m deploy.metrics.access NAME' prints it"
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -226,12 +226,12 @@ class Door:
 
 
 def main() -> None:
-    """``python -m deploy.access NAME``: ask for a password and print the account."""
+    """``python -m deploy.metrics.access NAME``: ask for a password and print the account."""
     import getpass  # noqa: PLC0415 - nodes import this module
     import sys  # noqa: PLC0415
 
     if len(sys.argv) != 2 or ":" in sys.argv[1] or not sys.argv[1]:
-        sys.exit("usage: python -m deploy.access NAME")
+        sys.exit("usage: python -m deploy.metrics.access NAME")
     sys.stdout.write(account(sys.argv[1], getpass.getpass()) + "\n")
 
 

@@ -13,11 +13,11 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 
-from deploy import access as opened
-from deploy.access import Access, account, asked
 from deploy.errors import UserError
-from deploy.exposition import OPENMETRICS, TEXT, Page
-from deploy.listening import CONNECTIONS_MAX, HEADERS_MAX, LINE_BYTES_MAX, Listener
+from deploy.metrics import access as opened
+from deploy.metrics.access import Access, account, asked
+from deploy.metrics.exposition import OPENMETRICS, TEXT, Page
+from deploy.metrics.listening import CONNECTIONS_MAX, HEADERS_MAX, LINE_BYTES_MAX, Listener
 from nodes.meters import Meters
 
 NAMELESS = ":scrypt$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="

@@ -1,7 +1,7 @@
 """Meters as Prometheus text, cheaply: what does not change between two scrapes is written once.
 
 The text is the client library's, byte for byte (a test compares them); the library itself makes OpenMetrics
-and what it knows of the process and its garbage collection. It serves nothing: see ``deploy.listening``.
+and what it knows of the process and its garbage collection. It serves nothing: see ``listening``.
 """
 
 import platform
