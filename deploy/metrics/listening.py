@@ -21,6 +21,8 @@ LINE_BYTES_MAX: Final = 8192
 HEADERS_MAX: Final = 64
 PATIENCE_S: Final = 75.0  # with a client that says nothing; a scrape a minute finds its connection open
 WRONG_S: Final = 0.2  # what a wrong password costs whoever says it
+FAREWELL_S: Final = 0.2
+FAREWELL_READS: Final = 16  # of LINE_BYTES_MAX each
 PATHS: Final = ("/", "/metrics")
 REASONS: Final = {
     200: "OK",
@@ -99,7 +101,7 @@ class Listener:
             pass
         finally:
             self._open -= {client, talking}
-            talking.close()
+            _part(talking)
 
     def _exchange(self, client: socket.socket, line: Callable[[int], bytes]) -> bool:
         """One request and its answer; False when the connection is over."""
@@ -139,6 +141,17 @@ class Listener:
             if "authorization" in headers:
                 time.sleep(WRONG_S)
             return False
+
+
+def _part(client: socket.socket) -> None:
+    """Close it so that the last answer arrives: with a client's words unread it would be thrown away."""
+    with suppress(OSError):
+        client.shutdown(socket.SHUT_WR)
+        client.settimeout(FAREWELL_S)
+        for _ in range(FAREWELL_READS):
+            if not client.recv(LINE_BYTES_MAX):
+                break
+    client.close()
 
 
 def _headers(line: Callable[[int], bytes]) -> dict[str, str]:
