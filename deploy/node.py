@@ -246,7 +246,7 @@ def main(encoded: bytes, control: Any) -> None:
         recorder = _recorder(spec, log)
         built = Builder(spec, log, recorder).build()
         core = built.core
-        port, _ = serve(core.meters, str(type(spec.role).__struct_config__.tag), access=spec.options.metrics)
+        port, _ = serve(core.meters, access=spec.options.metrics)
     except (LinkError, OSError) as error:
         supervisor.tell("failed", str(error))
         return

@@ -115,7 +115,6 @@ TARGET = Label("target", 6, ("firmware", "xen", "guest", "link", "toolstack", OT
 PHASE = Label("phase", 5, ("boot", "warm_up", "faults", "heal", "drain"))
 LEVEL = Label("level", 4, ("debug", "info", "warning", "error"))
 METRIC = Label("metric", 64)
-ROLE = Label("role", 5, ("xen", "firmware", "guest", "supervisor", OTHER))
 HOSTILITY = Label(
     "kind",
     7,

@@ -38,7 +38,6 @@ from nodes.metric_labels import (
     QUEUED,
     REASON,
     RECEIVED,
-    ROLE,
     STATE,
     STATUS,
     TARGET,
@@ -50,6 +49,7 @@ from nodes.metric_labels import (
 UNITS = ("seconds", "bytes")
 JOB = "trapline"
 TARGET_LABELS = ("job", "instance", "process", "role", "cluster", "experiment")
+ROLES = ("xen", "firmware", "guest", "supervisor")  # what the target label says
 LATENCY_BUCKETS_NS = tuple(
     int(us * 1000) for us in (50, 100, 200, 350, 500, 750, 1e3, 2e3, 3500, 5e3, 1e4, 2.5e4, 1e5, 5e5, 2.5e6)
 )
@@ -340,11 +340,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "gauge",
         "1; version and python of this process.",
         "every",
-        (
-            Label("version", 1),
-            Label("python", 1),
-            ROLE,
-        ),
+        (Label("version", 1), Label("python", 1)),
     ),
 )
 BY_NAME = {metric.name: metric for metric in CATALOGUE}

@@ -36,7 +36,7 @@ class Supervision:
 
     def serve(self, targets: Path, labels: Mapping[str, str]) -> None:
         """Listen, and be found in ``targets`` with those labels. Raises OSError if it cannot."""
-        self.port, self._stop = serve(self.meters, SUPERVISOR, access=self._access)
+        self.port, self._stop = serve(self.meters, access=self._access)
         announce(targets, SUPERVISOR, SUPERVISOR, self._access.target(self.port), labels)
 
     def stop(self) -> None:

@@ -21,14 +21,14 @@ __all__ = ["MetersCollector", "announce", "serve", "snapshot"]
 HERE = Access()
 
 
-def serve(meters: Meters, role: str, port: int = 0, access: Access = HERE) -> tuple[int, Callable[[], None]]:
+def serve(meters: Meters, port: int = 0, access: Access = HERE) -> tuple[int, Callable[[], None]]:
     """Serve the meters, on loopback unless ``access`` says otherwise; gives the port and how to stop.
 
     Raises OSError if the port is taken, UserError for certificates that cannot be used any more.
     """
     if not access.serve:
         return 0, lambda: None
-    listener = Listener(Page(meters, role), access, port)
+    listener = Listener(Page(meters), access, port)
     return listener.port, listener.stop
 
 

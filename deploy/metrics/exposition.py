@@ -31,20 +31,19 @@ _generate: Callable[[Collector], bytes] = generate_latest
 _generate_open: Callable[[Collector], bytes] = openmetrics.generate_latest
 
 
-def build_info(role: str) -> dict[Labels, int]:
-    return {(__version__, platform.python_version(), role): 1}
+def build_info() -> dict[Labels, int]:
+    return {(__version__, platform.python_version()): 1}
 
 
 class MetersCollector(Collector):
     """All meters of one process for the client library."""
 
-    def __init__(self, meters: Meters, role: str) -> None:
+    def __init__(self, meters: Meters) -> None:
         self._meters = meters
-        self._role = role
 
     def collect(self) -> Iterable[Family]:
         views = self._meters.views()
-        views[BUILD_INFO] = build_info(self._role)
+        views[BUILD_INFO] = build_info()
         for metric in CATALOGUE:
             if metric.name in views:
                 yield _plain(metric, views[metric.name])
@@ -143,15 +142,15 @@ class _Family:
 class Page:
     """What one process says. ``text`` and ``open_text`` may be called from any thread, one at a time."""
 
-    def __init__(self, meters: Meters, role: str) -> None:
+    def __init__(self, meters: Meters) -> None:
         self._meters = meters
-        self._info = build_info(role)
+        self._info = build_info()
         self._families = {row.name: _Family(row) for row in CATALOGUE if row.owner in (meters.role, "every")}
         self._process = CollectorRegistry()
         self._process.register(PROCESS_COLLECTOR)
         self._process.register(GC_COLLECTOR)
         self.registry = CollectorRegistry()
-        self.registry.register(MetersCollector(meters, role))
+        self.registry.register(MetersCollector(meters))
         self.registry.register(PROCESS_COLLECTOR)
         self.registry.register(GC_COLLECTOR)
 

@@ -9,10 +9,9 @@ from deploy.topology import load_shipped
 from nodes.limits import DOMAINS, STORY_ENTRIES
 from nodes.meters import Histogram, Meters, quantile_ns
 from nodes.metric_labels import FAULT, OTHER
-from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, Metric
+from nodes.metrics import BY_NAME, CATALOGUE, LATENCY_BUCKETS_NS, ROLES, TARGET_LABELS, Metric
 from nodes.story import Story
 
-ROLES = ("xen", "firmware", "guest", "supervisor")
 SERIES_MAX = 1_000_000
 
 
@@ -35,6 +34,12 @@ def test_labels_are_bounded(metric: Metric) -> None:
         assert len(set(label.values)) == len(label.values) <= label.bound
     names = [label.name for label in metric.labels]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
+def test_no_label_is_one_of_the_targets(metric: Metric) -> None:
+    """Prometheus would keep the target's and call the metric's own exported_role."""
+    assert {label.name for label in metric.labels}.isdisjoint(TARGET_LABELS)
 
 
 def test_bounds_of_domains_hold_what_xen_holds() -> None:

@@ -135,7 +135,7 @@ def check_sample(known: Any, sample: Any) -> None:
 def test_build_info(idle: Cluster) -> None:
     for name, target in targets(idle).items():
         found = metrics.samples(port(target))
-        labels = {"version": deploy.__version__, "role": ROLES.get(name, "guest")}
+        labels = {"version": deploy.__version__}
         assert metrics.total(found, "trapline_build_info", **labels) == 1, name
 
 

@@ -11,8 +11,8 @@ from typing import Final, Literal
 import msgspec
 
 from deploy.observability.rules import ALERTS, RECORDINGS
-from nodes.metric_labels import OTHER, ROLE
-from nodes.metrics import CATALOGUE, JOB, TARGET_LABELS, Metric
+from nodes.metric_labels import OTHER
+from nodes.metrics import CATALOGUE, JOB, ROLES, TARGET_LABELS, Metric
 
 Kind = Literal["counter", "bucket", "gauge", "recorded", "alerts"]
 COUNTERS: Final = ("counter", "bucket")
@@ -34,7 +34,7 @@ PROCESS: Final[Mapping[str, Kind]] = {
 TARGET: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(TARGET_LABELS, ()),
     "job": (JOB,),
-    "role": ROLE.values,
+    "role": ROLES,
 }
 
 

@@ -26,7 +26,7 @@ def meters() -> Meters:
 
 @pytest.fixture
 def port(meters: Meters) -> Iterator[int]:
-    number, stop = serve(meters, "xen")
+    number, stop = serve(meters)
     yield number
     stop()
     with socket.socket() as probe:
@@ -49,7 +49,7 @@ def test_a_scrape(port: int) -> None:
 
 
 def test_only_what_the_role_owns_is_exported(meters: Meters) -> None:
-    names = {family.name for family in MetersCollector(meters, "xen").collect()}
+    names = {family.name for family in MetersCollector(meters).collect()}
     owned = {metric.name.removesuffix("_total") for metric in CATALOGUE if metric.owner in ("xen", "every")}
     assert names == owned
 
@@ -59,7 +59,7 @@ def test_values_outside_a_closed_list_become_other(meters: Meters) -> None:
     meters.counter("trapline_smc_traps_total")[("ivi", "y", "forwarded")] += 1
     found = [
         sample
-        for family in MetersCollector(meters, "xen").collect()
+        for family in MetersCollector(meters).collect()
         for sample in family.samples
         if sample.labels.get("function") == OTHER
     ]
@@ -85,7 +85,7 @@ def test_a_client_that_breaks_off_leaves_no_trace(port: int, capfd: pytest.Captu
 
 def test_a_taken_port_is_an_error(port: int, meters: Meters) -> None:
     with pytest.raises(OSError, match="in use"):
-        serve(meters, "xen", port)
+        serve(meters, port)
 
 
 def test_the_snapshot_is_a_copy(meters: Meters) -> None:

@@ -33,7 +33,7 @@ def page() -> Page:
     made.counter("trapline_scmi_inflight_calls")[("3",)] -= 2_000_000
     for value_ns in (0, 5_000, 70_000_000, 10**12):
         made.histogram("trapline_scmi_queue_wait_seconds")[("3",)].observe(value_ns)
-    return Page(made, "xen")
+    return Page(made)
 
 
 @pytest.fixture
