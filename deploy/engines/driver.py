@@ -9,6 +9,7 @@ from typing import Any
 
 from bus import frames
 from bus.links import Delivery, Link
+from deploy.recording.identities import without_identities
 from deploy.recording.rows import BOOTED, NOTE, RECEIVED, TICKED, UNDELIVERED
 from nodes.contract import Boot, Core, Effect, Event, Halt, Note, Received, Send, SendBytes, Tick, Undelivered
 from nodes.metric_labels import OTHER
@@ -105,7 +106,7 @@ class Driver:
                 else:
                     lost = (*lost, Undelivered(effect.peer, effect.frame))
                     if self._tap is not None:
-                        self._tap(now_ns, effect.peer, UNDELIVERED, envelope, page)
+                        self._tap(now_ns, effect.peer, UNDELIVERED, without_identities(envelope), page)
             elif type(effect) is Note:
                 if self._tap is not None:
                     self._tap(now_ns, b"", NOTE, self._encode(effect), b"")

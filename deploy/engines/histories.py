@@ -12,6 +12,7 @@ import msgspec
 from bus.frames import DomainInfo
 from bus.links import XEN
 from deploy.recording import names, ring
+from deploy.recording.identities import without_identities
 from deploy.recording.names import NONE, Peer
 from deploy.recording.rows import BOOTED, incarnate
 from deploy.recording.segments import Recorder, Recording, Tap, digest
@@ -107,7 +108,7 @@ class Histories:
         return sum(path.stat().st_size for path in self.folder.iterdir())
 
     def own(self, node: str) -> Tap:
-        """A tap for a node that lives in this process; all of its rows are kept."""
+        """A tap for a node that lives in this process; all of its rows are kept, but for link identities."""
         recording = self._recording(node)
         if recording is None:
             return lambda now_ns, peer, event, envelope, page: None
@@ -115,8 +116,13 @@ class Histories:
             msgspec.structs.replace(recording, rows="frames", bytes_max=HISTORY_NODE_BYTES)
         )
         self._own.append(recorder)
-        recorder.tap(time.monotonic_ns(), b"", BOOTED, b"", b"")
-        return recorder.tap
+        keep = recorder.tap
+        keep(time.monotonic_ns(), b"", BOOTED, b"", b"")
+
+        def tap(now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
+            keep(now_ns, peer, event, without_identities(envelope), page)  # Xen tells them the toolstack
+
+        return tap
 
     def close(self) -> None:
         """Nothing more comes from this process."""

@@ -1,5 +1,6 @@
 """Who a peer is: its link proves it. What a stranger or the wrong peer sends is refused and counted."""
 
+import base64
 import stat
 
 import pytest
@@ -105,6 +106,21 @@ def test_a_guest_may_not_speak_as_toolstack_or_el3(local: Local) -> None:
     assert dropped(platform, "not_allowed") == len(FORBIDDEN)
     assert [info.name for info in platform.toolstack.list()][:2] == ["dom0", "cluster"]
     works(platform)
+
+
+def test_no_file_of_a_run_tells_an_identity(local: Local) -> None:
+    """Xen tells the toolstack every domain's, in answers that the flight recorder keeps."""
+    platform = local.start()
+    works(platform)
+    credentials = platform.engine._credentials
+    links = [info.link for info in platform.toolstack.list()]
+    files = [path for path in platform.run_directory.path.rglob("*") if path.is_file()]
+    told = {path.name: path.read_bytes() for path in files}
+    answers = b"".join(content for name, content in told.items() if name.startswith("toolstack."))
+    assert answers.count(b"ivi") > 1, "the answers are there"
+    for secret in (*links, credentials.firmware, credentials.toolstack):
+        for form in (secret, secret.hex().encode(), base64.b64encode(secret)):
+            assert [name for name, content in told.items() if form in content] == []
 
 
 def test_a_stolen_token_does_not_push_its_owner_out(local: Local) -> None:
