@@ -119,6 +119,13 @@ CATALOGUE: tuple[Metric, ...] = (
         told_ns=COARSE_NS,
     ),
     Metric(
+        "trapline_agent_info",
+        "gauge",
+        "Which domain has an agent: 1; 0 for the one that had it last.",
+        "xen",
+        (AGENT, DOMAIN),
+    ),
+    Metric(
         "trapline_scmi_inflight_calls",
         "gauge",
         "SMCs forwarded to EL3 and not yet returned.",

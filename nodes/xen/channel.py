@@ -24,13 +24,17 @@ class Channel:
     __slots__ = ("agent_id", "domain_id", "func_id", "key", "label", "lock", "shmem")
 
     def __init__(self, agent_id: int, func_id: int, shmem: int, lock: Lock | None = None) -> None:
-        self.agent_id = agent_id
-        self.label = str(agent_id)
-        self.key = (self.label,)  # of series that have an agent and nothing else
+        self.call_it(agent_id)
         self.func_id = func_id
         self.shmem = shmem
         self.domain_id = DOMID_INVALID
         self.lock = lock or Lock()
+
+    def call_it(self, agent_id: int) -> None:
+        """Whose it is: known beforehand, or said by the firmware."""
+        self.agent_id = agent_id
+        self.label = str(agent_id)
+        self.key = (self.label,)  # of series that have an agent and nothing else
 
 
 class Relinquished(StrEnum):

@@ -94,7 +94,7 @@ class Mediator:
         self.channels, self.hypervisor, self.node = [channel], channel, own.node
         self._map(channel)
         found = yield from self._discover(channel)
-        channel.agent_id, channel.label = found.agent_id, str(found.agent_id)
+        channel.call_it(found.agent_id)
         reply = yield from self._command(channel, 0x1, b"", base.ProtocolAttributesReply)
         bits = base.ATTRIBUTES.unpack(reply.attributes)
         for entry in binding.entries(tree, self._profile):
@@ -129,7 +129,7 @@ class Mediator:
         if entry.agent_id is None:
             self._map(channel)
             found = yield from self._discover(channel)  # S10
-            channel.agent_id, channel.label = found.agent_id, str(found.agent_id)
+            channel.call_it(found.agent_id)
 
     def _map(self, channel: Channel) -> None:
         """Mapping a channel writes FREE over the whole status word, so it clears ERROR."""

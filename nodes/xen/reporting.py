@@ -30,6 +30,9 @@ class Reporter:
         self._traps = meters.counter("trapline_smc_traps_total")
         names = ("trapline_scmi_inflight_calls", "trapline_scmi_waiting_calls")
         self._of_agents = [meters.counter(name) for name in names]
+        self._owners = meters.counter("trapline_agent_info")
+        self._told: dict[str, tuple[str, str]] = {}  # of each agent, its labels in there
+        self._agents: dict[int, str] = {}  # by domid
 
     def log(self, level: str, text: str) -> None:
         self._out.append(Log(level, text))
@@ -43,6 +46,9 @@ class Reporter:
         """A life-cycle event; one that ends the domain also ends what waits for its console."""
         if event == "created":
             self._expect(domain)
+            self._owned(domain)
+        elif event == "reset":
+            self._given_back(domain)
         self._events[(domain.name, event)] += 1
         for state in State:
             self._states.put((domain.name, state.value), int(state is domain.state))
@@ -61,6 +67,19 @@ class Reporter:
                 agent.expect(domain.channel.key)
             for reason in REASON.values[:-1]:
                 self._resets.expect((domain.channel.label, reason))
+
+    def _owned(self, domain: Domain) -> None:
+        """Of each agent one domain is told: who has it, or had it last."""
+        if domain.channel is None:
+            return
+        agent = self._agents[domain.domid] = domain.channel.label
+        if agent in self._told:
+            self._owners.pop(self._told[agent], None)
+        self._told[agent] = (agent, domain.name)
+        self._owners.put(self._told[agent], 1)
+
+    def _given_back(self, domain: Domain) -> None:
+        self._owners.put(self._told[self._agents.pop(domain.domid)], 0)
 
     def count_reset(self, agent_id: int, reason: str) -> None:
         self._resets[(str(agent_id), reason)] += 1

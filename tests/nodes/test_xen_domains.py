@@ -4,9 +4,10 @@ import pytest
 
 from bus import frames
 from nodes.limits import DOMAIN_FRAMES, DOMAINS, HYPERCALLS
+from nodes.metric_labels import DOMAIN
 from nodes.xen.domain import TRANSITIONS, Domain, State
 from nodes.xen.errno import Errno, XenError
-from tests.nodes.trees import FID, container_of, described, host, shmem, tree
+from tests.nodes.trees import FID, PHANDLE, container_of, described, host, shmem, tree
 from tests.nodes.xen import FIRMWARE, MA, TOOLSTACK, Bench, in_turn, status, well
 
 I2C = "/soc/i2c@1000"
@@ -249,6 +250,39 @@ def test_a_missing_reset_is_no_reset(bench: Bench) -> None:
     assert bench.rc(frames.DestroyDomain(domain.domid), status(-1)) == 0
     assert bench.counted("trapline_agent_resets_total") == {}
     assert bench.create("other", 2).channel is not None
+
+
+def test_who_has_an_agent_or_had_it_last_is_told(bench: Bench) -> None:
+    owners = bench.core.meters.counter("trapline_agent_info")
+    assert owners == {("0", "dom0"): 1}
+    domain = bench.create("domu", 2)
+    bench.create("plain", sci=0)
+    assert owners == {("0", "dom0"): 1, ("2", "domu"): 1}
+    destroy = frames.DestroyDomain(domain.domid)
+    assert bench.rc(destroy, status(-3)) == -Errno.EACCES
+    assert owners[("2", "domu")] == 1
+    assert bench.rc(destroy) == 0
+    assert owners == {("0", "dom0"): 1, ("2", "domu"): 0}
+    bench.create("other", 2)
+    assert owners == {("0", "dom0"): 1, ("2", "other"): 1}
+
+
+def test_domains_that_come_and_go_leave_one_name_per_agent(bench: Bench) -> None:
+    for number in range(DOMAIN.bound + 8):
+        domain = bench.create(f"domu{number}", 2, run=False)
+        assert bench.rc(frames.DestroyDomain(domain.domid)) == 0
+    assert len(bench.core.meters.counter("trapline_agent_info")) <= 2
+
+
+def test_an_agent_that_the_firmware_names_is_counted_under_that_name() -> None:
+    root = described()
+    container = container_of(root).properties
+    container["scmi-secondary-agents"] = [cell for agent in (0, 2) for cell in (FID[agent], PHANDLE[agent])]
+    container["#scmi-secondary-agents-cells"] = [2]
+    bench = Bench(tree(root))
+    bench.trapped(bench.create("domu", 2), FID[2])
+    assert set(bench.core.meters.histogram("trapline_scmi_service_seconds")) == {("2",)}
+    assert bench.core.meters.counter("trapline_scmi_inflight_calls").keys() == {("0",), ("2",)}
 
 
 def test_two_destroys_at_once_end_one_domain(bench: Bench) -> None:
