@@ -28,8 +28,15 @@ def test_the_committed_pages_are_what_the_tables_say() -> None:
     assert generate.stale() == []
     assert {str(path.relative_to(generate.ROOT)) for path in generate.pages()} == {
         *generate.PAGES,
+        *generate.FILES,
+        *(f"{folder}/{name}" for folder, make in generate.FOLDERS.items() for name in make()),
         *(f"bus/scmi/{protocol.key}.md" for protocol in PROTOCOLS),
     }
+
+
+def test_a_generated_folder_holds_nothing_else() -> None:
+    for folder, make in generate.FOLDERS.items():
+        assert {path.name for path in (generate.ROOT / folder).iterdir()} == set(make())
 
 
 def test_there_is_no_page_without_a_protocol() -> None:
