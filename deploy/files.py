@@ -1,11 +1,15 @@
-"""Reading a user's file whole, with every way that can fail told as a UserError.
+"""Files as a whole: a user's is read, with every way that can fail told as a UserError; one's own replaced.
 
 It does not know what is in a file.
 """
 
+import os
 from pathlib import Path
+from typing import Final
 
 from deploy.errors import UserError
+
+HALF: Final = ".new"  # what is being written, until it takes its name
 
 
 def read_bytes(path: Path, bytes_max: int) -> bytes:
@@ -53,3 +57,18 @@ def decode(content: bytes, source: str) -> str:
         raise UserError(
             f"{source}:{line}: byte {byte:#04x} is not UTF-8 text; re-encode the file as UTF-8"
         ) from None
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file of one's own, for nobody else, so that a reader sees the old one or the new one, never
+    half. Raises OSError.
+    """
+    half = path.with_name(path.name + HALF)
+    with open(half, "wb", opener=private) as file:
+        file.write(content)
+    half.rename(path)
+
+
+def private(path: str, flags: int) -> int:
+    """An opener (``open(..., opener=private)``): a file that it makes is for nobody else."""
+    return os.open(path, flags, 0o600)

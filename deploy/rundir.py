@@ -16,8 +16,8 @@ import msgspec
 
 from deploy import logs
 from deploy.errors import UserError
+from deploy.files import HALF, replace
 
-HALF = ".new"  # what is being written, until it takes its name
 OWN_ENTRIES = frozenset(
     {"lock", "xen.sock", "control.sock", "sd", "shmem", "log", "tmp", "flight", "observe"}
     | {name + half for name in ("cluster.json", "ready") for half in ("", HALF)}
@@ -239,10 +239,3 @@ class RunDirectory:
             except UserError:
                 return
             self.remove()
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half."""
-    temporary = path.with_name(path.name + HALF)
-    temporary.write_bytes(content)
-    temporary.rename(path)

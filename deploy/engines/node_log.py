@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from deploy.files import private
 from deploy.logs import DEFAULT, KEPT, LEVELS, Line, file, files
 from nodes.meters import Meters
 
@@ -33,7 +34,7 @@ class Rotating:
     def _open(self) -> None:
         self._number += 1
         path = file(self._folder, self._node, self._number)
-        self._file = path.open("xb", buffering=0)
+        self._file = open(path, "xb", buffering=0, opener=private)  # noqa: SIM115 - for as long as it is the newest
         self._bytes = 0
         self._paths.append(path)
         while len(self._paths) > KEPT:

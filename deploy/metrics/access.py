@@ -155,10 +155,12 @@ def warnings(access: Access) -> list[str]:
 
 
 def _account(path: Path) -> str:
-    """The one line of a password file."""
+    """The one line of a password file, which nobody else may read: a password can be guessed from a hash."""
     lines = [line for line in read_text(path, ACCOUNT_BYTES_MAX).splitlines() if line.strip()]
     if len(lines) != 1 or _parsed(lines[0]) is None:
         raise UserError(f"{path}: not one account; write one line {ACCOUNT_FORM}")
+    if path.stat().st_mode & 0o077:
+        raise UserError(f"{path}: others may read or change this account; run 'chmod 600 {path}'")
     return lines[0].strip()
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from deploy.files import replace
 from deploy.metrics.access import Access
 from deploy.metrics.exposition import MetersCollector, Page
 from deploy.metrics.listening import Listener
-from deploy.rundir import replace
 from nodes.meters import Meters
 from nodes.metrics import JOB
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from deploy.rundir import RunDirectory, replace
+from deploy.files import replace
+from deploy.rundir import RunDirectory
 
 INTERVAL_S: Final = 0.5
 CLUSTERS: Final = 64  # at once; those beyond are not watched, and counted

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from deploy.errors import UserError
+from deploy.files import replace
 from deploy.observability import alertmanager, prometheus
 from deploy.observability.assets import folder
 from deploy.observability.ports import candidates, free
@@ -80,15 +81,15 @@ class Session:
         self.folder.mkdir(mode=0o700)
         port = self._start_alertmanager(self.found.alertmanager) if self.found.alertmanager else None
         rules = folder() / "prometheus" / prometheus.RULES
-        (self.folder / prometheus.RULES).write_bytes(rules.read_bytes())
+        replace(self.folder / prometheus.RULES, rules.read_bytes())
         made = prometheus.config(self._targets, alertmanager=port, scrape=self.wanted.scrape)
-        (self.folder / prometheus.CONFIG).write_bytes(made)
+        replace(self.folder / prometheus.CONFIG, made)  # there may be a password in it
         words = partial(prometheus.words, self.found.prometheus, self.folder)
         self._begin("prometheus", Recipe("Prometheus", "prometheus", words, prometheus.READY, self.folder))
 
     def _start_alertmanager(self, program: Path) -> int:
         """Its port, which Prometheus has to be told."""
-        (self.folder / alertmanager.CONFIG).write_bytes(alertmanager.config())
+        replace(self.folder / alertmanager.CONFIG, alertmanager.config())
         words = partial(alertmanager.words, program, self.folder)
         server = self._begin(
             "alertmanager", Recipe("Alertmanager", "alertmanager", words, alertmanager.READY, self.folder)

@@ -4,17 +4,16 @@ The file is replaced as a whole whenever a domain comes, so that a reader sees t
 It holds no identity: what is in it opens no link.
 """
 
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from deploy.files import replace
 from deploy.recording.rows import NOTE, Row
 from nodes.contract import Note
 
 FILE: Final = "names.json"
-HALF: Final = ".new"  # what is being written, until it takes its name
 NONE: Final = -1  # no agent, no doorbell, or not known
 
 
@@ -56,16 +55,7 @@ def _started(peer: Peer) -> Row:
 
 def save(folder: Path, names: Names) -> None:
     """Replace the file; raises OSError."""
-    put(folder / FILE, msgspec.json.encode(names))
-
-
-def put(path: Path, content: bytes) -> None:
-    """Write a file that is for nobody else, so that a reader sees the old one or the new one, never half."""
-    half = path.with_name(path.name + HALF)
-    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(handle, "wb") as file:
-        file.write(content)
-    half.rename(path)
+    replace(folder / FILE, msgspec.json.encode(names))
 
 
 def load(folder: Path) -> Names | None:

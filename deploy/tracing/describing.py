@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from deploy.experiments.history import recorded
+from deploy.files import replace
 from deploy.platform import Platform
-from deploy.recording.names import put
 from nodes.guest.core import GuestConfig
 
 PAUSE_S: Final = 0.5  # in which further domains may start before the file is written again
@@ -50,4 +50,4 @@ class Describing:
             carried=platform.engine.options.carried,
             origin_ns=flights.origin_ns,
         )
-        put(flights.folder / recorded.FILE, msgspec.json.encode(description))
+        replace(flights.folder / recorded.FILE, msgspec.json.encode(description))

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 from deploy.errors import UserError
 from deploy.experiments.history import files, recorded
 from deploy.experiments.keeping.runs import Runs
+from deploy.files import private
 from deploy.rundir import RunDirectory
 from deploy.tracing.capture import CaptureWriter, gap
 from deploy.tracing.live import LOOK_S, Live
@@ -23,9 +24,11 @@ WAIT_S: Final = 3.0  # for the description of a platform that has just started
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file to write; what keeps it from being written is a UserError."""
+    """The file to write, for nobody else: it holds what guests said. What keeps it from being written is a
+    UserError.
+    """
     try:
-        with path.open("wb") as file:
+        with open(path, "wb", opener=private) as file:
             yield file
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another file") from None

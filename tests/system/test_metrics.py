@@ -57,6 +57,15 @@ def test_every_process_has_a_target(idle: Cluster) -> None:
         assert target["labels"] == wanted | {"cluster": idle.run.name, "experiment": ""}
 
 
+def test_what_is_in_a_run_directory_is_for_its_user_alone(idle: Cluster) -> None:
+    open_to_others = {
+        str(path.relative_to(idle.run)): oct(path.stat().st_mode & 0o777)
+        for path in [idle.run, *idle.run.rglob("*")]
+        if path.stat().st_mode & 0o077
+    }
+    assert open_to_others == {}
+
+
 def test_targets_come_and_go(idle: Cluster) -> None:
     assert idle.here("xl", "destroy", "ivi").returncode == 0
     assert "ivi" not in targets(idle)
@@ -77,7 +86,9 @@ def test_ports_listen_on_loopback_only(cluster: Cluster) -> None:
 
 def test_ports_listen_elsewhere_when_asked(cluster: Cluster) -> None:
     """With an account, and one line that says so."""
-    (cluster.folder / "account").write_text(account("me", "secret"))
+    private = cluster.folder / "account"
+    private.touch(0o600)
+    private.write_text(account("me", "secret"))
     cluster.up("--idle", "--metrics-address", "0.0.0.0", "--metrics-password-file", "account")
     nodes = cluster.status()["nodes"]
     found = ports_of([facts["pid"] for facts in nodes.values()])

@@ -191,8 +191,13 @@ def test_a_password_file_that_is_none(tmp_path: Path, line: str) -> None:
 
 
 def test_a_password_file(tmp_path: Path) -> None:
-    (tmp_path / "account").write_text(account("me", "x") + "\n\n")
-    assert asked(None, None, None, None, tmp_path / "account").account.startswith("me:scrypt$")
+    private = tmp_path / "account"
+    private.write_text(account("me", "x") + "\n\n")
+    private.chmod(0o600)
+    assert asked(None, None, None, None, private).account.startswith("me:scrypt$")
+    private.chmod(0o640)
+    with pytest.raises(UserError, match="others may read or change this account; run 'chmod 600"):
+        asked(None, None, None, None, private)
 
 
 # ---- TLS --------------------------------------------------------------------------------------
