@@ -218,9 +218,7 @@ class Session:
 
     def __init__(self, run: RunDirectory) -> None:
         if not run.alive() or not run.control_socket.exists():
-            raise UserError(
-                f"no platform runs in {run.path}; start one with 'trapline up', or name it with --name"
-            )
+            raise run.not_running()
         self._run = run
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._connect()

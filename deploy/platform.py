@@ -24,14 +24,15 @@ from deploy.reactions import Reactions
 from deploy.resets import LastResets
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_row, buckets_of, calls_of, latency_of
-from deploy.toolstack import RefusedByFirmwareError, Toolstack, ToolstackError, Work
+from deploy.toolstack import RefusedByFirmwareError, Toolstack, ToolstackError, Work, told
 from deploy.topology import Topology, read_guest
 from nodes.firmware import console as el3
 from nodes.guest import console
 from nodes.guest.core import GuestConfig
 
 EVENTS_KEPT = 200
-TALLY_S = 1.0  # EL3's time to count what agents hold
+LOOK_S = 1.0  # EL3's time to tell what agents hold
+SIGNALLED = {"KILL": "fault", "STOP": "fault", "CONT": "continued"}  # the event that tells of it
 SILENT_S = 1.5  # a node that told no numbers for so long is not asked for more
 
 
@@ -260,7 +261,7 @@ class Platform:
         return self._ask(asked.name, console.RawTrap(asked.ec, asked.immediate, asked.x))
 
     def _ledger(self, asked: control.Ledger) -> Any:
-        return _plain(holdings(self.toolstack.ask_firmware, self.toolstack.list(), asked.who))
+        return _plain(holdings(self._ask_el3, self.toolstack.list(), asked.who))
 
     def _log_level(self, asked: control.LogLevel) -> list[str]:
         return self.engine.logbook.set_level(asked.node, asked.level, self.engine.children)
@@ -269,12 +270,21 @@ class Platform:
         self.stopping = True
 
     def _tally(self, request: control.Tally) -> tuple[tuple[int, int, int], ...]:
-        """What agents hold, counted by EL3; raises ToolstackError at once while EL3 is silent."""
+        """What agents hold, counted by EL3."""
+        return self._ask_el3(el3.Tally(request.agents)).tallies
+
+    def _ask_el3(self, request: el3.Request) -> el3.Answer:
+        """For those who only look, again and again: a short wait, and none while EL3 is silent.
+
+        Nobody else is served meanwhile. Raises ToolstackError.
+        """
         silent_s = self.engine.silent_s().get("firmware", 0.0)
         if silent_s > SILENT_S:
-            raise ToolstackError(f"EL3 has been silent for {silent_s:.0f} s")
-        asked = el3.encode_request(el3.Tally(request.agents))
-        return el3.decode_answer(self.engine.console(EL3_DOMID, asked, TALLY_S)).tallies
+            raise ToolstackError(
+                f"EL3 has been silent for {silent_s:.0f} s; 'trapline status' tells whether it runs, "
+                "'trapline kill firmware --signal CONT' lets a paused one go on"
+            )
+        return told(self.engine.console(EL3_DOMID, el3.encode_request(request), LOOK_S))
 
     def _calls(self, request: control.Calls) -> dict[str, Any]:
         """A domain's calls and latency since its start, as far as nodes have told them."""
@@ -298,7 +308,7 @@ class Platform:
             there = ", ".join(self.engine.children)
             raise UserError(f"there is no node {request.node!r}; there are {there}")
         pid = self.engine.inject(request.node, request.signal)
-        self._note(request.node, "fault", f"SIG{request.signal}")
+        self._note(request.node, SIGNALLED[request.signal], f"SIG{request.signal}")
         return {"pid": pid}
 
     def _known(self, name: str) -> None:

@@ -25,6 +25,7 @@ OWN_ENTRIES = frozenset(
 SOCKET_PATH_BYTES_MAX = 107
 LISTENER = "listener-12345678"  # as multiprocess names the fork server's socket
 LOCK_S = 0.3
+OTHERS_TOLD = 5  # names of running platforms, to who names one that does not run
 PARENT = "trapline"  # a folder of this name, made for run directories, goes with the last of them
 
 
@@ -182,6 +183,19 @@ class RunDirectory:
         finally:
             os.close(lock)
         return False
+
+    def not_running(self) -> UserError:
+        """What to tell a user who looks for a platform here: which ones of his there are."""
+        if os.path.lexists(self.path) and not os.access(self.path, os.R_OK | os.X_OK):
+            return UserError(f"{self.path}: belongs to somebody else; look at a platform of your own")
+        others = sorted(path.name for path in usual_parent().glob("*/") if RunDirectory(path).alive())
+        if not others:
+            return UserError(
+                f"no platform runs in {self.path}; start one with 'trapline up', or name it with --name"
+            )
+        there = ", ".join(f"--name {shlex.quote(name)}" for name in others[:OTHERS_TOLD])
+        more = f" and {len(others) - OTHERS_TOLD} more" if len(others) > OTHERS_TOLD else ""
+        return UserError(f"no platform runs in {self.path}; there are {there}{more}")
 
     def write(self, cluster: Cluster) -> None:
         replace(self.path / "cluster.json", msgspec.json.encode(cluster))

@@ -218,17 +218,21 @@ class Toolstack:
 
     def ask_firmware(self, request: el3.Request) -> el3.Answer:
         """Ask EL3 something; raises RefusedByFirmwareError, or ToolstackError when there is no answer."""
-        body = self._engine.console(frames.EL3_DOMID, el3.encode_request(request))
-        answer = el3.decode_answer(body)
-        if answer.error:
-            raise RefusedByFirmwareError(f"EL3: {answer.error}")
-        return answer
+        return told(self._engine.console(frames.EL3_DOMID, el3.encode_request(request)))
 
     def _do(self, op: frames.Op) -> DomctlReply:
         reply = self._engine.domctl(op)
         if reply.rc:
             raise ToolstackError(f"{_title(op)}: {reply.detail}")
         return reply
+
+
+def told(body: bytes) -> el3.Answer:
+    """EL3's answer; raises RefusedByFirmwareError."""
+    answer = el3.decode_answer(body)
+    if answer.error:
+        raise RefusedByFirmwareError(f"EL3: {answer.error}")
+    return answer
 
 
 def _title(op: frames.Op) -> str:

@@ -1,6 +1,7 @@
 """The ``trapline`` command: its sub-commands by name, and the way every error ends.
 
-Exit codes: 0 it worked, 1 it did not, 2 the user's mistake, 130 interrupted.
+Exit codes: 0 it worked, 1 it did not, 2 the user's mistake, 130 interrupted. What goes on until Ctrl-C ends
+with 0.
 """
 
 import importlib

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from deploy import control
 from deploy import logs as lines
+from deploy.cli.following import until_ctrl_c
 from deploy.cli.options import run_directory, which_platform
 from deploy.cli.output import console
 from deploy.errors import UserError
@@ -54,9 +55,7 @@ def logs(
     """
     run = run_directory(name, run_dir)
     if not run.alive():
-        raise UserError(
-            f"no platform runs in {run.path}; start one with 'trapline up', or name it with --name"
-        )
+        raise run.not_running()
     if changes:
         for node, wanted in lines.levels(changes, "--set").items():
             control.ask(run, control.LogLevel(node, wanted))  # type: ignore[arg-type]
@@ -74,12 +73,10 @@ def logs(
 
 def _follow(run: RunDirectory, follower: lines.Follower, printer: "Printer") -> None:
     """Until the platform ends, or Ctrl-C, which is how one ends it."""
-    try:
+    with until_ctrl_c():
         while run.alive():
             time.sleep(LOOK_S)
             printer.show(follower.fresh(), None)
-    except KeyboardInterrupt:
-        return
 
 
 class Printer:

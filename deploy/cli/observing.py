@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.text import Text
 
+from deploy.cli.following import ENDING
 from deploy.cli.output import table
 from deploy.errors import UserError
 from deploy.metrics.access import Access
@@ -20,7 +21,6 @@ from deploy.rundir import RunDirectory
 F = TypeVar("F", bound=Callable[..., Any])
 TITLES = {"page": "dashboards", "prometheus": "Prometheus", "alertmanager": "Alertmanager"}
 FIRST = "overview"
-ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TURN_S: Final = 0.25
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import click
 
+from deploy.cli.following import ENDING
 from deploy.cli.observing_runs import observe_options, over_runs
 from deploy.cli.options import FILE, json_option
 from deploy.cli.output import say_error, say_json
@@ -25,7 +26,6 @@ from nodes.xen.profile import PROFILES
 
 REPEAT_MAX = 10_000
 JOBS_MAX = 256
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()

@@ -11,6 +11,7 @@ import click
 import msgspec
 from rich.text import Text
 
+from deploy.cli.following import until_ctrl_c
 from deploy.cli.options import run_directory, which_platform
 from deploy.cli.output import console
 from deploy.errors import UserError
@@ -93,7 +94,7 @@ class Printer:
 @click.option("--save", metavar="FILE", help="Write a capture for Wireshark, no lines; '-': to stdout.")
 @click.option("--lua", is_flag=False, flag_value="-", metavar="[FILE]", help="Write Wireshark's dissector.")
 @click.option("--otlp", metavar="URL", help="Send calls to an OpenTelemetry receiver as they happen.")
-@click.option("--sample", default="1/1", metavar="1/N", help="For --otlp: one call in N, by its number.")
+@click.option("--sample", metavar="1/N", help="For --otlp: one call in N, by its number.")
 @which_platform
 def trace(
     agent: str,
@@ -111,7 +112,7 @@ def trace(
     save: str | None,
     lua: str | None,
     otlp: str | None,
-    sample: str,
+    sample: str | None,
     name: str,
     run_dir: Path | None,
 ) -> None:
@@ -121,6 +122,7 @@ def trace(
     what comes. What is refused, undefined or unasked is told too. deploy/tracing/TRACES.md explains a line,
     deploy/tracing/CAPTURE.md what Wireshark shows.
     """
+    _check(save=save, lua=lua, otlp=otlp, sample=sample, as_json=as_json, recorded=recorded, follow=follow)
     if lua is not None:
         importlib.import_module("deploy.cli.trace_save").write_dissector(lua)
         return
@@ -133,23 +135,44 @@ def trace(
     wanted = Filter(agent, protocol.lower(), denied, failed, None if slow is None else int(slow * 1e6))
     printer = Printer(as_json, times == "legs", "run" if recorded else clock, wide)
     if recorded:
-        if follow or otlp is not None:
-            raise UserError("--follow or --otlp with --run: a recorded run is over; leave one of the two out")
         shown(_recorded(recorded), wanted, limit or LIMIT, lambda story: printer.show(story, 0))
         return
     live = Live(run_directory(name, run_dir))
     try:
         if otlp is not None:
             sending = importlib.import_module("deploy.cli.trace_otlp")
-            to = sending.exporting(otlp, sample, live.wall_ns, live.cluster)
-            sending.export(live, wanted, limit, to, printer.say)
+            to = sending.exporting(otlp, sample or "1/1", live.wall_ns, live.cluster)
+            with until_ctrl_c():
+                sending.export(live, wanted, limit, to, printer.say)
         elif follow:
-            _follow(live, wanted, limit, printer)
+            with until_ctrl_c():
+                _follow(live, wanted, limit, printer)
         else:
             stories = live.stories()
             shown(stories, wanted, limit or LIMIT, lambda story: printer.show(story, live.wall_ns))
     finally:
         live.close()
+
+
+def _check(
+    *,
+    save: str | None,
+    lua: str | None,
+    otlp: str | None,
+    sample: str | None,
+    as_json: bool,
+    recorded: str | None,
+    follow: bool,
+) -> None:
+    """One thing is written at a time. Raises UserError."""
+    targets = {"--save": save, "--lua": lua, "--otlp": otlp, "--json": as_json or None}
+    given = [option for option, value in targets.items() if value is not None]
+    if len(given) > 1:
+        raise UserError(f"{given[0]} with {given[1]}: each writes something else; leave one of the two out")
+    if sample is not None and otlp is None:
+        raise UserError("--sample goes with --otlp; add it")
+    if recorded and (follow or otlp is not None):
+        raise UserError("--follow or --otlp with --run: a recorded run is over; leave one of the two out")
 
 
 def shown(stories: Iterable[Story], wanted: Filter, limit: int, show: Callable[[Story], Any]) -> None:
@@ -162,19 +185,15 @@ def shown(stories: Iterable[Story], wanted: Filter, limit: int, show: Callable[[
 def _follow(live: Any, wanted: Filter, limit: int | None, printer: Printer) -> None:
     """Until Ctrl-C, ``limit`` lines, or the end of the platform."""
     count = 0
-    try:
-        for story in live.following():
-            printer.missed(live.missed)
-            if story is None:
-                sys.stdout.flush()
-            elif wanted.wants(story):
-                printer.show(story, live.wall_ns)
-                count += 1
-                if count == limit:
-                    return
-    except KeyboardInterrupt:
-        sys.stdout.flush()
-        raise
+    for story in live.following():
+        printer.missed(live.missed)
+        if story is None:
+            sys.stdout.flush()
+        elif wanted.wants(story):
+            printer.show(story, live.wall_ns)
+            count += 1
+            if count == limit:
+                return
     printer.say("the platform has ended")
 
 

@@ -102,6 +102,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=CALL, tag_fi
         return self.refused or bool(self.code) or self.status not in ("", "SUCCESS")
 
     @property
+    def unanswered(self) -> bool:
+        """It was given up, or lost, without an answer of Xen's or EL3's; it may have happened."""
+        return bool(self.code) and not self.definite and self.el3_out_ns is None
+
+    @property
     def doorbell(self) -> bool:
         """Whether it was a message of the domain's at all, and no other SMC."""
         own = self.whose == f"{self.domain}#{self.incarnation}"
@@ -109,10 +114,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=CALL, tag_fi
 
     def legs(self) -> dict[str, int]:
         """Where the time went, in ns: between two processes that received something; what is not known is
-        left out. ``el3`` is EL3's work and the link back to Xen.
+        left out. ``el3`` is EL3's work and the link back to Xen; ``unanswered``: from whoever is known to
+        have received the call last until it was given up.
         """
         times = {name: getattr(self, name) for name in LEG_ENDS}
         legs = LEGS if self.smc else UNSENT_LEGS
+        if self.unanswered:
+            last = next((name for name in HAD if times[name] is not None), HAD[-1])
+            legs = {**LEGS, "unanswered": (last, "returned_ns")}
         return {
             leg: times[end] - times[begin]
             for leg, (begin, end) in legs.items()
@@ -134,6 +143,7 @@ UNSENT_LEGS: Final = {
     "to_xen": ("started_ns", "xen_in_ns"),
     "back": ("xen_in_ns", "returned_ns"),
 }
+HAD: Final = ("el3_in_ns", "xen_in_ns", "started_ns")  # who may have received an unanswered call last
 LEG_ENDS: Final = ("intended_ns", "started_ns", "xen_in_ns", "el3_in_ns", "el3_out_ns", "returned_ns")
 
 

@@ -16,6 +16,11 @@ class Filter(msgspec.Struct, frozen=True):
     failed: bool = False
     slow_ns: int | None = None
 
+    @property
+    def anything(self) -> bool:
+        """Whether it lets everything pass."""
+        return self == Filter()
+
     def wants(self, story: Story) -> bool:
         """Whether it passes every part of the filter."""
         if self.agent and not self._is(story):

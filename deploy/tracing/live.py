@@ -32,7 +32,7 @@ class Live:
     def __init__(self, run: RunDirectory, tables: Tables | None = None) -> None:
         self._run = run
         if run.read() is None or not run.alive():
-            raise UserError(f"{run.path}: no platform is running there; start one with 'trapline up'")
+            raise run.not_running()
         if names.load(run.flight) is None:
             raise UserError(
                 f"{run.path}: this platform records no calls; start it without --no-flight, "

@@ -26,6 +26,12 @@ LEG_WORDS: Final = {
     "el3": "EL3's work, and back to Xen",
     "back": "Xen to guest",
 }
+UNANSWERED: Final = {
+    # of a call without an answer: the last time that is known, and who had it then
+    "el3_in_ns": "EL3 had received it, and no answer came",
+    "xen_in_ns": "Xen had received it, EL3 had not; no answer came",
+    "started_ns": "Xen had not received it; no answer came",
+}
 LAYERS: Final = {
     "protocol": "`protocols` of the agent in platform.toml does not list the protocol",
     "right": "a row of [[right]] in platform.toml says so for this agent",
@@ -240,7 +246,7 @@ def _xens_row(call: Call, judged: tuple[str, str]) -> Iterable[str]:
         if whose and whose != call.domain:
             yield f"{call.function:#x} is the doorbell of {whose}"
         elif not whose:
-            yield f"{call.function:#x}: {judged[0].replace('_', ' ') or 'of no channel'}"
+            yield f"{call.function:#x} in x0"
 
 
 def _changes(call: Call, grounds: Grounds | None, stories: Sequence[Story]) -> Iterable[str]:
@@ -300,13 +306,19 @@ def _legs(call: Call) -> tuple[Leg, ...]:
     legs = call.legs()
     whole = sum(legs.values())
     made = []
-    for name in LEG_WORDS:
-        if name in legs:
-            words = LEG_WORDS[name] if call.smc or name != "back" else "Xen's answer, and back to the guest"
-            if name == "to_el3" and call.queued_ns:
-                words += f"; {duration(call.queued_ns)} of it waiting for its channel"
-            made.append(Leg(name, words, legs[name], legs[name] / whole if whole > 0 else 0.0))
+    for name in legs:
+        words = LEG_WORDS.get(name) or _had(call)
+        if name == "back" and not call.smc:
+            words = "Xen's answer, and back to the guest"
+        if name == "to_el3" and call.queued_ns:
+            words += f"; {duration(call.queued_ns)} of it waiting for its channel"
+        made.append(Leg(name, words, legs[name], legs[name] / whole if whole > 0 else 0.0))
     return tuple(made)
+
+
+def _had(call: Call) -> str:
+    """Who had an unanswered call last."""
+    return next((words for name, words in UNANSWERED.items() if getattr(call, name) is not None), "no answer")
 
 
 def _meanwhile(call: Call, stories: Sequence[Story]) -> Iterable[str]:
@@ -321,6 +333,8 @@ def _meanwhile(call: Call, stories: Sequence[Story]) -> Iterable[str]:
         rest = sum(served.values()) - sum(count for _, count in served.most_common(4))
         many = "SMC" if served.total() == 1 else "SMCs"
         yield f"EL3 took {served.total()} other {many}: {names}" + (f", others {rest}" if rest else "")
+    elif call.unanswered:
+        yield f"EL3 took no other SMC in these {duration(end - begin)}: it stood still, or nothing reached it"
     yield from _broken(call, stories)
 
 
@@ -349,5 +363,7 @@ def _hints(call: Call, rung: int | None, grounds: Grounds | None) -> Iterable[st
         yield HINTS[rung]
     if rung == HANDLER:
         yield f"bus/scmi/{call.protocol}.md says when {call.message} answers {call.status}"
+    if call.unanswered:
+        yield "see whether its process runs: 'trapline status', 'trapline logs firmware xen'"
     if call.refused and call.metered:
         yield "see 'trapline up --meter' and nodes/xen/METERING.md"

@@ -59,7 +59,7 @@ def test_what_was_asked_is_told_as_it_happens_and_afterwards(cluster: Cluster) -
         assert "ivi(3)     power.POWER_STATE_GET(domain_id=3) = SUCCESS(power_state=" in line
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE_S)
-        assert (process.returncode, errors) == (130, "trapline: interrupted\n")
+        assert (process.returncode, errors) == (0, "")
     cluster.here("call", "ivi", "clock.CLOCK_RATE_GET", "clock_id=7")
     cluster.here("trap", "ivi", "0x82000006")
     assert "power.POWER_STATE_GET(domain_id=3) = SUCCESS(power" in cluster.here("trace").stdout
@@ -79,7 +79,7 @@ def test_what_was_asked_is_told_as_it_happens_and_afterwards(cluster: Cluster) -
         cluster.here("down")
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, errors) == (0, "the platform has ended\n")
-    assert "no platform is running there" in cluster.here("trace").said
+    assert "no platform runs in" in cluster.here("trace").said
 
 
 def test_mapped_pages_show_no_fields(cluster: Cluster) -> None:

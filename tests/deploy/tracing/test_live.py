@@ -50,7 +50,7 @@ def put(nodes: dict[str, Recorder], *asked: Asked) -> None:
 
 
 def test_no_platform_and_no_recorder_are_told_apart(run: RunDirectory, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no platform is running there"):
+    with pytest.raises(UserError, match="no platform runs in"):
         Live(RunDirectory(tmp_path / "other"))
     with pytest.raises(UserError, match="records no calls; start it without --no-flight"):
         Live(run)
