@@ -181,7 +181,7 @@ def test_a_choice_is_kept_in_the_address_and_asked_for(rig: Rig) -> None:
     chooser = page.locator('[data-variable="agent"]')
     chooser.locator("summary").click()
     with page.expect_request(lambda one: "query_range" in one.url and "agent%3D%7E%223%22" in one.url):
-        chooser.get_by_text("3", exact=True).click()
+        chooser.get_by_text("3 ivi", exact=True).click()
     assert "var-agent=3" in page.url
     assert "agent=3" in (page.get_by_role("link", name="Traces").get_attribute("href") or "")
     assert opened.complaints == []

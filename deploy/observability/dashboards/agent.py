@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.observability.dashboards import asking
-from deploy.observability.dashboards.asking import AGENT_NAME, BY_AGENT, none
+from deploy.observability.dashboards.asking import AGENT_NAME, BY_AGENT, named, none
 from deploy.observability.dashboards.frame import row, text
 from deploy.observability.dashboards.looks import (
     ANY_IS_BAD,
@@ -19,7 +19,7 @@ from deploy.observability.dashboards.looks import (
     meanings,
     protocols,
 )
-from deploy.observability.dashboards.names import AGENT_LINKS, AGENT_ROW_LINKS, TRACE_LINKS
+from deploy.observability.dashboards.names import AGENT_LINKS, TRACE_LINKS
 from deploy.observability.dashboards.panels import (
     COUNT,
     PER_SECOND,
@@ -35,6 +35,7 @@ from deploy.observability.dashboards.panels import (
     stat_panel,
 )
 from deploy.observability.dashboards.promql import Scope
+from deploy.observability.dashboards.troubles import AGENT_ROWS
 from deploy.observability.dashboards.words import words
 
 SCOPE = Scope()
@@ -48,7 +49,7 @@ WAY_BACK = meanings(("queued", "dropped", "withdrawn"))
 def dashboard() -> str:
     variables = ("datasource", "experiment", "cluster", "agent", "protocol", "observer")
     panels = [
-        row("Now", 0),
+        row("Now: agent ${agent:text}, cluster ${cluster:text}", 0),
         *rates(1),
         *counts(1),
         row("What does it call, and how does that end?", 5),
@@ -93,7 +94,7 @@ def rates(y: int) -> list[Any]:
 def counts(y: int) -> list[Any]:
     """What is under way, and what happened."""
     under_way = f"sum({SCOPE.series('trapline_scmi_inflight_calls')})"
-    waiting = f"sum({SCOPE.series('trapline_scmi_waiting_calls')})"
+    waiting = f"max({SCOPE.series('trapline_scmi_waiting_calls')})"
     return [
         stat_panel(
             Look(WORDS["inflight"], at=(12, y, 3, 4), unit=COUNT, decimals=0), Ask(under_way, "in flight")
@@ -104,20 +105,19 @@ def counts(y: int) -> list[Any]:
         ),
         stat_panel(
             Look(WORDS["denied"], at=(18, y, 3, 4), unit=COUNT, steps=ANY_IS_ODD, decimals=0),
-            Ask(none(SCOPE.increase(asking.CALLS, status="DENIED")), "denied"),
+            Ask(none(SCOPE.increase(asking.CALLS, status="DENIED"), SCOPE.series(asking.CALLS)), "denied"),
         ),
         stat_panel(
             Look(WORDS["resets"], at=(21, y, 3, 4), unit=COUNT, steps=ANY_IS_ODD, decimals=0),
-            Ask(none(SCOPE.increase(asking.RESETS)), "resets"),
+            Ask(SCOPE.increase(asking.RESETS), "resets"),
         ),
     ]
 
 
 def calls(y: int) -> list[Any]:
     """By protocol over time, by message and status as a list."""
-    ends = f"{SCOPE.increase(asking.CALLS, *BY_AGENT, 'protocol', 'message', 'status')} > 0"
-    keys = {name: Column(name) for name in ("cluster", "protocol", "message")}
-    keys["agent"] = Column("agent", links=AGENT_ROW_LINKS)
+    ends = named(f"{SCOPE.increase(asking.CALLS, *BY_AGENT, 'protocol', 'message', 'status')} > 0")
+    keys = AGENT_ROWS | {name: Column(name) for name in ("protocol", "message")}
     keys["status"] = Column("status", values=asking.STATUSES)
     return [
         lines(
@@ -176,9 +176,10 @@ def times(y: int) -> list[Any]:
 
 def channel(y: int) -> list[Any]:
     """Its channel, its limits, its pages, its way back."""
-    under_way = SCOPE.last("trapline_scmi_inflight_calls", *BY_AGENT)
-    waiting = SCOPE.last("trapline_scmi_waiting_calls", *BY_AGENT)
-    limits = SCOPE.rate("trapline_meter_refusals_total", *BY_AGENT, "reason", "mode")
+    under_way = named(SCOPE.last("trapline_scmi_inflight_calls", *BY_AGENT))
+    waiting = named(SCOPE.last("trapline_scmi_waiting_calls", *BY_AGENT))
+    limits = SCOPE.rate("trapline_meter_refusals_total", "reason", "mode")
+    broken = f"{SCOPE.rate('trapline_scmi_transport_errors_total', *BY_AGENT)} > 0"
     return [
         lines(
             Look(
@@ -202,7 +203,7 @@ def channel(y: int) -> list[Any]:
                 steps=RARE,
                 colours=LIMITS,
             ),
-            Ask(f"{limits} > 0", "{{reason}}, {{mode}} · agent {{agent}} · {{cluster}}"),
+            Ask(f"{limits} > 0", "{{reason}}, {{mode}}"),
         ),
         lines(
             Look(
@@ -213,7 +214,7 @@ def channel(y: int) -> list[Any]:
                 steps=RARE,
                 colours=agents(),
             ),
-            Ask(f"{SCOPE.rate('trapline_scmi_transport_errors_total', *BY_AGENT)} > 0", AGENT_NAME),
+            Ask(named(broken), AGENT_NAME),
         ),
         lines(
             Look(WORDS["unasked"], at=(18, y, 6, 8), unit=PER_SECOND, legend_below=True, colours=WAY_BACK),
@@ -224,33 +225,30 @@ def channel(y: int) -> list[Any]:
 
 def fate(y: int) -> list[Any]:
     """Resets, rights, leaks."""
-    given = f"{SCOPE.increase('trapline_device_permission_changes_total', *BY_AGENT, 'device', 'action')} > 0"
+    changes = SCOPE.increase("trapline_device_permission_changes_total", *BY_AGENT, "device", "action")
+    reasons = named(f"{SCOPE.increase(asking.RESETS, *BY_AGENT, 'reason')} > 0")
     done = SCOPE.increase("trapline_agent_resets_applied_total", *BY_AGENT)
     left = SCOPE.increase("trapline_agent_reset_leaks_total", *BY_AGENT)
-    keys = {"cluster": Column("cluster"), "agent": Column("agent", links=AGENT_ROW_LINKS)}
     device = {"device": Column("device"), "action": Column("action", values={"deny": WARN, "allow": GOOD})}
     return [
         ranking(
             Look(
                 WORDS["reset_reasons"], at=(0, y, 6, 8), unit=COUNT, steps=RARE, decimals=0, links=AGENT_LINKS
             ),
-            Ask(
-                f"{SCOPE.increase(asking.RESETS, *BY_AGENT, 'reason')} > 0",
-                "{{reason}} · agent {{agent}} · {{cluster}}",
-            ),
+            Ask(reasons, f"{{{{reason}}}} · {AGENT_NAME}"),
         ),
         rows(
             Look(WORDS["permissions"], at=(6, y, 10, 8), unit=COUNT),
-            keys | device,
-            [Column("times", Ask(given))],
+            AGENT_ROWS | device,
+            [Column("times", Ask(named(f"{changes} > 0")))],
             "times",
         ),
         rows(
             Look(WORDS["leaks"], at=(16, y, 8, 8), unit=COUNT),
-            keys,
+            AGENT_ROWS,
             [
-                Column("resets by EL3", Ask(done)),
-                Column("left over", Ask(f"{left} or 0 * {done}"), steps=ANY_IS_BAD),
+                Column("resets by EL3", Ask(named(done))),
+                Column("left over", Ask(named(f"{left} or 0 * {done}")), steps=ANY_IS_BAD),
             ],
             "left over",
         ),

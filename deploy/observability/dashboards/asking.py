@@ -11,11 +11,16 @@ DURATION = "trapline_scmi_call_duration_seconds"
 QUEUE = "trapline_scmi_queue_wait_seconds"
 SERVICE = "trapline_scmi_service_seconds"
 RESETS = "trapline_agent_resets_total"
+ISSUED = "trapline_guest_calls_total"
+OWNER = "trapline_agent_info"
+OWNERS = Scope(()).series(OWNER)
+NODES = "trapline_node_up"
 STATE = "trapline_domain_state"
 RUNNING = "trapline_experiment_running"
 FAILED = Not("SUCCESS")
 BY_AGENT = ("cluster", "agent")
-AGENT_NAME = "agent {{agent}} · {{cluster}}"
+AGENT_NAME = "{{domain}}({{agent}}) · {{cluster}}"
+"""Of what ``named`` gives."""
 BY_NODE = ("cluster", "node")
 HEARTBEAT = "trapline_node_last_heartbeat_timestamp_seconds"
 FIRING = 'ALERTS{alertname=~"Trapline.*",alertstate="firing",severity!="info",cluster=~"$cluster|"}'
@@ -63,6 +68,46 @@ def worst(number: int, expr: str) -> str:
     return f"sort_desc(topk({number}, {expr}))"
 
 
-def none(expr: str) -> str:
-    """0 where there is nothing to add up."""
-    return f"({expr}) or vector(0)"
+def none(expr: str, seen: str) -> str:
+    """0 where there is nothing to add up; nothing where none of ``seen`` is there, for then nobody counts."""
+    return f"({expr}) or 0 * count({seen})"
+
+
+def named(expr: str) -> str:
+    """Rows by cluster and agent with one label more, the domain that has the agent or had it last.
+
+    A row whose agent Xen does not tell keeps its number, and the word "agent" for a name.
+    """
+    owner = f"group by (cluster, agent, domain) (topk by (cluster, agent) (1, {OWNERS}))"
+    unknown = f'label_replace({expr}, "domain", "agent", "agent", ".*")'
+    return f"({expr}) * on (cluster, agent) group_left (domain) {owner} or ignoring (domain) {unknown}"
+
+
+def known_agents() -> str:
+    """A row per agent's number; its label ``name`` has the domain too, where all clusters agree on it."""
+    names = f"count by (agent, domain) ({OWNERS})"
+    alone = f"count by (agent) ({names}) == 1"
+    return (
+        f'label_join({names} and on (agent) ({alone}), "name", " ", "agent", "domain") '
+        f'or on (agent) label_join(count by (agent) ({OWNERS}), "name", " ", "agent")'
+    )
+
+
+def numbered(expr: str) -> str:
+    """Rows by cluster and domain with one label more, the domain's agent; only those of chosen agents.
+
+    A domain of which Xen tells no agent has "none".
+    """
+    chosen = Scope(("agent",)).series(OWNER)
+    agent = f"group by (cluster, agent, domain) (topk by (cluster, domain) (1, {chosen}))"
+    unknown = f"{expr} unless on (cluster, domain) {OWNERS}"
+    return (
+        f"({expr}) * on (cluster, domain) group_left (agent) {agent} "
+        f'or label_replace({unknown}, "agent", "none", "domain", ".*")'
+    )
+
+
+def unanswered_ratio(scope: Scope) -> str:
+    """Of the calls that guests ended, the share without an answer, by agent; guests outlive EL3."""
+    every = scope.rate(ISSUED, "cluster", "domain")
+    return numbered(f"{scope.rate(ISSUED, 'cluster', 'domain', outcome=Not('answered'))} / ({every} > 0)")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.observability.dashboards import asking
-from deploy.observability.dashboards.asking import AGENT_NAME, BY_AGENT
+from deploy.observability.dashboards.asking import AGENT_NAME, BY_AGENT, named
 from deploy.observability.dashboards.frame import row, text
 from deploy.observability.dashboards.looks import (
     ANY_IS_BAD,
@@ -85,29 +85,43 @@ def done(y: int) -> list[Any]:
 
 
 def hurt(y: int) -> list[Any]:
-    """Errors and latencies by agent."""
+    """Calls without an answer, refused calls and latencies by agent."""
     return [
         lines(
             Look(
-                WORDS["failed"],
-                at=(0, y, 12, 9),
+                WORDS["unanswered"],
+                at=(0, y, 8, 9),
                 unit=RATIO_UNIT,
                 steps=RATIO,
                 links=AGENT_LINKS,
                 colours=agents(),
+                legend_below=True,
             ),
-            Ask(asking.failure_ratio(SCOPE, *BY_AGENT), AGENT_NAME),
+            Ask(asking.unanswered_ratio(SCOPE), AGENT_NAME),
+        ),
+        lines(
+            Look(
+                WORDS["refused"],
+                at=(8, y, 8, 9),
+                unit=RATIO_UNIT,
+                steps=RATIO,
+                links=AGENT_LINKS,
+                colours=agents(),
+                legend_below=True,
+            ),
+            Ask(named(asking.failure_ratio(SCOPE, *BY_AGENT)), AGENT_NAME),
         ),
         lines(
             Look(
                 WORDS["slowest"],
-                at=(12, y, 12, 9),
+                at=(16, y, 8, 9),
                 unit=SECONDS,
                 steps=LATENCY,
                 links=AGENT_LINKS,
                 colours=agents(),
+                legend_below=True,
             ),
-            Ask(SCOPE.quantile(0.99, asking.DURATION, *BY_AGENT), AGENT_NAME),
+            Ask(named(SCOPE.quantile(0.99, asking.DURATION, *BY_AGENT)), AGENT_NAME),
         ),
     ]
 
@@ -126,7 +140,7 @@ def guests(y: int) -> list[Any]:
                 colours=meanings(outcomes),
                 legend_below=True,
             ),
-            Ask(SCOPE.rate("trapline_guest_calls_total", "outcome"), "{{outcome}}"),
+            Ask(SCOPE.rate(asking.ISSUED, "outcome"), "{{outcome}}"),
             stacked=True,
         ),
         lines(
@@ -208,6 +222,6 @@ def left(y: int) -> list[Any]:
             Look(
                 WORDS["leaks"], at=(16, y, 8, 8), unit=COUNT, steps=ANY_IS_BAD, decimals=0, links=AGENT_LINKS
             ),
-            Ask(f"{leaks} > 0", AGENT_NAME),
+            Ask(named(f"{leaks} > 0"), AGENT_NAME),
         ),
     ]

@@ -87,11 +87,11 @@ def sums(y: int) -> list[Any]:
         ),
         stat_panel(
             Look(WORDS["troubled"], at=(12, y, 4, 4), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
-            Ask(none(f"count({trouble()} > 0)"), "clusters"),
+            Ask(none(f"count({trouble()} > 0)", KNOWN), "clusters"),
         ),
         stat_panel(
             Look(WORDS["exits"], at=(16, y, 4, 4), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
-            Ask(none(SCOPE.increase("trapline_node_exits_total")), "exits"),
+            Ask(none(SCOPE.increase("trapline_node_exits_total"), KNOWN), "exits"),
         ),
         stat_panel(
             Look(WORDS["versions"], at=(20, y, 4, 4), unit=COUNT, steps=ONE, decimals=0),

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
-from deploy.observability.dashboards.asking import FIRING
+from deploy.observability.dashboards.asking import FIRING, known_agents, named
 from deploy.observability.dashboards.names import OBSERVER, UIDS
 from deploy.observability.dashboards.panels import SOURCE
 from deploy.observability.dashboards.promql import Scope, counter
@@ -22,17 +22,17 @@ CALLS = "trapline_scmi_calls_total"
 LABELS = {
     "experiment": ("Experiment", 'label_values(up{job="trapline"}, experiment)'),
     "cluster": ("Cluster", 'label_values(up{job="trapline",experiment=~"$experiment"}, cluster)'),
-    "agent": ("Agent", f"label_values({WHERE.series(CALLS)}, agent)"),
+    "agent": ("Agent", f"query_result({known_agents()})"),
     "protocol": ("Protocol", f"label_values({Scope(('agent',)).series(CALLS)}, protocol)"),
 }
-STEP = "1s"
-"""How finely Prometheus is asked for annotations: Grafana's own minute would spread each over minutes."""
+PARTS = {"agent": '/agent="(?<value>[^"]*)".*name="(?<text>[^"]*)"/'}
+"""Of what a query gives, what is chosen and what is shown."""
 EVERYTHING = {"experiment": ".*", "agent": ".*", "protocol": ".*"}
 """Clusters are listed instead: those of the chosen experiments."""
 WORDS = {
     "experiment": "Narrows the clusters to those that ran it; a cluster outside of an experiment has none.",
     "cluster": "The name of a run directory.",
-    "agent": "The SCMI agent's number, as the channel says it.",
+    "agent": "The SCMI agent: its number, as the channel says it, and the domain that has it or had it last.",
     "protocol": "The SCMI protocol. What is not of one protocol is not narrowed.",
     "observer": "Where the page of 'trapline up --observe' listens: links to traces lead there.",
 }
@@ -62,7 +62,7 @@ def annotations() -> list[model.AnnotationQuery]:
 
     A mark is where something happened or began, not as long as it lasts.
     """
-    resets = _happened("trapline_agent_resets_total", "cluster", "agent", "reason")
+    resets = named(_happened("trapline_agent_resets_total", "cluster", "agent", "reason"))
     faults = _happened("trapline_faults_injected_total", "cluster", "kind", "target")
     exits = _happened("trapline_node_exits_total", "cluster", "node")
     running = WHERE.series("trapline_experiment_running")
@@ -73,7 +73,7 @@ def annotations() -> list[model.AnnotationQuery]:
             "Agent resets",
             resets,
             "purple",
-            ("Agent reset", "{{reason}}: agent {{agent}} on {{cluster}}"),
+            ("Agent reset", "{{reason}}: {{domain}}({{agent}}) on {{cluster}}"),
         ),
         Annotation("Faults", faults, "orange", ("Fault injected", "{{kind}} on {{target}}, {{cluster}}")),
         Annotation("Phases", phases, "blue", ("Phase {{phase}}", "{{experiment}} on {{cluster}}")),
@@ -115,6 +115,8 @@ def variable(name: str) -> Any:
     one = build.QueryVariable(name).label(label).description(WORDS[name]).datasource(SOURCE)
     one.query({"query": query, "refId": name, "qryType": 5}).current(chosen).multi(True).include_all(True)
     one.refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(model.VariableSort.NATURAL_ASC)
+    if name in PARTS:
+        one.regex(PARTS[name])
     return one.all_value(EVERYTHING[name]) if name in EVERYTHING else one
 
 

@@ -56,7 +56,7 @@ def agents() -> dict[str, str]:
     """Regular expressions (as Grafana's matchers want them) on names of series, and the colour each means."""
     tens = (r"(\d*[02468])?", r"\d*[13579]")
     return {
-        rf"/^agent {tens[number // 10]}{number % 10}\b/": colour for number, colour in enumerate(IDENTITY)
+        rf"/^[^(]*\({tens[number // 10]}{number % 10}\)/": colour for number, colour in enumerate(IDENTITY)
     }
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.observability.dashboards import asking, troubles
-from deploy.observability.dashboards.asking import AGENT_NAME, BY_AGENT, none, worst
+from deploy.observability.dashboards.asking import AGENT_NAME, BY_AGENT, named, none, worst
 from deploy.observability.dashboards.frame import row, text
 from deploy.observability.dashboards.looks import (
     ANY_IS_BAD,
@@ -61,7 +61,8 @@ def dashboard() -> str:
 
 def now(y: int) -> list[Any]:
     """Eight numbers; anything orange or red has a section below."""
-    up = f"sum({SCOPE.last('trapline_node_up', *asking.BY_NODE, how='max')})"
+    up = f"sum({SCOPE.last(asking.NODES, *asking.BY_NODE, how='max')})"
+    calls, nodes, targets = (SCOPE.series(one) for one in (asking.CALLS, asking.NODES, "up"))
     return [
         stat_panel(
             Look(WORDS["nodes_up"], at=(0, y, 3, 4), unit=COUNT, steps=((None, BAD), (1, GOOD))),
@@ -81,19 +82,19 @@ def now(y: int) -> list[Any]:
         ),
         stat_panel(
             Look(WORDS["denied"], at=(12, y, 3, 4), unit=COUNT, steps=ANY_IS_ODD, decimals=0),
-            Ask(none(SCOPE.increase(asking.CALLS, status="DENIED")), "denied"),
+            Ask(none(SCOPE.increase(asking.CALLS, status="DENIED"), calls), "denied"),
         ),
         stat_panel(
             Look(WORDS["resets"], at=(15, y, 3, 4), unit=COUNT, steps=ANY_IS_ODD, decimals=0),
-            Ask(none(SCOPE.increase(asking.RESETS)), "resets"),
+            Ask(SCOPE.increase(asking.RESETS), "resets"),
         ),
         stat_panel(
             Look(WORDS["nodes_that_ended"], at=(18, y, 3, 4), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
-            Ask(none(SCOPE.increase("trapline_node_exits_total")), "exits"),
+            Ask(none(SCOPE.increase("trapline_node_exits_total"), nodes), "exits"),
         ),
         stat_panel(
             Look(WORDS["firing_alerts"], at=(21, y, 3, 4), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
-            Ask(none(f"count({asking.FIRING})"), "alerts"),
+            Ask(none(f"count({asking.FIRING})", targets), "alerts"),
         ),
     ]
 
@@ -101,6 +102,7 @@ def now(y: int) -> list[Any]:
 def slow(y: int) -> list[Any]:
     """The worst agent first, its rate beside it, its course."""
     p99 = SCOPE.quantile(0.99, asking.DURATION, *BY_AGENT)
+    rate = SCOPE.rate(asking.CALLS, *BY_AGENT)
     return [
         ranking(
             Look(
@@ -111,13 +113,13 @@ def slow(y: int) -> list[Any]:
                 decimals=2,
                 links=AGENT_LINKS,
             ),
-            Ask(worst(10, p99), AGENT_NAME),
+            Ask(worst(10, named(p99)), AGENT_NAME),
         ),
         ranking(
             Look(
                 WORDS["busiest_agents_now"], at=(7, y, 6, 10), unit=PER_SECOND, links=AGENT_LINKS, decimals=1
             ),
-            Ask(worst(10, f"{SCOPE.rate(asking.CALLS, *BY_AGENT)} > 0"), AGENT_NAME),
+            Ask(worst(10, named(f"{rate} > 0")), AGENT_NAME),
         ),
         lines(
             Look(
@@ -128,7 +130,7 @@ def slow(y: int) -> list[Any]:
                 links=AGENT_LINKS,
                 colours=agents(),
             ),
-            Ask(p99, AGENT_NAME),
+            Ask(named(p99), AGENT_NAME),
         ),
         lines(
             Look(
@@ -138,7 +140,7 @@ def slow(y: int) -> list[Any]:
                 links=AGENT_LINKS,
                 colours=agents(),
             ),
-            Ask(SCOPE.rate(asking.CALLS, *BY_AGENT), AGENT_NAME),
+            Ask(named(rate), AGENT_NAME),
         ),
     ]
 
@@ -167,7 +169,7 @@ def cause(y: int) -> list[Any]:
                 colours=agents(),
                 legend_below=True,
             ),
-            Ask(SCOPE.quantile(0.95, asking.QUEUE, *BY_AGENT), AGENT_NAME),
+            Ask(named(SCOPE.quantile(0.95, asking.QUEUE, *BY_AGENT)), AGENT_NAME),
         ),
         lines(
             Look(
@@ -179,7 +181,7 @@ def cause(y: int) -> list[Any]:
                 colours=agents(),
                 legend_below=True,
             ),
-            Ask(SCOPE.quantile(0.95, asking.SERVICE, *BY_AGENT), AGENT_NAME),
+            Ask(named(SCOPE.quantile(0.95, asking.SERVICE, *BY_AGENT)), AGENT_NAME),
         ),
         lines(
             Look(
@@ -191,7 +193,7 @@ def cause(y: int) -> list[Any]:
                 colours=agents(),
                 legend_below=True,
             ),
-            Ask(SCOPE.rate(f"{asking.SERVICE}_sum", *BY_AGENT), AGENT_NAME),
+            Ask(named(SCOPE.rate(f"{asking.SERVICE}_sum", *BY_AGENT)), AGENT_NAME),
             stacked=True,
         ),
     ]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.observability.dashboards import asking
-from deploy.observability.dashboards.asking import AGENT_NAME, BY_AGENT
+from deploy.observability.dashboards.asking import AGENT_NAME, BY_AGENT, named
 from deploy.observability.dashboards.looks import (
     ANY_IS_BAD,
     ANY_IS_ODD,
@@ -36,8 +36,13 @@ SCOPE = Scope()
 WHY = (
     "Who is slow, who is denied, who died, what was reset and why; and whether EL3 or the queue is the cause."
 )
-AGENT_ROWS = {"cluster": Column("cluster"), "agent": Column("agent", links=AGENT_ROW_LINKS)}
+AGENT_ROWS = {
+    "cluster": Column("cluster"),
+    "domain": Column("domain"),
+    "agent": Column("agent", links=AGENT_ROW_LINKS),
+}
 WORDS = words("overview")
+FOLDED = "trapline_series_folded_total"
 
 
 def denied(y: int) -> list[Any]:
@@ -62,7 +67,7 @@ def denied(y: int) -> list[Any]:
                 colours=agents(),
                 legend_below=True,
             ),
-            Ask(f"{SCOPE.rate(asking.CALLS, *BY_AGENT, status='DENIED')} > 0", AGENT_NAME),
+            Ask(named(f"{SCOPE.rate(asking.CALLS, *BY_AGENT, status='DENIED')} > 0"), AGENT_NAME),
         ),
         lines(
             Look(
@@ -96,19 +101,16 @@ def denied(y: int) -> list[Any]:
                 colours=agents(),
                 legend_below=True,
             ),
-            Ask(
-                f"{SCOPE.rate('trapline_meter_refusals_total', *BY_AGENT, 'reason', 'mode')} > 0",
-                "agent {{agent}} · {{cluster}}: {{reason}}, {{mode}}",
-            ),
+            Ask(named(f"{SCOPE.rate('trapline_meter_refusals_total', *BY_AGENT)} > 0"), AGENT_NAME),
         ),
     ]
 
 
 def died(y: int) -> list[Any]:
     """Domains over time, and three lists: resets with their reasons, nodes, what should not happen."""
-    up = SCOPE.last("trapline_node_up", *asking.BY_NODE, how="max")
+    up = SCOPE.last(asking.NODES, *asking.BY_NODE, how="max")
     exits = SCOPE.increase("trapline_node_exits_total", *asking.BY_NODE)
-    resets = f"{SCOPE.increase(asking.RESETS, *BY_AGENT, 'reason')} > 0"
+    resets = named(f"{SCOPE.increase(asking.RESETS, *BY_AGENT, 'reason')} > 0")
     return [
         states(
             Look(WORDS["domains"], at=(0, y, 14, 9), unit=COUNT, links=CLUSTER_LINKS),
@@ -157,7 +159,7 @@ def died(y: int) -> list[Any]:
                 decimals=0,
                 links=AGENT_LINKS,
             ),
-            Ask(f"{SCOPE.increase('trapline_agent_reset_leaks_total', *BY_AGENT)} > 0", AGENT_NAME),
+            Ask(named(f"{SCOPE.increase('trapline_agent_reset_leaks_total', *BY_AGENT)} > 0"), AGENT_NAME),
         ),
         ranking(
             Look(
@@ -186,7 +188,7 @@ def rest(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["messages_to_agents_unasked"],
-                at=(0, y + 9, 8, 8),
+                at=(0, y + 9, 6, 8),
                 unit=PER_SECOND,
                 colours=meanings(("queued", "dropped", "withdrawn")),
                 legend_below=True,
@@ -196,7 +198,7 @@ def rest(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["interrupts_by_what_xen_did"],
-                at=(8, y + 9, 8, 8),
+                at=(6, y + 9, 6, 8),
                 unit=PER_SECOND,
                 legend_below=True,
                 colours=meanings(
@@ -218,7 +220,7 @@ def rest(y: int) -> list[Any]:
         lines(
             Look(
                 WORDS["dropped_frames_and_bad_log_lines"],
-                at=(16, y + 9, 8, 8),
+                at=(12, y + 9, 6, 8),
                 unit=PER_SECOND,
                 legend_below=True,
                 steps=((None, GOOD), (1, WARN)),
@@ -228,6 +230,21 @@ def rest(y: int) -> list[Any]:
             Ask(
                 f"{SCOPE.rate('trapline_log_lines_total', 'level', level=('warning', 'error'))} > 0",
                 "{{level}} lines",
+            ),
+        ),
+        ranking(
+            Look(
+                WORDS["not_counted"],
+                at=(18, y + 9, 6, 8),
+                unit=COUNT,
+                steps=ANY_IS_ODD,
+                decimals=0,
+                links=CLUSTER_LINKS,
+            ),
+            Ask(f"{SCOPE.increase(FOLDED, 'cluster', 'metric')} > 0", "{{metric}} · {{cluster}}"),
+            Ask(
+                f"{SCOPE.increase('trapline_log_dropped_total', 'cluster', 'process')} > 0",
+                "log of {{process}} · {{cluster}}",
             ),
         ),
     ]

@@ -12,6 +12,8 @@ from deploy.observability.lint.variables import substituted, used
 Json = Mapping[str, Any]
 VARIABLES: Final = ("datasource", "cluster", "experiment", "agent", "protocol", "observer")
 WHOLE: Final = "dashboard"
+_QUERY_RESULT = re.compile(r"query_result\((.*)\)", re.DOTALL)
+_NAMED_PARTS = re.compile(r"\(\?<value>.*\(\?<text>")
 _LABEL_VALUES = re.compile(r"label_values\((?:(.*),)?\s*(\w+)\s*\)", re.DOTALL)
 _LEGEND = re.compile(r"{{\s*(\w+)\s*}}")
 _ASKED = re.compile(r'(=~|!~|!=|=)\s*"([^"]*)"')
@@ -77,9 +79,15 @@ def _variable(variable: Json, variables: Mapping[str, Json], say: Say) -> None:
         return
     query = variable.get("query")
     text = query.get("query", "") if isinstance(query, dict) else str(query)
+    result = _QUERY_RESULT.fullmatch(text.strip())
+    if result and _NAMED_PARTS.search(str(variable.get("regex") or "")):
+        _query(result[1], variables, say)
+        return
     asked = _LABEL_VALUES.fullmatch(text.strip())
     if not asked:
-        say("variable", f"{text!r} is no label_values(series, label)", "ask for the values of a label")
+        say(
+            "variable", f"{text!r} is no label_values(series, label)", "or say which part of each row to take"
+        )
         return
     labels = _listed(asked[1], variables, say)
     if asked[2] not in labels:

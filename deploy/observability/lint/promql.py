@@ -151,7 +151,7 @@ class Judge:
         if name == "absent":
             self.labels_of(node.args[0], True)
             return self._said_equal(node.args[0])
-        if name == "label_replace":
+        if name in ("label_replace", "label_join"):
             return self.labels_of(node.args[0]) | {node.args[1].val}
         counted = name in OF_COUNTERS
         found = [self.labels_of(argument, counted) for argument in node.args]

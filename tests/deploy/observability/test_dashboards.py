@@ -130,7 +130,7 @@ def test_every_agent_and_protocol_has_one_colour_and_neighbours_have_others() ->
         [
             colour
             for regexp, colour in looks.agents().items()
-            if re.search(regexp.strip("/"), f"agent {number} · x")
+            if re.search(regexp.strip("/"), f"d1-{number}({number}) · x(7)")
         ]
         for number in range(256)
     ]

@@ -106,12 +106,15 @@ export const sectionView = ({ row, panels }, board, changed) => {
   const grid = el("div", { class: "grid" }, ...views.map((one) => one.root));
   if (!row) return { views, elements: [grid] };
   const sign = el("span", {});
-  const head = el("button", { class: "row", onclick: () => { show(grid.hidden); changed(); } }, sign, board.fillIn(row.title ?? "", {}, "text"));
+  const title = el("span", {});
+  const head = el("button", { class: "row", onclick: () => { show(grid.hidden); changed(); } }, sign, title);
+  const name = () => { title.textContent = board.fillIn(row.title ?? "", {}, "text"); };
   const show = (open) => {
     grid.hidden = !open;
     sign.textContent = open ? "▾" : "▸";
     head.setAttribute("aria-expanded", String(open));
   };
   show(!row.collapsed);
-  return { views, elements: [head, grid] };
+  name();
+  return { views, name, elements: [head, grid] };
 };

@@ -20,10 +20,11 @@ export const svg = (tag, attributes = {}, ...children) =>
 
 export const isDark = () => document.documentElement.dataset.scheme === "dark";
 
-const canvas = document.createElement("canvas").getContext("2d");
+let canvas = null;
 
 // How wide a text is in pixels.
 export const widthOf = (text, font = "11px Inter, 'DejaVu Sans', sans-serif") => {
+  canvas ??= document.createElement("canvas").getContext("2d");
   canvas.font = font;
   return canvas.measureText(text).width;
 };

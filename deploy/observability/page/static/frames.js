@@ -35,7 +35,8 @@ const scoped = (found, step, span, range) => ({
   __from: String(range.from), __to: String(range.to),
 });
 
-const shape = (kind, refId, target, series, expr, step) => {
+// One target's answer as frames; `kind` is its format, "step" in ms.
+export const shape = (kind, refId, target, series, expr, step) => {
   if (kind === "table") return series.length ? [table(refId, series)] : [];
   if (kind === "heatmap") return series.length ? [heatmap(refId, series, step)] : [];
   const common = shared(series);

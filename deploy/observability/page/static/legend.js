@@ -26,7 +26,8 @@ export const legend = (series, options = {}, hidden, redraw) => {
       ...calcs.map((calc) => el("b", { text: `${CALC_NAMES[calc] || calc}: ${calculated(one, calc)}` })))));
 };
 
-const sorted = (series, { sortBy, sortDesc }) => {
+// The series as the legend lists them.
+export const sorted = (series, { sortBy, sortDesc }) => {
   const calc = Object.keys(CALC_NAMES).find((one) => CALC_NAMES[one] === sortBy);
   if (!calc) return series;
   const key = (one) => calculate(calc, one.values) ?? -Infinity;

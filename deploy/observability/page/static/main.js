@@ -19,7 +19,7 @@ class Board {
     this.scrape = main.dataset.scrape;
     this.from = parameters.get("from") || model.time?.from || "now-5m";
     this.to = parameters.get("to") || "now";
-    this.variables = new Variables(model.templating?.list ?? [], parameters);
+    this.variables = new Variables(model.templating?.list ?? [], parameters, { observer: location.origin });
     this.annotations = new Events(model.annotations?.list, document.getElementById("annotations"));
     this.paused = false;
     this.setRange();
@@ -45,6 +45,7 @@ class Board {
   build() {
     const made = sections(this.model.panels).map((one) => sectionView(one, this, () => this.refresh()));
     this.views = made.flatMap(({ views }) => views);
+    this.headings = made.flatMap(({ name }) => name ?? []);
     const seen = new IntersectionObserver((entries) => {
       const came = entries.filter(({ target, isIntersecting }) => this.mark(target, isIntersecting));
       if (came.length && this.ready) this.refresh();
@@ -110,6 +111,7 @@ class Board {
   async round() {
     this.setRange();
     const failed = await this.annotations.refresh(this);
+    this.headings.forEach((name) => name());
     const views = this.views.filter((one) => one.near && one.root.offsetParent !== null);
     await Promise.all(views.map((one) => one.refresh()));
     this.tell([this.unloaded, ...failed].filter(Boolean));

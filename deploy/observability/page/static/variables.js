@@ -6,24 +6,28 @@ import { el } from "./dom.js";
 const ALL = "$__all";
 const USE = /\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.([^:^}]+))?(?::([^}]+))?\}/g;
 const TYPES = ["datasource", "query", "custom", "textbox", "constant", "interval"];
-const SORTS = [null, [1, "text"], [-1, "text"], [1, "number"], [-1, "number"], [1, "lower"], [-1, "lower"]];
+const SORTS = [null, [1, "text"], [-1, "text"], [1, "number"], [-1, "number"], [1, "lower"], [-1, "lower"], [1, "natural"], [-1, "natural"]];
+const { compare } = new Intl.Collator("en", { numeric: true });
 
 const escaped = (text) => String(text).replace(/[\\^$*+?.()|[\]{}]/g, "\\$&").replace(/\\/g, "\\\\");
 
 class Variable {
-  constructor(model, parameters) {
+  constructor(model, parameters, fixed) {
     this.model = model;
     this.name = model.name;
     this.options = [];
+    this.shown = new Map(); // what is shown for an option, where that is not the option itself
+    this.fixed = fixed[this.name];
     const given = parameters.getAll(`var-${this.name}`);
     this.chosen = given.length ? given : [model.current?.value ?? model.query ?? ""].flat().map(String);
     if (given.includes("All")) this.chosen = [ALL];
+    if (this.fixed !== undefined) this.chosen = [this.fixed];
     this.unsupported = !TYPES.includes(model.type);
   }
 
   get many() { return Boolean(this.model.multi || this.model.includeAll); }
 
-  get hidden() { return this.model.hide === 2 || ["datasource", "constant"].includes(this.model.type); }
+  get hidden() { return this.model.hide === 2 || ["datasource", "constant"].includes(this.model.type) || this.fixed !== undefined; }
 
   get isAll() { return this.chosen.includes(ALL); }
 
@@ -32,7 +36,7 @@ class Variable {
 
   async load(board) {
     const { type } = this.model;
-    if (type === "query") this.options = this.sorted(this.matching(await this.ask(board)));
+    if (type === "query") this.offer(await this.ask(board));
     else if (type === "custom" || type === "interval") this.options = commaSeparated(this.model.query);
     else return;
     const there = this.chosen.filter((one) => one === ALL || this.options.includes(one));
@@ -50,24 +54,39 @@ class Variable {
     throw new Error(`variable ${this.name}: ${query}: the preview knows label_values and query_result`);
   }
 
+  // Of what was found: the options, and what is shown for each.
+  offer(values) {
+    this.shown = new Map(this.matching(values));
+    this.options = this.sorted([...this.shown.keys()]);
+  }
+
+  // [[value, what is shown for it], ...]
   matching(values) {
-    const wanted = /^\/(.*)\/(\w*)$/s.exec(this.model.regex || "");
-    if (!this.model.regex) return values;
+    if (!this.model.regex) return values.map((value) => [value, value]);
+    const wanted = /^\/(.*)\/(\w*)$/s.exec(this.model.regex);
     const rule = wanted ? new RegExp(wanted[1], wanted[2]) : new RegExp(this.model.regex);
-    const found = values.map((value) => rule.exec(value)).filter(Boolean);
-    return [...new Set(found.map((match) => match.groups?.value ?? match[1] ?? match.input))];
+    return values.map((value) => rule.exec(value)).filter(Boolean).map((match) => {
+      const value = match.groups?.value ?? match[1] ?? match.input;
+      return [value, match.groups?.text ?? value];
+    });
   }
 
   sorted(values) {
     const [direction, by] = SORTS[this.model.sort] || [0];
     if (!direction) return values;
+    if (by === "natural") return [...values].sort((a, b) => direction * compare(this.label(a), this.label(b)));
     const key = { text: (one) => one, lower: (one) => one.toLowerCase(), number: (one) => Number(/\d+/.exec(one)) }[by];
-    const compare = (a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0);
-    return [...values].sort((a, b) => direction * compare(a, b));
+    const order = (a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0);
+    return [...values].sort((a, b) => direction * order(this.label(a), this.label(b)));
   }
+
+  label(value) { return value === ALL ? "All" : this.shown.get(value) ?? value; }
+
+  get labels() { return this.isAll ? "All" : this.chosen.map((one) => this.label(one)).join(" + "); }
 
   // As a text of the given format; without one as PromQL wants it.
   text(format) {
+    if (format === "text") return this.labels;
     if (this.isAll && this.model.allValue && format !== "queryparam") return this.model.allValue;
     const { values } = this;
     if (format === "queryparam") {
@@ -76,7 +95,7 @@ class Variable {
     }
     if (format === "percentencode") return encodeURIComponent(values.join(","));
     if (format === "pipe") return values.join("|");
-    if (format === "csv" || format === "raw" || format === "text") return values.join(",");
+    if (format === "csv" || format === "raw") return values.join(",");
     if (format === "regex") return values.length === 1 ? escaped(values[0]) : `(${values.map(escaped).join("|")})`;
     if (!this.many) return String(values[0] ?? "").replace(/\\/g, "\\\\").replace(/"/g, '\\"');
     return values.length === 1 ? escaped(values[0]) : `(${values.map(escaped).join("|")})`;
@@ -91,8 +110,9 @@ const seriesText = ({ metric, values: [[ms, value]] }) => {
 const commaSeparated = (text) => String(text || "").split(/(?<!\\),/).map((one) => one.trim().split(" : ").at(-1));
 
 export class Variables {
-  constructor(models, parameters) {
-    this.all = models.map((model) => new Variable(model, parameters));
+  // `fixed`: values by name that nobody can choose here.
+  constructor(models, parameters, fixed = {}) {
+    this.all = models.map((model) => new Variable(model, parameters, fixed));
   }
 
   // One after another: a query may use a variable before it.
@@ -139,7 +159,7 @@ const chooser = (variable, changed) => {
 // One button and a list under it: ticks where several may be chosen, else one of all.
 const dropdown = (variable, changed) => {
   const { model } = variable;
-  const shown = variable.isAll ? "All" : variable.chosen.join(" + ") || "none";
+  const shown = variable.labels || "none";
   const options = [...(model.includeAll ? [ALL] : []), ...variable.options];
   const pick = (value) => {
     variable.chosen = chosenAfter(variable, value);
@@ -148,7 +168,7 @@ const dropdown = (variable, changed) => {
   const items = options.map((value) => {
     const ticked = variable.chosen.includes(value);
     const box = el("input", { type: model.multi ? "checkbox" : "radio", checked: ticked, onchange: () => pick(value) });
-    return el("label", {}, box, value === ALL ? "All" : value || "(empty)");
+    return el("label", {}, box, variable.label(value) || "(empty)");
   });
   return el("details", { class: "choose", "data-variable": variable.name },
     el("summary", { text: shown }), el("div", { class: "options" }, ...items));
