@@ -1,5 +1,6 @@
 """Options that several commands share: which platform, which files, how it is linked."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,16 @@ METER_MODES = {
 }
 RATE_MAX = 1_000_000_000
 BURST_MAX = 1_000_000
+
+
+class Number(click.FloatRange):
+    """A number within a range: neither "nan" nor "inf", which pass every range that is open."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found: float = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return found
 
 
 def which_platform(command: F) -> F:

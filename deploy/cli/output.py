@@ -39,14 +39,28 @@ def table(
     columns: Sequence[str],
     rows: Sequence[Sequence[str | Text]],
     numbers: Sequence[int] = (),
+    widths: Sequence[int] = (),
+    gap: int = 2,
 ) -> Table:
-    """A plain table; columns in ``numbers`` are right-aligned. Strings are literal, Text brings its style."""
+    """A plain table; columns in ``numbers`` are right-aligned. Strings are literal, Text brings its style.
+
+    ``widths``: of every column, if they are not to be found out here; ``gap``: blanks between two.
+    """
     made = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, gap, 0, 0),
     )
     for at, column in enumerate(columns):
         made.add_column(
-            column, justify="right" if at in numbers else "left", header_style="bold cyan", overflow="fold"
+            column,
+            justify="right" if at in numbers else "left",
+            header_style="bold cyan",
+            overflow="fold",
+            width=widths[at] if widths else None,
         )
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))

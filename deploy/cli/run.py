@@ -11,7 +11,7 @@ import click
 
 from deploy.cli.following import ENDING
 from deploy.cli.observing_runs import observe_options, over_runs
-from deploy.cli.options import FILE, json_option
+from deploy.cli.options import FILE, Number, json_option
 from deploy.cli.output import say_error, say_json
 from deploy.cli.run_live import Live, Watching
 from deploy.cli.run_screen import many, one, scenarios
@@ -41,7 +41,7 @@ JOBS_MAX = 256
 @click.option("--watch", is_flag=True, help="Show each domain's numbers while it runs.")
 @click.option("--out", type=FILE, metavar="DIR", help="Keep the run there; a new or empty folder.")
 @click.option("--no-report", is_flag=True, help="Make no HTML report.")
-@click.option("--seconds", type=float, help="Length of the faults phase. Default: what the scenario says.")
+@click.option("--seconds", type=Number(), help="Length of the faults phase. Default: what the scenario says.")
 @click.option(
     "--firmware", metavar="NAME", default="", help="What EL3 plays, instead of what the scenario says."
 )
@@ -54,7 +54,7 @@ JOBS_MAX = 256
 @observe_options
 @click.option(
     "--observe-hold",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="SECONDS",
     help="With --observe: how long the dashboards stay after the end. Default: until Ctrl-C at a terminal.",
 )

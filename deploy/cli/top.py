@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from deploy import control
-from deploy.cli.options import json_option, run_directory, which_platform
+from deploy.cli.options import Number, json_option, run_directory, which_platform
 from deploy.cli.output import console, say_json, table
 from deploy.errors import UserError
 from deploy.rundir import RunDirectory
@@ -28,7 +28,7 @@ PLAIN_TERMINALS = ("linux", "dumb", "vt100", "vt220")  # their fonts lack bars o
 @json_option
 @click.option(
     "--interval",
-    type=click.FloatRange(0.2, 60.0),
+    type=Number(0.2, 60.0),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -111,10 +111,11 @@ def _print(board: Board, view: View) -> None:
         )
     )
     rows = ordered(board.rows, view.sort, view.words, view.backwards)
-    columns = columns_for(out.width, widths_of(rows), view.sort).columns
-    cells = [[column.text(row) for column in columns] for row in rows]
-    right = [at for at, column in enumerate(columns) if column.right]
+    chosen = columns_for(out.width, widths_of(rows), view.sort)
+    cells = [[column.text(row) for column in chosen.columns] for row in rows]
+    right = [at for at, column in enumerate(chosen.columns) if column.right]
+    titles = [column.title for column in chosen.columns]
     out.print()
-    out.print(table(None, [column.title for column in columns], cells, numbers=right))
+    out.print(table(None, titles, cells, numbers=right, widths=chosen.widths, gap=chosen.gap))
     for node, seconds in board.silent.items():
         out.print(Text(f"{node} has not answered for {seconds:.0f} s", "bold red"))

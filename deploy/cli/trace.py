@@ -2,8 +2,7 @@
 
 import importlib
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +11,13 @@ import msgspec
 from rich.text import Text
 
 from deploy.cli.following import until_ctrl_c
-from deploy.cli.options import run_directory, which_platform
+from deploy.cli.options import Number, run_directory, which_platform
 from deploy.cli.output import console
 from deploy.errors import UserError
 from deploy.tracing.calls import Story, as_data
-from deploy.tracing.filters import Filter
+from deploy.tracing.filters import Filter, Whom
 from deploy.tracing.lines import Times, moment, parts, plain
-from deploy.tracing.live import Live
+from deploy.tracing.live import Live, newest
 
 LIMIT: Final = 200
 WIDE_COLUMNS: Final = 100  # of a terminal that has room for microseconds
@@ -79,7 +78,7 @@ class Printer:
 @click.option("--protocol", default="", metavar="NAME", help="Only this protocol's, such as clock.")
 @click.option("--denied", is_flag=True, help="Only what EL3 denied or Xen refused.")
 @click.option("--failed", is_flag=True, help="Only what did not end with SUCCESS.")
-@click.option("--slow", type=click.FloatRange(0), metavar="MS", help="Only what took longer, or goes on.")
+@click.option("--slow", type=Number(0), metavar="MS", help="Only what took longer, or goes on.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option(
     "--limit", "-n", type=click.IntRange(1), help=f"How many lines. Default: {LIMIT}, all with --follow."
@@ -135,7 +134,7 @@ def trace(
     wanted = Filter(agent, protocol.lower(), denied, failed, None if slow is None else int(slow * 1e6))
     printer = Printer(as_json, times == "legs", "run" if recorded else clock, wide)
     if recorded:
-        shown(_recorded(recorded), wanted, limit or LIMIT, lambda story: printer.show(story, 0))
+        shown(_recorded(recorded), wanted, limit or LIMIT, printer)
         return
     live = Live(run_directory(name, run_dir))
     try:
@@ -148,8 +147,7 @@ def trace(
             with until_ctrl_c():
                 _follow(live, wanted, limit, printer)
         else:
-            stories = live.stories()
-            shown(stories, wanted, limit or LIMIT, lambda story: printer.show(story, live.wall_ns))
+            shown(live.stories(), wanted, limit or LIMIT, printer, live.wall_ns)
     finally:
         live.close()
 
@@ -175,11 +173,14 @@ def _check(
         raise UserError("--follow or --otlp with --run: a recorded run is over; leave one of the two out")
 
 
-def shown(stories: Iterable[Story], wanted: Filter, limit: int, show: Callable[[Story], Any]) -> None:
-    """The last ``limit`` that pass, by when they began."""
-    kept = deque(filter(wanted.wants, stories), maxlen=limit)
-    for story in sorted(kept, key=lambda story: story.at_ns):
-        show(story)
+def shown(stories: Iterable[Story], wanted: Filter, limit: int, printer: Printer, wall_ns: int = 0) -> None:
+    """The last ``limit`` that pass, by when they began; if none does, say whose there are."""
+    whom = Whom()
+    found = newest(filter(wanted.wants, whom.watch(stories)), limit)
+    for story in found:
+        printer.show(story, wall_ns)
+    if not found:
+        printer.say(f"nothing of that kind; {whom}")
 
 
 def _follow(live: Any, wanted: Filter, limit: int | None, printer: Printer) -> None:

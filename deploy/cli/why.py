@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli.options import json_option, run_directory, which_platform
+from deploy.cli.options import Number, json_option, run_directory, which_platform
 from deploy.cli.output import console, say_json
+from deploy.errors import UserError
 from deploy.tracing import why as reasons
 from deploy.tracing.calls import Story, as_data
+from deploy.tracing.filters import Filter, Whom
 from deploy.tracing.lines import duration
 from deploy.tracing.live import Live
 
@@ -24,7 +26,7 @@ BAR_COLUMNS: Final = 24
 @click.argument("which", default="last", metavar="[last|REQUEST|DOMAIN:REQUEST]")
 @click.option(
     "--slow",
-    type=click.FloatRange(0),
+    type=Number(0),
     default=reasons.SLOW_NS / 1e6,
     show_default=True,
     metavar="MS",
@@ -46,7 +48,10 @@ def why(
     every call with its request.
     """
     stories = _stories(recorded, name, run_dir)
-    wanted = [story for story in stories if not agent or agent in (story.domain, str(story.agent))]
+    whom = Whom()
+    wanted = [*filter(Filter(agent).wants, whom.watch(stories))]
+    if agent and not wanted:
+        raise UserError(f"--agent {agent}: {whom}")
     found = reasons.explain(reasons.find(wanted, which, int(slow * 1e6)), stories)
     if as_json:
         say_json({**_plain(found), "call": as_data(found.call)})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.engines.histories import PEERS_KEPT, PLATFORM, Histories
 from deploy.recording import segments
+from deploy.recording.rows import domain_of
 from deploy.recording.segments import Recording
 from nodes.limits import FLIGHT_ENDED, FLIGHT_FILES, FLIGHT_GUEST_BYTES, FLIGHT_NODE_BYTES
 
@@ -46,6 +47,6 @@ class Flights(Histories):
         if len(self._ended) > FLIGHT_ENDED:
             oldest, _ = self._ended.popitem(last=False)
             for node, paths in segments.nodes(self.folder).items():
-                if node.partition("#")[0] == oldest:
+                if domain_of(node) == oldest:
                     for path in paths:
                         path.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from deploy.experiments.describing.plan import Phase, Plan, Planned
 from deploy.experiments.healing import Healer
 from deploy.experiments.memory import Memory
 from deploy.experiments.stages.stage import Numbers, Stage
+from deploy.recording.rows import incarnate
 from deploy.toolstack import ToolstackError
 
 STEPS: Final = 100  # of a run: for progress, --watch, and to see that the platform still stands
@@ -64,7 +65,7 @@ class Lead:
             self.crash = tuple(traceback.format_exception(error)[-8:])
         finally:
             self.duration_ns = self.stage.now_ns()
-            self.living = frozenset(f"{one.domain}#{one.incarnation}" for one in self.stage.numbers())
+            self.living = frozenset(incarnate(one.domain, one.incarnation) for one in self.stage.numbers())
             self.stats = self.stage.stats()
             self.stage.stop()
 

@@ -27,7 +27,7 @@ from deploy.recording.events import (
     Returned,
     Trapped,
 )
-from deploy.recording.rows import Row
+from deploy.recording.rows import Row, is_domain
 from nodes.contract import Note
 
 TRAPS_MAX: Final = 65_536  # remembered until their SMC or their end is seen; the oldest is forgotten first
@@ -163,7 +163,7 @@ class Decoder:
 
     def _trap(self, number: int, row: Row, frame: frames.Trap) -> Event:
         at_ns, node, peer, _, _, page = row
-        if node != XEN or "#" not in peer:
+        if node != XEN or not is_domain(peer):
             return _unexpected(number, row, frame)
         x = frame.x
         self._traps.add(peer, frame.request, frame.cause, x[0] & FUNCTION)
@@ -188,7 +188,7 @@ class Decoder:
 
     def _return(self, number: int, row: Row, frame: frames.Return) -> Event:
         at_ns, node, peer, _, _, page = row
-        if "#" not in node or peer != XEN:
+        if not is_domain(node) or peer != XEN:
             return _unexpected(number, row, frame)
         self._traps.ended(node, frame.request)
         status, _, head, payload = page_of(page)
@@ -208,13 +208,13 @@ class Decoder:
         )
 
     def _undef(self, number: int, row: Row, frame: frames.Undef) -> Event:
-        if "#" not in row[1] or row[2] != XEN:
+        if not is_domain(row[1]) or row[2] != XEN:
             return _unexpected(number, row, frame)
         self._traps.ended(row[1], frame.request)
         return Returned(number, row[0], row[1], frame.request, "undef", 0, "", True, *_NOTHING)
 
     def _error(self, number: int, row: Row, frame: frames.Error) -> Event:
-        if "#" not in row[1] or row[2] != XEN:
+        if not is_domain(row[1]) or row[2] != XEN:
             text = f"{frame.code}: {frame.detail}"
             return Noted(number, row[0], row[1], REFUSED, frame.request, (int(frame.definite),), text)
         self._traps.ended(row[1], frame.request)
@@ -264,7 +264,7 @@ class Decoder:
             note = _note(row[4])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Noted(number, row[0], row[1], MALFORMED, 0, (), str(error))
-        if note.what == CALL and len(note.numbers) == CALL_NUMBERS and "#" in row[1]:
+        if note.what == CALL and len(note.numbers) == CALL_NUMBERS and is_domain(row[1]):
             head, intended_ns, started_ns, definite, status = note.numbers
             return Ended(
                 number,
@@ -280,7 +280,7 @@ class Decoder:
             )
         if note.what == "domain" and row[1] == "run" and len(note.numbers) == 4:
             _, incarnation, _, function = note.numbers
-            name = note.text if "#" in note.text else rows.incarnate(note.text, incarnation)
+            name = note.text if is_domain(note.text) else rows.incarnate(note.text, incarnation)
             self._traps.owners[function & FUNCTION] = name
         numbers = note.numbers
         if note.what == "arrival_dropped" and numbers:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from deploy.files import replace
-from deploy.recording.rows import NOTE, Row
+from deploy.recording.rows import NOTE, Row, incarnation_of, is_domain
 from nodes.contract import Note
 
 FILE: Final = "names.json"
@@ -44,11 +44,11 @@ class Names(msgspec.Struct, frozen=True):
 
     def domains(self) -> list[Row]:
         """A note "domain" of each that is known, as if it stood at the beginning of the rows."""
-        return [_started(peer) for peer in self.peers if "#" in peer.node and peer.domid != NONE]
+        return [_started(peer) for peer in self.peers if is_domain(peer.node) and peer.domid != NONE]
 
 
 def _started(peer: Peer) -> Row:
-    life = int(peer.node.rpartition("#")[2])
+    life = incarnation_of(peer.node)
     note = Note("domain", 0, (peer.domid, life, peer.agent, peer.smc_id), peer.node)
     return 0, "run", "", NOTE, msgspec.msgpack.encode(note), b""
 

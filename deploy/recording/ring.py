@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.recording import segments
+from deploy.recording.rows import domain_of, incarnation_of
 from deploy.recording.segments import HEADER_BYTES, Recorder, Recording
 
 _FILES_MIN: Final = 2  # one that is written, and one that can be read
@@ -59,13 +60,7 @@ def recorder(recording: Recording) -> Recorder:
 
 def _of_domain(recording: Recording) -> list[Path]:
     """The files of this node's earlier lives, of a domain those of all its incarnations, oldest first."""
-    name = recording.node.partition("#")[0]
+    name = domain_of(recording.node)
     found = segments.nodes(Path(recording.folder))
-    lives = [node for node in found if node.partition("#")[0] == name]
-    return [path for node in sorted(lives, key=_incarnation) for path in found[node]]
-
-
-def _incarnation(node: str) -> int:
-    """Which life of a domain "ivi#2" is; 0 for a node that has none."""
-    life = node.partition("#")[2]
-    return int(life) if life.isdecimal() else 0
+    lives = [node for node in found if domain_of(node) == name]
+    return [path for node in sorted(lives, key=incarnation_of) for path in found[node]]

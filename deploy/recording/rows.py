@@ -15,9 +15,26 @@ TICKED: Final = 2
 UNDELIVERED: Final = 3  # ``peer`` could not be reached; without a message: it is gone for good
 LOST: Final = 4  # a link fault took it; a row of the sender
 NOTE: Final = 5
+INCARNATION_DIGITS: Final = 18  # a name in a file that somebody made may have thousands
 EVENTS: Final = ("received", "booted", "ticked", "undelivered", "lost", "note")
 
 
 def incarnate(name: str, incarnation: int) -> str:
     """How a domain is named in rows: "ivi#2"."""
     return f"{name}#{incarnation}"
+
+
+def domain_of(node: str) -> str:
+    """The name that ``incarnate`` was given: of "ivi#2" it is "ivi", of "xen" "xen"."""
+    return node.partition("#")[0]
+
+
+def incarnation_of(node: str) -> int:
+    """Which life of a domain "ivi#2" is; 0 for a node that has none, as "xen"."""
+    life = node.partition("#")[2]
+    return int(life) if life.isdecimal() and len(life) <= INCARNATION_DIGITS else 0
+
+
+def is_domain(node: str) -> bool:
+    """Whether a node's name in rows is that of a domain."""
+    return "#" in node

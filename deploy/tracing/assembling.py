@@ -29,7 +29,7 @@ from deploy.recording.events import (
     Trapped,
 )
 from deploy.recording.notes import NOTES
-from deploy.recording.rows import incarnate
+from deploy.recording.rows import domain_of, incarnate, incarnation_of, is_domain
 from deploy.tracing.calls import NONE, XEN, Call, Happening, Story
 from deploy.tracing.words import Reader
 from nodes.limits import TRACE_OPEN, TRACE_TOLD
@@ -72,6 +72,7 @@ class Assembler:
         self._agents: OrderedDict[str, int] = OrderedDict()
         self._owners: dict[int, str] = {}
         self._xen_since: int | None = None
+        self._xen_began = False
         self._see: dict[type, Any] = {
             Trapped: self._trapped,
             Forwarded: self._forwarded,
@@ -115,16 +116,21 @@ class Assembler:
         for domain, request in list(self._open):
             call = self._open[domain, request]
             over = "el3_out_ns" in call or self._newest.get(domain, request) != request
+            over = over or (domain == XEN and self._before_xen(call))
             self._close((domain, request), over=over)
         return self.take()
+
+    def _before_xen(self, call: dict[str, Any]) -> bool:
+        """Whether Xen's rows of that time are overwritten: then nobody knows what it was answered."""
+        since = self._xen_since
+        return not self._xen_began and since is not None and call["el3_in_ns"] < since
 
     # ---- whose --------------------------------------------------------------------------------
 
     def _who(self, node: str) -> dict[str, Any]:
-        name, _, life = node.partition("#")
         return {
-            "domain": name,
-            "incarnation": int(life) if life.isdecimal() else 0,
+            "domain": domain_of(node),
+            "incarnation": incarnation_of(node),
             "agent": self._agents.get(node, NONE),
         }
 
@@ -291,7 +297,7 @@ class Assembler:
 
     def _lived(self, event: Lived) -> None:
         if event.event == "dead":
-            for key in [key for key in self._open if key[0].partition("#")[0] == event.name]:
+            for key in [key for key in self._open if domain_of(key[0]) == event.name]:
                 self._close(key, code=ENDED)
         text = f"{event.event}: {event.detail}" if event.detail else event.event
         self._tell(event, "life", event.name, text=text)
@@ -322,15 +328,16 @@ class Assembler:
         self._tell(event, "missed", event.node, text=text)
 
     def _began(self, event: Began) -> None:
-        name = event.node.partition("#")[0]
-        for key in [key for key in self._open if key[0].partition("#")[0] == name and key[0] != event.node]:
+        name = domain_of(event.node)
+        self._xen_began |= name == XEN
+        for key in [key for key in self._open if domain_of(key[0]) == name and key[0] != event.node]:
             self._close(key, code=ENDED)
         self._tell(event, "began", event.node)
 
     def _noted(self, event: Noted) -> None:
         if event.what == "domain" and len(event.numbers) == 4:
             _, life, agent, smc_id = event.numbers
-            node = event.text if "#" in event.text else incarnate(event.text, life)
+            node = event.text if is_domain(event.text) else incarnate(event.text, life)
             self._agents[node] = agent
             if len(self._agents) > TRACE_TOLD:
                 self._agents.popitem(last=False)

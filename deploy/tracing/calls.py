@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from deploy.recording.rows import incarnate
+
 NONE: Final = -1  # no agent, no token
 XEN: Final = "xen"
 CALL: Final = "call"
@@ -109,7 +111,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=CALL, tag_fi
     @property
     def doorbell(self) -> bool:
         """Whether it was a message of the domain's at all, and no other SMC."""
-        own = self.whose == f"{self.domain}#{self.incarnation}"
+        own = self.whose == incarnate(self.domain, self.incarnation)
         return self.domain == XEN or bool(self.smc) or own
 
     def legs(self) -> dict[str, int]:

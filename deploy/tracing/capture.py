@@ -16,7 +16,7 @@ import msgspec
 from bus.fields import Field, Message, WrongSize, decode, encode, i64, layout, u32, u64
 from deploy.errors import UserError
 from deploy.recording.identities import without_identities
-from deploy.recording.rows import EVENTS, NOTE, Row
+from deploy.recording.rows import EVENTS, NOTE, Row, is_domain
 from deploy.tracing.pcapng import Packet, Reader, Writer
 from nodes.contract import Note
 
@@ -111,7 +111,7 @@ def gap(at_ns: int, rows: int) -> Row:
 
 def role(node: str) -> str:
     """What a person reads beside an interface's name."""
-    if "#" in node:
+    if is_domain(node):
         return "a domain, and which of its lives"
     known = {"xen": "the hypervisor", "firmware": "EL3", "toolstack": "xl", "run": "the experiment"}
     return known.get(node.partition(".")[0], "")

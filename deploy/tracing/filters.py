@@ -1,8 +1,30 @@
 """Which stories somebody wants to see."""
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
 from deploy.tracing.calls import Call, Story
+
+
+class Whom:
+    """Of whom and of which protocols the stories that came by told, for who asked for others."""
+
+    def __init__(self) -> None:
+        self._domains: set[str] = set()
+        self._protocols: set[str] = set()
+
+    def watch(self, stories: Iterable[Story]) -> Iterator[Story]:
+        for story in stories:
+            self._domains.add(story.domain)
+            self._protocols.add(story.protocol)
+            yield story
+
+    def __str__(self) -> str:
+        domains, protocols = (
+            ", ".join(sorted(names - {""})) or "nothing" for names in (self._domains, self._protocols)
+        )
+        return f"the recording tells of {domains}; of the protocols {protocols}"
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -38,6 +60,4 @@ class Filter(msgspec.Struct, frozen=True):
         return not story.over if story.took_ns is None else story.took_ns > self.slow_ns
 
     def _is(self, story: Story) -> bool:
-        if self.agent.isdecimal():
-            return story.agent == int(self.agent)
-        return story.domain == self.agent
+        return self.agent in (story.domain, str(story.agent))

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from deploy.recording.rows import domain_of
 from deploy.tracing.calls import NONE, Call, Happening, Story
 
 WHO_COLUMNS: Final = 10
@@ -180,7 +181,7 @@ def _fields(call: Call) -> str:
 
 
 def _whose(call: Call) -> str:
-    whose = call.whose.partition("#")[0]
+    whose = domain_of(call.whose)
     if not whose:
         return ""
     return ": its own doorbell" if whose == call.domain else f": doorbell of {whose}"

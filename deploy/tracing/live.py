@@ -4,9 +4,9 @@ It reads the files in RUN/flight, which the nodes write whether somebody looks o
 platform. An experiment's rows while it runs are read in the same way.
 """
 
+import heapq
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from bus.scmi.tables import Tables
@@ -130,12 +130,20 @@ class Live:
         self._reader.close()
 
 
+def newest(stories: Iterable[Story], limit: int) -> list[Story]:
+    """The last ``limit`` by when they began, oldest first: what never ended is told last, but is no news."""
+    return sorted(heapq.nlargest(limit, stories, key=_began_at), key=_began_at)
+
+
+def _began_at(story: Story) -> int:
+    return story.at_ns
+
+
 def latest(run: RunDirectory, agent: int | None, protocol: str | None, limit: int) -> list[Line]:
     """The newest stories that the rings hold, newest last, at most ``limit``. UserError as ``Live``."""
     live = Live(run)
     try:
         wanted = Filter("" if agent is None else str(agent), protocol or "")
-        kept = deque((story for story in live.stories() if wanted.wants(story)), maxlen=limit)
-        return [line(story, live.wall_ns) for story in kept]
+        return [line(story, live.wall_ns) for story in newest(filter(wanted.wants, live.stories()), limit)]
     finally:
         live.close()

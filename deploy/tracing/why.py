@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from deploy.errors import UserError
+from deploy.recording.rows import domain_of, incarnate
 from deploy.tracing.calls import NONE, XEN, Call, Happening, Story
 from deploy.tracing.lines import CODES, DEFINITE, INDEFINITE, duration, parts, plain
 from nodes.firmware import grounds as el3
@@ -19,6 +20,7 @@ from nodes.firmware.ladder_table import RUNGS
 
 SLOW_NS: Final = 10_000_000  # a call that took longer counts as slow, unless somebody says otherwise
 CANDIDATES_TOLD: Final = 5
+NUMBER_DIGITS: Final = 20  # of 64 bits
 LEG_WORDS: Final = {
     "waited": "in the guest, before it could begin",
     "to_xen": "guest to Xen",
@@ -111,7 +113,7 @@ def find(stories: Sequence[Story], which: str, slow_ns: int = SLOW_NS) -> Call:
     if which == "last":
         return _last(calls, slow_ns)
     domain, _, number = which.rpartition(":")
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > NUMBER_DIGITS:
         raise UserError(f"{which}: give 'last', a request number, or DOMAIN:REQUEST such as ivi:1234")
     found = [call for call in calls if call.request == int(number) and _is_of(call, domain)]
     if not found:
@@ -139,8 +141,7 @@ def _last(calls: Sequence[Call], slow_ns: int) -> Call:
 
 
 def _is_of(call: Call, domain: str) -> bool:
-    name, _, life = domain.partition("#")
-    return not name or (call.domain == name and (not life or str(call.incarnation) == life))
+    return domain in ("", call.domain, incarnate(call.domain, call.incarnation))
 
 
 # ---- why --------------------------------------------------------------------------------------
@@ -242,7 +243,7 @@ def _has(row: DeviceRow) -> str:
 
 def _xens_row(call: Call, judged: tuple[str, str]) -> Iterable[str]:
     if call.refused and call.function:
-        whose = call.whose.partition("#")[0]
+        whose = domain_of(call.whose)
         if whose and whose != call.domain:
             yield f"{call.function:#x} is the doorbell of {whose}"
         elif not whose:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.commands import run
 from tests.system.cluster import HOST, IVI, Cluster
 
 # words, exit code, words of the message
@@ -123,3 +124,11 @@ def test_impossible_durations(cluster: Cluster, words: list[str]) -> None:
     done = cluster.trapline(*words, TRAPLINE_RUN_DIR=str(cluster.run))
     assert (done.returncode, done.stdout) == (2, "")
     assert "--seconds" in done.said
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize("words", [("trace", "--slow"), ("why", "--slow"), ("top", "--interval")])
+def test_a_number_that_is_none(words: tuple[str, str], value: str) -> None:
+    done = run(*words, value)
+    assert done.exit_code == 2
+    assert words[1] in done.output

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.platform import Platform
+from deploy.recording.rows import domain_of
 from deploy.toolstack import ToolstackError, Work
 from nodes.guest import console
 from tests.system.cluster import Cluster
@@ -32,7 +33,7 @@ def stop_el3_with_calls_outstanding(platform: Platform) -> None:
 
 def last_numbers(platform: Platform) -> dict[str, Any]:
     """By domain; each was started once."""
-    ended = {node.partition("#")[0]: stats for node, stats in platform.engine.ended}
+    ended = {domain_of(node): stats for node, stats in platform.engine.ended}
     return {name: stats for name, stats in ended.items() if name in GUESTS}
 
 

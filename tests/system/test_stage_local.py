@@ -16,7 +16,7 @@ from deploy.experiments.history.account import account, counters
 from deploy.experiments.stages.local import LocalStage
 from deploy.recording.decode import Decoder
 from deploy.recording.events import Ended
-from deploy.recording.rows import BOOTED, LOST, Row
+from deploy.recording.rows import BOOTED, LOST, Row, domain_of, incarnate
 from deploy.toolstack import Work
 from deploy.topology import Topology, load_shipped
 from nodes.guest import console
@@ -83,7 +83,7 @@ def until(stage: LocalStage, condition: Callable[[], bool], what: str) -> None:
 
 def answered(stage: LocalStage, node: str) -> int:
     stage.refresh()
-    return {f"{one.domain}#{one.incarnation}": one.answered for one in stage.numbers()}.get(node, 0)
+    return {incarnate(one.domain, one.incarnation): one.answered for one in stage.numbers()}.get(node, 0)
 
 
 def works(stage: LocalStage, *nodes: str) -> None:
@@ -112,7 +112,7 @@ def test_killed_guests_el3_and_xen_come_back(stages: Stages) -> None:
     rows = stages.rows
     assert all(before[0] <= after[0] for before, after in pairwise(rows))
     begins = [node for _, node, _, event, _, _ in rows if event == BOOTED]
-    lives = [f"{name}#{life}" for name in ("dom0", "cluster", "ivi", "tcu") for life in (1, 2)]
+    lives = [incarnate(name, life) for name in ("dom0", "cluster", "ivi", "tcu") for life in (1, 2)]
     twice = ["xen", "firmware"] * 2
     assert sorted(begins) == sorted(["toolstack", "run", *twice, *lives, "ivi#3", "ivi#4"])
     assert {peer for _, _, peer, _, _, _ in rows} <= {"", "xen", "toolstack", *begins}
@@ -203,9 +203,9 @@ def test_a_stopped_and_slow_platform_ends(stages: Stages) -> None:
 def test_under_load_and_kill_9_every_call_is_accounted_for(stages: Stages) -> None:
     stage = stages.start(think_ns=0, topology=generated.topology(2))
     for life, name in ((1, "guest0"), (1, "guest1"), (2, "guest0")):
-        works(stage, f"{name}#{life}")
+        works(stage, incarnate(name, life))
         stage.begin(fault("process.kill", name))
-        works(stage, f"{name}#{life + 1}")
+        works(stage, incarnate(name, life + 1))
     for name in ("guest0", "guest1"):
         stage.toolstack.ask(name, console.Work(run=False))
     until(stage, lambda: not stage.outstanding(), "the end of all calls")
@@ -218,7 +218,7 @@ def test_under_load_and_kill_9_every_call_is_accounted_for(stages: Stages) -> No
     assert sum(one.ended for one in found.values()) <= 3, "at most the one call that each killed guest had"
     assert numbers.balanced, numbers
     assert numbers.issued == sum(one.issued for one in found.values())
-    told = [event.domain.partition("#")[0] for event in events if isinstance(event, Ended)]
+    told = [domain_of(event.domain) for event in events if isinstance(event, Ended)]
     for name, one in found.items():
         assert abs(told.count(name) - one.answered - one.failed) <= 2, (
             "what a killed guest had no time to note"

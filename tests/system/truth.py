@@ -15,6 +15,7 @@ import msgspec
 
 from bus.scmi import status
 from deploy.recording.events import Began, Ended, Event, Executed, Forwarded
+from deploy.recording.rows import domain_of
 from tests.system import metrics
 
 Labels = tuple[str, ...]
@@ -95,9 +96,9 @@ def outcomes_of(events: Iterable[Event], domain: str) -> list[list[Moment]]:
     """How the calls of each incarnation of a domain ended, as (domain, outcome)."""
     lives: list[list[tuple[int, Labels]]] = []
     for event in events:
-        if isinstance(event, Began) and event.node.partition("#")[0] == domain:
+        if isinstance(event, Began) and domain_of(event.node) == domain:
             lives.append([])
-        elif isinstance(event, Ended) and event.domain.partition("#")[0] == domain:
+        elif isinstance(event, Ended) and domain_of(event.domain) == domain:
             failed = "definite_error" if event.definite else "indefinite_error"
             lives[-1].append((event.at_ns, (domain, failed if event.code else "answered")))
     return [_until_the_next(life) for life in lives]

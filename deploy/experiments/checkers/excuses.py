@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from deploy.experiments.checkers.roster import split
 from deploy.experiments.describing.faults import BY_NAME
 from deploy.recording.events import Noted
+from deploy.recording.rows import domain_of
 
 WINDOWS_MAX: Final = 4096  # of one kind; beyond, the oldest and its successor become one
 SLACK_NS: Final = 20_000_000  # how far a note may be from the moment when its node was told
@@ -101,7 +101,7 @@ class FaultWindow:
             return False
         if self.end_ns is not None and since_ns > self.end_ns + SLACK_NS:
             return False
-        return not self.where or not domain or split(domain)[0] in self.where or domain in self.where
+        return not self.where or not domain or domain_of(domain) in self.where or domain in self.where
 
 
 class Windows:

@@ -20,6 +20,7 @@ from deploy.recording.events import (
     Returned,
     Trapped,
 )
+from deploy.recording.rows import is_domain
 
 NODES_MAX: Final = 8192  # whose last time is remembered; the one first met goes first
 
@@ -69,7 +70,7 @@ class Order(Judge):
             found.append(self.wrong(event, f"event {event.number} comes after event {number}"))
         if last is not None and event.at_ns < last.at_ns:
             text = f"time went back at {node}, from {last.at_ns} ns to {event.at_ns} ns"
-            found.append(self.wrong(event, text, node if "#" in node else "", last))
+            found.append(self.wrong(event, text, node if is_domain(node) else "", last))
         return found
 
     def _executed(self, event: Executed) -> Iterable[Violation]:

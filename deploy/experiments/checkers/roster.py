@@ -7,16 +7,11 @@ not told it does not know, and says so with None.
 from typing import Final
 
 from deploy.recording.events import Began, Lived, Noted
+from deploy.recording.rows import domain_of, incarnate, incarnation_of
 from deploy.topology import Topology
 
 INCARNATIONS_KEPT: Final = 4  # of one name: rows about the dead come late
 ENDING: Final = ("shutdown", "dying", "refused", "reset", "dead")  # what is told of a domain that goes
-
-
-def split(domain: str) -> tuple[str, int]:
-    """ "ivi#2" as its name and incarnation; 0 for a node that has none."""
-    name, mark, number = domain.rpartition("#")
-    return (name, int(number)) if mark and number.isdigit() else (domain, 0)
 
 
 def agent_in(detail: str) -> int | None:
@@ -54,11 +49,11 @@ class Roster:
         return again
 
     def _met(self, domain: str) -> None:
-        name, incarnation = split(domain)
+        name, incarnation = domain_of(domain), incarnation_of(domain)
         if incarnation <= self._latest.get(name, 0):
             return
         self._latest[name] = incarnation
-        old = f"{name}#{incarnation - INCARNATIONS_KEPT}"
+        old = incarnate(name, incarnation - INCARNATIONS_KEPT)
         self._agents.pop(old, None)
         self._ending.discard(old)
         self._begun.discard(old)
@@ -68,7 +63,7 @@ class Roster:
         if event.what != "domain" or len(event.numbers) < 3:
             return
         domid, incarnation, agent = event.numbers[:3]
-        domain = f"{split(event.text)[0]}#{incarnation}"
+        domain = incarnate(domain_of(event.text), incarnation)
         self._met(domain)
         self._agents[domain] = agent if agent in self.function_of_agent else None
         self._by_domid[domid] = domain
@@ -86,15 +81,15 @@ class Roster:
     def domain_of(self, event: Lived) -> str:
         """The incarnation that a life-cycle event is about, as far as that can be told."""
         known = self._by_domid.get(event.domid)
-        if known is not None and split(known)[0] == event.name:
+        if known is not None and domain_of(known) == event.name:
             return known
-        return f"{event.name}#{self._latest.get(event.name, 1)}"
+        return incarnate(event.name, self._latest.get(event.name, 1))
 
     def agent(self, domain: str) -> int | None:
         """The agent of a domain; None if it has none or nobody said."""
         if domain in self._agents:
             return self._agents[domain]
-        return self._claimed.get(split(domain)[0])
+        return self._claimed.get(domain_of(domain))
 
     def function(self, domain: str) -> int | None:
         """The function id of a domain's own doorbell, as its agent's row of platform.toml has it."""
@@ -105,5 +100,5 @@ class Roster:
         """Whether the domain is ending, has ended, or a later incarnation has begun."""
         if domain in self._ending:
             return True
-        name, incarnation = split(domain)
+        name, incarnation = domain_of(domain), incarnation_of(domain)
         return incarnation < self._latest.get(name, 0)

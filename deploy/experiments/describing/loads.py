@@ -14,6 +14,7 @@ from deploy.experiments.describing.scenario import Load
 from deploy.experiments.history.files import read_rows
 from deploy.recording.decode import Decoder
 from deploy.recording.events import Noted, Trapped
+from deploy.recording.rows import domain_of
 from nodes.guest import load as guest
 from nodes.guest.mixes import Part
 
@@ -88,7 +89,7 @@ def read_trace(folder: Path) -> dict[str, tuple[guest.RecordedMessage, ...]]:
         if isinstance(event, Noted):
             begin_ns = event.numbers[0]
             continue
-        name = event.domain.partition("#")[0]
+        name = domain_of(event.domain)
         calls = found.setdefault(name, [])
         if len(calls) < TRACE_CALLS:
             protocol, message = header.protocol_id(event.head), header.message_id(event.head)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from deploy.recording.events import Began, Event, Missed, Noted, Returned, Trapped
+from deploy.recording.rows import domain_of
 
 MESSAGES: Final = "trapline_bus_messages_total"
 LEDGER: Final = "trapline_trap_ledger_total"
@@ -69,7 +70,7 @@ class _Ledger:
         }
 
     def _of(self, incarnation: str) -> Account:
-        return self._accounts.setdefault(incarnation.partition("#")[0], Account())
+        return self._accounts.setdefault(domain_of(incarnation), Account())
 
     def see(self, event: Event) -> None:
         handler: Any = self._see.get(type(event))
@@ -108,8 +109,8 @@ class _Ledger:
         if event.node == XEN:  # it knows nothing of its predecessor's domains: they ended too
             for incarnation in list(self._open):
                 self._end(incarnation)
-        name = event.node.partition("#")[0]
-        for incarnation in [one for one in self._open if one.partition("#")[0] == name]:
+        name = domain_of(event.node)
+        for incarnation in [one for one in self._open if domain_of(one) == name]:
             self._end(incarnation)
 
     def _noted(self, event: Noted) -> None:

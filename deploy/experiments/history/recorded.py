@@ -12,6 +12,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.experiments.history import REMEDY
+from deploy.recording.rows import domain_of
 from deploy.topology import Topology
 from nodes.devicetree import Node, Tree
 from nodes.firmware.platform import Platform
@@ -66,7 +67,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
     def guest(self, node: str) -> GuestConfig | None:
         """The configuration of "NAME#INCARNATION"; None for a domain that never started."""
-        return self.guests.get(node) or self.guests.get(node.partition("#")[0])
+        return self.guests.get(node) or self.guests.get(domain_of(node))
 
     def xen(self, start: int) -> XenConfig:
         """What Xen's ``start``-th start of the run, from 0, booted with."""
@@ -128,7 +129,7 @@ def describe(
 
 def remember(guests: dict[str, GuestConfig], node: str, config: GuestConfig) -> None:
     """Keep what "NAME#INCARNATION" started with: once per domain, and again only where it differs."""
-    name = node.partition("#")[0]
+    name = domain_of(node)
     if guests.setdefault(name, config) != config and len(guests) < GUESTS_MAX:
         guests[node] = config
 

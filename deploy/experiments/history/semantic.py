@@ -31,7 +31,7 @@ from deploy.recording.events import (
 )
 from deploy.recording.messages import SILENCE, MessageReader, MessageWords
 from deploy.recording.notes import NOTES
-from deploy.recording.rows import incarnate
+from deploy.recording.rows import domain_of, incarnate, incarnation_of, is_domain
 from deploy.topology import Topology
 from nodes.limits import HISTORY_ROWS
 
@@ -184,8 +184,8 @@ class Narrator:
 
     def _whose(self, who: str) -> tuple[str, int | None, int | None]:
         """(name, incarnation, agent) of a node; what was found is kept until the next domain starts."""
-        name, _, life = who.partition("#")
-        found = (name, int(life) if life.isdecimal() else None, self._agents.get(who))
+        life = incarnation_of(who) if is_domain(who) else None
+        found = (domain_of(who), life, self._agents.get(who))
         if len(self._who) < REMEMBERED:
             self._who[who] = found
         return found
@@ -302,7 +302,7 @@ class Narrator:
         _, names, _ = NOTES.get(event.what, ("", (), ""))
         numbers = dict(zip(names, event.numbers, strict=False))
         if event.what == "domain" and len(names) == len(event.numbers):
-            who = event.text if "#" in event.text else incarnate(event.text, numbers["incarnation"])
+            who = event.text if is_domain(event.text) else incarnate(event.text, numbers["incarnation"])
             self._agents[who] = _small(numbers["agent"])
             self._who.pop(who, None)
         self._add(

@@ -11,6 +11,7 @@ import msgspec
 
 from deploy.experiments.describing.plan import Plan
 from deploy.experiments.history.account import Counters, Service, counters, service
+from deploy.recording.rows import is_domain
 
 Stats = Mapping[str, Mapping[str, Any]]
 XEN, FIRMWARE = "xen", "firmware"
@@ -74,4 +75,4 @@ def books(stats: Stats, plan: Plan, told: int | None, lives: int) -> Books:
 
 def _role(name: str) -> str:
     """What runs under that name ("xen.1" on a further board); "" for what was started again since."""
-    return "" if "~" in name or "#" in name else name.partition(".")[0]
+    return "" if "~" in name or is_domain(name) else name.partition(".")[0]

@@ -13,6 +13,7 @@ from deploy.experiments.describing.plan import Phase
 from deploy.experiments.describing.scenario import Load
 from deploy.experiments.judging.histogram import LatencyHistogram
 from deploy.recording import events
+from deploy.recording.rows import domain_of
 
 SLICES: Final = 120  # of one domain, for the plots
 SLICES_MAX: Final = 24_000  # of all domains together
@@ -165,7 +166,7 @@ class Tally:
     # ---- seeing -------------------------------------------------------------------------------
 
     def _at(self, domain: str, at_ns: int) -> Count:
-        name = domain.partition("#")[0]
+        name = domain_of(domain)
         phase = next((one.name for one in self.phases if at_ns < one.end_ns), self.phases[-1].name)
         count = self._counts.get((name, phase))
         if count is None:
@@ -174,7 +175,7 @@ class Tally:
         return count
 
     def _piece(self, domain: str, at_ns: int) -> Piece:
-        key = (domain.partition("#")[0], min(at_ns // self.slice_ns, self._slices - 1))
+        key = (domain_of(domain), min(at_ns // self.slice_ns, self._slices - 1))
         piece = self._pieces.get(key)
         if piece is None:
             piece = self._pieces[key] = Piece()
@@ -227,8 +228,8 @@ class Tally:
             self._under_way.setdefault(event.node, {})[event.request] = event.at_ns
 
     def _began(self, event: events.Began) -> None:
-        name = event.node.partition("#")[0]
-        for incarnation in [one for one in self._under_way if one.partition("#")[0] == name]:
+        name = domain_of(event.node)
+        for incarnation in [one for one in self._under_way if domain_of(one) == name]:
             self._end_of(incarnation)
 
     def _end_of(self, incarnation: str) -> None:
@@ -238,8 +239,8 @@ class Tally:
     def _noted(self, event: events.Noted) -> None:
         if event.what == "domain" and len(event.numbers) >= 3:
             self.started += 1
-            self.agents[event.text.partition("#")[0]] = event.numbers[2] if event.numbers[2] >= 0 else None
-            self._domains_of[event.numbers[2]] = event.text.partition("#")[0]
+            self.agents[domain_of(event.text)] = event.numbers[2] if event.numbers[2] >= 0 else None
+            self._domains_of[event.numbers[2]] = domain_of(event.text)
         elif event.what == "arrival_dropped":
             self._at(event.node, event.numbers[0]).dropped_arrivals += 1
         elif event.what in ("reset", "metered"):

@@ -30,6 +30,7 @@ from deploy.experiments.result import (
     WhatIfRow,
 )
 from deploy.experiments.searching.vary import knobs
+from deploy.recording.rows import is_domain
 
 MEASURED: Final = "faults"
 ISOLATION: Final = "isolation"
@@ -187,7 +188,7 @@ def _lost(done: Done) -> int | None:
         return None
     lost = 0
     for node, stats in done.stats.items():
-        if "#" in node:
+        if is_domain(node):
             counted = _counted(stats)
             known = tally.lives.get(node, [0, 0, 0])
             # A process that was killed told its numbers some time before: the history may know of more.

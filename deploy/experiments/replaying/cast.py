@@ -12,6 +12,7 @@ from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
 from deploy.experiments.history.recorded import Recorded
+from deploy.recording.rows import domain_of, is_domain
 from nodes.contract import Core
 from nodes.xen.core import XenCore
 from nodes.xen.domain import Domain
@@ -79,7 +80,7 @@ class XenPlayer(Player):
         identity = self._identities.get(life)
         if identity is not None:
             return self._by_link.get(identity)
-        name = life.partition("#")[0]
+        name = domain_of(life)
         name = name.removesuffix(self.board) if self.board else name  # what every board has, as "dom0.1"
         for link, domain in reversed(self._by_link.items()):
             if domain.name == name and link not in self._names:
@@ -117,7 +118,7 @@ class Cast:
         """``name`` is that of rows: "xen", "firmware.1" on the board beside the first, "ivi#2"."""
         role, dot, number = name.partition(".")
         player: Player | None = None
-        if "#" in name:
+        if is_domain(name):
             player = self._guest(name)
         elif role in (XEN_NAME, FIRMWARE_NAME) and (number or "0").isdecimal():
             made = self._recorded.board(int(number or 0))

@@ -18,7 +18,7 @@ from deploy.experiments.history.files import Writer
 from deploy.experiments.stages.local import LocalStage
 from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.experiments.stages.stage import Stage
-from deploy.recording.rows import Row
+from deploy.recording.rows import Row, domain_of
 from deploy.specs import NodeOptions
 from deploy.toolstack import Work
 from deploy.topology import Topology
@@ -185,7 +185,7 @@ class Split:
 
     def _board(self, node: str, known: int | None = None) -> tuple[str, int | None]:
         """A node's name without its board, and the board, if the name tells it."""
-        domain = self._of.get(node.partition("#")[0])
+        domain = self._of.get(domain_of(node))
         if domain is not None:
             return node, domain
         name, dot, number = node.rpartition(".")

@@ -31,7 +31,7 @@ from deploy.experiments.stages.operations import Operations
 from deploy.experiments.stages.stage import Numbers
 from deploy.reactions import Reactions
 from deploy.recording import segments
-from deploy.recording.rows import NOTE, Row
+from deploy.recording.rows import NOTE, Row, incarnation_of, is_domain
 from deploy.rundir import RunDirectory, default_path
 from deploy.toolstack import DOM0, Toolstack, ToolstackError, Work
 from deploy.topology import Topology
@@ -214,7 +214,7 @@ class LocalStage:
         remember(self.configs, node, config)
         agent = NONE if info.agent_id is None else info.agent_id
         smc_id = NONE if info.smc_id is None else info.smc_id
-        life = int(node.rpartition("#")[2])
+        life = incarnation_of(node)
         self.mark("domain", 0, (info.domid, life, agent, smc_id), info.name)
 
     def _ended(self, name: str, tries: int) -> None:
@@ -290,7 +290,7 @@ class LocalStage:
         return Numbers(
             name,
             int(agent) if agent.isdigit() else None,
-            int(node.rpartition("#")[2]),
+            incarnation_of(node),
             calls.get((name, "answered"), 0),
             denied.get(agent, 0),
             calls.get((name, "definite_error"), 0),
@@ -313,7 +313,7 @@ class LocalStage:
             self.refresh(LAST_S)
         found: dict[str, dict[str, Any]] = {}
         for number, (name, stats) in enumerate(self.engine.ended):
-            found[name if "#" in name else f"{name}~{number}"] = stats
+            found[name if is_domain(name) else f"{name}~{number}"] = stats
         return found | {child.node: child.stats for child in self.engine.children.values()}
 
     def fingerprint(self) -> str:

@@ -24,7 +24,7 @@ from deploy.experiments.stages.stage import Numbers
 from deploy.metrics.exporter import snapshot
 from deploy.reactions import Reactions
 from deploy.recording.record import Record
-from deploy.recording.rows import NOTE, Row
+from deploy.recording.rows import NOTE, Row, incarnation_of, is_domain
 from deploy.toolstack import DOM0, Toolstack, ToolstackError, Work
 from deploy.topology import Topology
 from nodes.contract import Note
@@ -98,7 +98,7 @@ class StagedBoard:
     def _on_guest_start(self, info: DomainInfo, config: GuestConfig, node: SimNode) -> None:
         self.domids[info.name] = info.domid
         remember(self._stage.configs, node.name, config)
-        life = int(node.name.rpartition("#")[2])
+        life = incarnation_of(node.name)
         agent = NONE if info.agent_id is None else info.agent_id
         smc_id = NONE if info.smc_id is None else info.smc_id
         self._stage.mark("domain", 0, (info.domid, life, agent, smc_id), info.name)
@@ -167,7 +167,7 @@ class StagedBoard:
         return Numbers(
             name,
             int(agent) if agent.isdigit() else None,
-            int(node.name.rpartition("#")[2]),
+            incarnation_of(node.name),
             calls[name, "answered"],
             sum(count for key, count in answers.items() if key[0] == agent and key[3] == "DENIED"),
             calls[name, "definite_error"],
@@ -319,7 +319,7 @@ class SimulatedStage:
     def keep(self, node: SimNode) -> None:
         """The last numbers of a node that ends."""
         name = node.name
-        if "#" not in name:  # Xen, or EL3: it will start again under the same name
+        if not is_domain(name):  # Xen, or EL3: it will start again under the same name
             name = f"{name}~{len(self._ended)}"
         self._ended[name] = snapshot(node.core.meters)
         if len(self._ended) > ENDED_KEPT:

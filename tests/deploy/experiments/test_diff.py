@@ -13,6 +13,7 @@ from deploy.experiments.replaying import diff as subject
 from deploy.experiments.replaying.diff import RunDifference, compare
 from deploy.recording.decode import Decoder
 from deploy.recording.events import Base, Ended, Event, Executed, Lived, Returned, Trapped
+from deploy.recording.rows import domain_of
 from deploy.topology import Topology, load_shipped
 from tests.deploy.commands import run
 from tests.deploy.experiments.recorded_run import recorded
@@ -103,7 +104,7 @@ def test_an_outcome_that_differs_is_found_where_it_is(
     before = one.a.text.split()[-1]
     assert one.b.text == one.a.text.replace(before, "HARDWARE_ERROR")
     counted = {(row.domain, row.outcome, row.b - row.a) for row in found.outcomes}
-    name = victim.domain.partition("#")[0]
+    name = domain_of(victim.domain)
     assert counted == {(name, before, -1), (name, "HARDWARE_ERROR", 1)}
 
 

@@ -7,7 +7,7 @@ from deploy.toolstack import Toolstack, Work
 from deploy.topology import load_shipped
 from nodes.guest.load import Part, WorkPlan
 from nodes.guest.mixes import MIXES
-from tests.deploy.experiments.test_stage_simulated import fault, staged
+from tests.deploy.experiments.staged import fault, staged
 
 MS = 1_000_000
 TOPOLOGY = load_shipped()

@@ -25,7 +25,17 @@ from deploy.recording.events import (
     Returned,
     Trapped,
 )
-from deploy.recording.rows import BOOTED, LOST, NOTE, RECEIVED, TICKED, UNDELIVERED, Row
+from deploy.recording.rows import (
+    BOOTED,
+    LOST,
+    NOTE,
+    RECEIVED,
+    TICKED,
+    UNDELIVERED,
+    Row,
+    domain_of,
+    incarnation_of,
+)
 from nodes.contract import Note
 from tests.deploy.experiments.recorded_run import recorded
 
@@ -55,8 +65,8 @@ def smc(request: int, cause: int, function: int) -> Row:
 
 
 def owned(domain: str, agent: int) -> Row:
-    name, _, incarnation = domain.partition("#")
-    return note("run", "domain", 0, (agent, int(incarnation), agent, DOORBELLS[domain]), name)
+    name, incarnation = domain_of(domain), incarnation_of(domain)
+    return note("run", "domain", 0, (agent, incarnation, agent, DOORBELLS[domain]), name)
 
 
 def events(*rows: Row) -> list[Event]:

@@ -8,7 +8,7 @@ from deploy.experiments.describing.plan import Planned
 from deploy.experiments.stages.simulated import SimulatedStage
 from deploy.toolstack import Work
 from nodes.guest.load import WorkPlan
-from tests.deploy.experiments.test_stage_simulated import staged
+from tests.deploy.experiments.staged import staged
 
 MS = 1_000_000
 KINDS = (

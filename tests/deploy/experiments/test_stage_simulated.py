@@ -1,74 +1,26 @@
 """Experiments on virtual time: each kind of fault has its effect and ends; a seed is all there is."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Sequence
-
 import msgspec
 import pytest
 
 from bus import frames
-from deploy import generated
 from deploy.errors import UserError
-from deploy.experiments.describing.plan import Planned
 from deploy.experiments.describing.scenario import Timing
-from deploy.experiments.stages.asking import EL3_KINDS, GUEST_KINDS
-from deploy.experiments.stages.simulated import SimulatedStage
-from deploy.experiments.stages.simulated_faults import MAPPED
-from deploy.recording.record import ROWS_MAX
-from deploy.recording.rows import BOOTED, LOST, NOTE, RECEIVED, UNDELIVERED, Row
+from deploy.recording.rows import BOOTED, LOST, NOTE
 from deploy.toolstack import Work
 from nodes.contract import Note
-
-MS = 1_000_000
-QUICK = Timing(guest_us=0, xen_us=0, el3_us=0)
-THINK = Work(True, 100_000, 50 * MS)
-GUEST = "guest0"
-
-
-def staged(
-    guests: int = 2, timing: Timing = QUICK, work: Work = THINK, pages: str = "carried"
-) -> SimulatedStage:
-    made = generated.topology(guests)
-    stage = SimulatedStage(made, seed=3, timing=timing, work=work, pages=pages, sink=[])
-    stage.start()
-    stage.advance(stage.now_ns() + 50 * MS)
-    return stage
-
-
-def rows(stage: SimulatedStage) -> list[Row]:
-    return stage._record.rows
-
-
-def fault(kind: str, *where: str, **more: object) -> Planned:
-    return Planned(1, kind, where, 0, 0, **more)  # type: ignore[arg-type]
-
-
-def calls(stage: SimulatedStage) -> int:
-    """What EL3 has answered, all of them that there were."""
-    found = 0
-    for name, stats in stage.stats().items():
-        if name.partition("~")[0] == "firmware":
-            found += sum(stats["counters"]["trapline_scmi_calls_total"].values())
-    return found
-
-
-def progress(stage: SimulatedStage, ms: int = 20) -> dict[str, int]:
-    """Answers to each guest in the next milliseconds."""
-    before = {one.domain: (one.incarnation, one.answered) for one in stage.numbers()}
-    stage.advance(stage.now_ns() + ms * MS)
-    found = {}
-    for one in stage.numbers():
-        incarnation, answered = before.get(one.domain, (0, 0))
-        found[one.domain] = one.answered - (answered if incarnation == one.incarnation else 0)
-    return found
-
-
-def everybody_works(stage: SimulatedStage) -> bool:
-    found = progress(stage, 150)
-    guests = [name for board in stage.boards for name in board.toolstack.guests]
-    return stage.failure is None and all(found.get(name) for name in guests)
+from tests.deploy.experiments.staged import (
+    GUEST,
+    MS,
+    assert_order,
+    calls,
+    everybody_works,
+    fault,
+    is_smc,
+    progress,
+    rows,
+    staged,
+)
 
 
 def test_a_stage_boots_and_tells_who_started() -> None:
@@ -251,166 +203,6 @@ def test_an_unknown_kind_is_the_users_mistake() -> None:
         staged(1).begin(fault("no-such"))
 
 
-# ---- order, queues, time --------------------------------------------------------------------------
-
-
-def kind(row: Row) -> str:
-    return type(frames.decode(row[4])).__name__.lower()
-
-
-def is_smc(row: Row) -> bool:
-    return row[3] == RECEIVED and kind(row) == "smc"
-
-
-def assert_order(found: Sequence[Row]) -> None:
-    """Xen's request numbers reach EL3 in the order in which they were given."""
-    numbers = [frames.decode(row[4]).request for row in found if row[1] == "firmware" and is_smc(row)]
-    assert len(numbers) > 100
-    seen = 0
-    for number in numbers:
-        assert number >= seen
-        seen = number
-
-
-def test_everything_waits_for_el3() -> None:
-    """One EL3 serves one SMC at a time: many guests make each other wait, as long as they all work."""
-    timing = Timing(hop_us=10, jitter_us=0, guest_us=5, xen_us=5, el3_us=40)
-
-    def waiting(guests: int) -> float:
-        """The mean bucket of guest0's latencies."""
-        stage = staged(guests, timing, Work(True))
-        (buckets,) = (one.latency for one in stage.numbers() if one.domain == GUEST)
-        return sum(at * count for at, count in enumerate(buckets)) / sum(buckets)
-
-    assert waiting(1) < waiting(4) < waiting(12)
-
-
-def test_el3_serves_no_more_than_it_can() -> None:
-    stage = staged(8, Timing(hop_us=10, jitter_us=5, guest_us=1, xen_us=1, el3_us=50), Work(True))
-    before = calls(stage)
-    stage.advance(stage.now_ns() + 20 * MS)
-    assert 0.95 * 400 <= calls(stage) - before <= 401
-
-
-# ---- several boards -------------------------------------------------------------------------------
-
-
-def test_boards_side_by_side_do_not_meet() -> None:
-    topologies = [generated.topology(2, first=first) for first in (0, 2)]
-    stage = SimulatedStage(topologies, seed=1, timing=QUICK, work=THINK, sink=[])
-    stage.start()
-    assert everybody_works(stage)
-    assert set(stage.stats()) >= {"xen", "xen.1", "firmware", "firmware.1", "guest3#1"}
-    for row in rows(stage):
-        if row[3] == RECEIVED:
-            boards = {("guest2" in name or "guest3" in name or ".1" in name) for name in row[1:3]}
-            assert len(boards) == 1, row
-    stage.begin(fault("process.kill", "guest3"))
-    stage.begin(fault("link.delay", "guest2", delay_ns=MS))
-    assert everybody_works(stage)
-
-
-# ---- determinism ----------------------------------------------------------------------------------
-
-RUN = """
-import sys
-from deploy import generated
-from deploy.experiments.describing.plan import Planned
-from deploy.experiments.describing.scenario import Timing
-from deploy.experiments.stages.simulated_faults import MAPPED
-from deploy.experiments.stages.simulated import SimulatedStage
-from deploy.toolstack import Work
-MS = 1_000_000
-stage = SimulatedStage(
-    [generated.topology(3), generated.topology(2, first=3)],
-    seed=int(sys.argv[1]), timing=Timing(), work=Work(True, 10_000, 50 * MS),
-    sink=[] if sys.argv[2] == "1" else None)
-stage.start()
-for number, (kind, where, more) in enumerate([
-    ("link.delay", ("guest0",), dict(delay_ns=MS, jitter_ns=MS, likelihood=0.5)),
-    ("link.reorder", ("guest1",), dict(likelihood=0.2)),
-    ("process.kill", ("guest3",), {}), ("process.pause", ("guest4",), {}),
-    ("process.slow", ("guest2",), dict(step=7)), ("el3.restart", (), {}),
-    ("toolstack.dies_creating", ("guest1",), dict(step=3)), ("xen.restart", (), {}),
-]):
-    fault = Planned(number, kind, where, 0, 0, seed=number, **more)
-    stage.at(stage.now_ns() + (5 + 7 * number) * MS, lambda fault=fault: stage.begin(fault))
-    stage.at(stage.now_ns() + (25 + 9 * number) * MS, lambda fault=fault: stage.end(fault))
-stage.advance(stage.now_ns() + 200 * MS)
-print(stage.fingerprint(), stage.now_ns(), sum(one.answered for one in stage.numbers()), stage.failure)
-"""
-
-
-def played(seed: int, hash_seed: str, sink: bool) -> str:
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    command = [sys.executable, "-c", RUN, str(seed), str(int(sink))]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=100, check=True)
-    return done.stdout.decode()
-
-
-def test_equal_seeds_give_equal_runs_whoever_looks() -> None:
-    first = played(5, "1", sink=True)
-    assert first == played(5, "977", sink=False)
-    assert first != played(6, "1", sink=True)
-    assert first.split()[3] == "None"
-    assert int(first.split()[2]) > 500
-
-
-def test_no_row_is_of_somebody_unknown() -> None:
-    stage = staged()
-    stage.begin(fault("process.kill", GUEST))
-    stage.advance(stage.now_ns() + 50 * MS)
-    assert "nobody" not in {row[2] for row in rows(stage) if row[3] != UNDELIVERED}
-
-
-# ---- what cores do when they are told to ----------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind_of_fault", [one for one in EL3_KINDS if one != "el3.lost_completion"])
-def test_el3_misbehaves_to_one_agent_until_it_is_told_to_stop(kind_of_fault: str) -> None:
-    stage = staged()
-    planned = fault(kind_of_fault, GUEST, delay_ns=5 * MS)
-    stage.begin(planned)
-    if kind_of_fault == "el3.refuse_reset":
-        stage.begin(fault("process.kill", GUEST))
-    stage.advance(stage.now_ns() + 40 * MS)
-    stage.end(planned)
-    assert (stage.applied(planned) or 0) > 0
-    stage.advance(stage.now_ns() + 100 * MS)
-    assert stage.applied(planned) == 0
-    if GUEST in {one.domain for one in stage.numbers()}:
-        stage.toolstack.reboot(GUEST)
-    assert everybody_works(stage)
-    (other,) = (one for one in stage.numbers() if one.domain == "guest1")
-    assert not other.indefinite
-
-
-@pytest.mark.parametrize("kind_of_fault", GUEST_KINDS)
-def test_a_guest_is_hostile_until_it_is_told_to_stop(kind_of_fault: str) -> None:
-    stage = staged(pages="mapped" if kind_of_fault in MAPPED else "carried")
-    planned = fault(kind_of_fault, GUEST, rate=2_000.0, seed=7)
-    stage.begin(planned)
-    assert progress(stage, 40)["guest1"] > 50
-    written = lambda: sum(page.written for page in stage.boards[0].engine.memory.pages.values())  # noqa: E731
-    blows = lambda: sum(  # noqa: E731
-        stage.stats()["guest0#1"]["counters"]["trapline_guest_hostile_total"].values()
-    )
-    count = written if kind_of_fault in MAPPED else blows
-    assert count() > 20
-    stage.end(planned)
-    stage.advance(stage.now_ns() + 100 * MS)
-    before = count()
-    stage.advance(stage.now_ns() + 50 * MS)
-    assert count() == before
-    stage.toolstack.reboot(GUEST)
-    assert everybody_works(stage)
-
-
-def test_a_page_that_is_scribbled_into_needs_mapped_pages() -> None:
-    with pytest.raises(UserError, match="mapped"):
-        staged(1).begin(fault("guest.header_flip", GUEST))
-
-
 def test_two_pauses_end_with_the_second() -> None:
     stage = staged()
     first, second = (msgspec.structs.replace(fault("process.pause", GUEST), number=one) for one in (1, 2))
@@ -420,25 +212,3 @@ def test_two_pauses_end_with_the_second() -> None:
     assert not progress(stage)[GUEST]
     stage.end(second)
     assert everybody_works(stage)
-
-
-def test_whoever_takes_rows_is_called_in_time_and_changes_nothing() -> None:
-    """Memory is bounded by the sink's bound, and the fingerprint is that of a run nobody looks at."""
-    taken: list[int] = []
-    sink: list[Row] = []
-
-    def take() -> None:
-        taken.append(len(sink))
-        sink.clear()
-
-    prints = []
-    for given in (sink, None):
-        made = generated.topology(2)
-        stage = SimulatedStage(made, seed=1, timing=QUICK, work=Work(True), sink=given, on_full=take)
-        stage.start()
-        stage.advance(stage.now_ns() + 700 * MS)
-        prints.append(stage.fingerprint())
-        stage.stop()
-    assert prints[0] == prints[1]
-    assert len(taken) > 1, taken
-    assert all(ROWS_MAX <= count < ROWS_MAX + 100 for count in taken)

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.recording.rows import BOOTED, NOTE, RECEIVED
+from deploy.recording.rows import (
+    BOOTED,
+    NOTE,
+    RECEIVED,
+    domain_of,
+    incarnate,
+    incarnation_of,
+    is_domain,
+)
 from deploy.recording.segments import (
     HEADER_BYTES,
     Recorder,
@@ -112,3 +120,16 @@ def test_without_frames_only_notes_are_kept(tmp_path: Path) -> None:
     for event in range(6):
         made.tap(1000 + event, b"", event, b"", b"")
     assert [row[3] for row in read_segments(tmp_path, {})] == [BOOTED, NOTE]
+
+
+def test_the_name_of_a_domain_in_rows_and_back() -> None:
+    for name, life in (("ivi", 1), ("a-b.c", 70_000)):
+        node = incarnate(name, life)
+        assert (domain_of(node), incarnation_of(node), is_domain(node)) == (name, life, True)
+    for node in ("xen", "firmware.1", "toolstack", ""):
+        assert (domain_of(node), incarnation_of(node), is_domain(node)) == (node, 0, False)
+
+
+@pytest.mark.parametrize("life", ["", "-1", "x", "1#2", "9" * 5000])
+def test_a_name_that_is_none_has_no_life(life: str) -> None:
+    assert incarnation_of(f"ivi#{life}") == 0

@@ -257,3 +257,24 @@ def test_a_call_knows_its_times_and_whose_numbers_are_whose() -> None:
         "back": 100_000,
     }
     assert (call.took_ns, call.at_ns, call.returned_ns) == (400_000, 1_000_000, 1_400_000)
+
+
+OWN = header.pack(0x10, 0x1)
+
+
+def test_xens_own_call_whose_answer_was_overwritten_is_not_under_way() -> None:
+    """EL3 is asked less than Xen, so what it was asked stays longer than what Xen was answered."""
+    own, late = (
+        got(
+            at_us,
+            "firmware",
+            "xen",
+            frames.Smc(1, 3, 0, (0x8200_0003, *[0] * 7), 0x1000),
+            shmem.request(OWN, b""),
+        )
+        for at_us in (500, 5000)
+    )
+    asked = Asked(1000, GET, CLOCK_6)
+    assert lines(own, *asked.whole(RATE))[-1].endswith("= ?")
+    assert lines(began(1, "xen"), own, *asked.whole(RATE))[-1].endswith("= ? (under way)")
+    assert lines(*asked.whole(RATE), late)[-1].endswith("= ? (under way)")

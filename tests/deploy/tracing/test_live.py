@@ -17,6 +17,7 @@ from deploy.rundir import Cluster, RunDirectory
 from deploy.tracing import live
 from deploy.tracing.calls import Call
 from deploy.tracing.live import Live
+from tests.deploy import commands
 from tests.deploy.tracing.written import Asked, word
 
 OK = word(0) + (9).to_bytes(8, "little")
@@ -96,3 +97,20 @@ def test_what_was_overwritten_is_said_once(capsys: pytest.CaptureFixture[str]) -
         "... 1,234 messages were overwritten before they were read",
         "... 6 messages were overwritten before they were read",
     ]
+
+
+def test_what_never_ended_is_no_news() -> None:
+    """It is told after everything else, but the newest stories are those that began last."""
+    calls = [Call(number=0, domain="ivi", request=at, xen_in_ns=at) for at in (2, 3, 4, 1)]
+    assert [call.at_ns for call in live.newest(calls, 2)] == [3, 4]
+
+
+def test_who_asks_for_nobody_is_told_who_there_is(run: RunDirectory) -> None:
+    put(recording(run), Asked(1000, 0x6, word(1)))
+    found = commands.run("trace", "--run-dir", str(run.path), "--agent", "noone")
+    assert found.exit_code == 0
+    assert "nothing of that kind; the recording tells of ivi; of the protocols clock" in found.output
+    with pytest.raises(UserError, match="the recording tells of ivi"):
+        commands.run("why", "--run-dir", str(run.path), "--agent", "9" * 5000)
+    with pytest.raises(UserError, match="a request number"):
+        commands.run("why", "--run-dir", str(run.path), "9" * 5000)

@@ -29,6 +29,7 @@ from deploy.recording.events import (
     Returned,
     Trapped,
 )
+from deploy.recording.rows import domain_of, incarnation_of
 from deploy.topology import Topology, load_shipped
 
 STEP_NS = 1000
@@ -82,10 +83,10 @@ class Told:
     # ---- lives --------------------------------------------------------------------------------
 
     def start(self, domain: str, domid: int) -> None:
-        name, _, incarnation = domain.partition("#")
+        name, incarnation = domain_of(domain), incarnation_of(domain)
         agent = AGENTS[name]
         self.lived(domid, name, "created", f"agent {agent}")
-        self.note("run", "domain", 0, (domid, int(incarnation), agent, SMC_IDS[name]), name)
+        self.note("run", "domain", 0, (domid, incarnation, agent, SMC_IDS[name]), name)
         self.add(Began, domain)
 
     def lived(self, domid: int, name: str, event: str, detail: str = "") -> None:
@@ -111,7 +112,7 @@ class Told:
     ) -> Trapped:
         request = request or self._requests.get(domain, 0) + 1
         self._requests[domain] = max(request, self._requests.get(domain, 0))
-        x = (function or SMC_IDS[domain.partition("#")[0]], 0, 0, 0, 0, 0, 0, 0)
+        x = (function or SMC_IDS[domain_of(domain)], 0, 0, 0, 0, 0, 0, 0)
         head = head if head < 0 or header.token(head) else head | request << 18
         found = self.add(Trapped, domain, request, 0x17, 0, x, 0, 4 + len(payload), head, payload)
         assert isinstance(found, Trapped)

@@ -5,10 +5,9 @@ from msgspec.structs import replace
 
 from bus.scmi import header
 from bus.scmi.status import Status
-from deploy.experiments.checkers.registers import Registers, VoteModel
+from deploy.experiments.checkers.registers import VoteModel
 from deploy.experiments.checkers.search import PENDING_MAX, QUEUE_MAX, Op, OpFate, OpKind, Search
-from deploy.recording.events import Began, Trapped
-from deploy.topology import Topology
+from deploy.recording.events import Began
 from nodes.firmware.profile import chosen
 from tests.deploy.experiments.checkers.histories import (
     ERROR,
@@ -20,40 +19,21 @@ from tests.deploy.experiments.checkers.histories import (
     results,
     word,
 )
-
-NAME = "linearizable"
-CLOCK = 5  # i2c0: 13_333_333, 33_333_333 (at boot), 66_666_666
-LOW, BOOT, HIGH = 13_333_333, 33_333_333, 66_666_666
-IVI_LINE = 112
-
-
-def wish(rate: int, flags: int = 0, clock: int = CLOCK) -> tuple[int, bytes]:
-    return asked("clock", "CLOCK_RATE_SET", clock_id=clock, rate=rate, flags=flags)
-
-
-def read(clock: int = CLOCK) -> tuple[int, bytes]:
-    return asked("clock", "CLOCK_RATE_GET", clock_id=clock)
-
-
-def says(rate: int) -> bytes:
-    return word(0, rate, 0)
-
-
-def wishes(story: Told, domain: str, rate: int) -> None:
-    story.call(domain, wish(rate))
-
-
-def reads(story: Told, domain: str, rate: int) -> None:
-    story.call(domain, read(), says(rate))
-
-
-def ends(story: Told, trap: Trapped, payload: bytes = bytes(4)) -> None:
-    story.returned(trap, story.executed(story.smc(trap), payload))
-
-
-def explained(story: Told, **rest: object) -> bool:
-    return found(story, NAME, **rest) == ()
-
+from tests.deploy.experiments.checkers.wishes import (
+    BOOT,
+    HIGH,
+    IVI_LINE,
+    LOW,
+    NAME,
+    ends,
+    explained,
+    read,
+    reads,
+    says,
+    wish,
+    wishes,
+    with_platform,
+)
 
 # ---- one after the other ----------------------------------------------------------------------
 
@@ -305,10 +285,6 @@ def test_missing_rows_prove_nothing() -> None:
 # ---- what is not judged -----------------------------------------------------------------------
 
 
-def with_platform(**changes: object) -> Topology:
-    return replace(automotive(), platform=replace(automotive().platform, **changes))
-
-
 @pytest.mark.parametrize("clock", [6, 0])
 def test_what_others_drive_is_not_judged(clock: int) -> None:
     story = Told()
@@ -337,88 +313,6 @@ def test_agents_that_see_their_own_wish() -> None:
     assert explained(story, topology=topology)
     reads(story, "tcu#1", LOW)
     assert not explained(story, topology=topology)
-
-
-# ---- models -----------------------------------------------------------------------------------
-
-
-def answered(story: Told, domain: str, protocol: str, command: str, *answer: int, **values: int) -> None:
-    story.call(domain, asked(protocol, command, **values), word(0, *answer))
-
-
-ON, OFF = 0, 1 << 30
-
-
-def test_a_power_domain_is_on_while_anyone_wants_it() -> None:
-    story = Told()
-    answered(story, "ivi#1", "power", "POWER_STATE_SET", domain_id=3, power_state=ON)
-    answered(story, "tcu#1", "power", "POWER_STATE_SET", domain_id=3, power_state=OFF)
-    answered(story, "tcu#1", "power", "POWER_STATE_GET", ON, domain_id=3)
-    assert explained(story)
-    answered(story, "tcu#1", "power", "POWER_STATE_GET", OFF, domain_id=3)
-    assert not explained(story)
-
-
-def test_a_clock_runs_while_anyone_wants_it() -> None:
-    story = Told()
-    answered(story, "ivi#1", "clock", "CLOCK_CONFIG_SET", clock_id=CLOCK, attributes=1)
-    answered(story, "tcu#1", "clock", "CLOCK_CONFIG_SET", clock_id=CLOCK, attributes=0)
-    answered(story, "tcu#1", "clock", "CLOCK_CONFIG_GET", 0, 1, 0, clock_id=CLOCK)
-    assert explained(story)
-    answered(story, "tcu#1", "clock", "CLOCK_CONFIG_GET", 0, 0, 0, clock_id=CLOCK)
-    assert not explained(story)
-
-
-def test_a_rail_is_at_the_highest_level_in_the_newest_mode() -> None:
-    rail = replace(automotive().platform.voltage_domain[0], modes=(2,))
-    topology = with_platform(voltage_domain=(rail,), perf_domain=(), powercap_domain=())
-    story = Told()
-    answered(story, "ivi#1", "voltage", "VOLTAGE_LEVEL_SET", domain_id=1, voltage_level=800_000)
-    answered(story, "tcu#1", "voltage", "VOLTAGE_LEVEL_SET", domain_id=1, voltage_level=750_000)
-    answered(story, "ivi#1", "voltage", "VOLTAGE_CONFIG_SET", domain_id=1, config=0xA)
-    answered(story, "tcu#1", "voltage", "VOLTAGE_CONFIG_SET", domain_id=1, config=7)
-    answered(story, "ivi#1", "voltage", "VOLTAGE_LEVEL_GET", 800_000, domain_id=1)
-    answered(story, "ivi#1", "voltage", "VOLTAGE_CONFIG_GET", 7, domain_id=1)
-    assert explained(story, topology=topology)
-    answered(story, "ivi#1", "voltage", "VOLTAGE_LEVEL_GET", 750_000, domain_id=1)
-    answered(story, "ivi#1", "voltage", "VOLTAGE_CONFIG_GET", 0xA, domain_id=1)
-    assert len(found(story, NAME, topology=topology)) == 2
-
-
-def test_performance_within_the_limits_in_force() -> None:
-    topology = with_platform(powercap_domain=())
-    story = Told()
-    answered(story, "ivi#1", "perf", "PERFORMANCE_LEVEL_SET", domain_id=1, performance_level=4)
-    answered(story, "tcu#1", "perf", "PERFORMANCE_LIMITS_SET", domain_id=1, range_max=3, range_min=2)
-    answered(story, "ivi#1", "perf", "PERFORMANCE_LEVEL_GET", 3, domain_id=1)
-    answered(story, "ivi#1", "perf", "PERFORMANCE_LIMITS_GET", 3, 2, domain_id=1)
-    answered(story, "ivi#1", "perf", "PERFORMANCE_LIMITS_SET", domain_id=1, range_max=1, range_min=0)
-    answered(story, "ivi#1", "perf", "PERFORMANCE_LIMITS_GET", 1, 1, domain_id=1)
-    story.reset("tcu")
-    answered(story, "dom0#1", "perf", "PERFORMANCE_LEVEL_GET", 1, domain_id=1)
-    assert explained(story, topology=topology)
-    answered(story, "dom0#1", "perf", "PERFORMANCE_LEVEL_GET", 4, domain_id=1)
-    assert not explained(story, topology=topology)
-
-
-@pytest.mark.parametrize(
-    ("clock", "wanted", "flags", "rate"),
-    [
-        (CLOCK, 40_000_000, 0, BOOT),
-        (CLOCK, 40_000_000, 4, HIGH),
-        (CLOCK, 40_000_000, 8, BOOT),
-        (CLOCK, 60_000_000, 8, HIGH),
-        (CLOCK, LOW, 4, LOW),
-        (CLOCK, LOW - 1, 0, None),
-        (CLOCK, HIGH + 1, 0, None),
-        (6, 230_000_000, 0, 200_000_000),
-        (6, 230_000_000, 4, 250_000_000),
-        (6, 225_000_000, 8, 200_000_000),
-        (6, 800_000_001, 0, None),
-    ],
-)
-def test_which_rate_a_wish_means(clock: int, wanted: int, flags: int, rate: int | None) -> None:
-    assert Registers(automotive()).rounded(clock, wanted, flags) == rate
 
 
 # ---- bounds -----------------------------------------------------------------------------------
