@@ -132,3 +132,8 @@ BLOW = Label("result", 5, ("sent", "answered", "definite_error", "indefinite_err
 ARRIVAL = Label("reason", 2, ("backlog", "stopped"))
 ENTRY = Label("entry", 4, ("duplicate", "refused", "error", "undelivered"))
 OUTCOME = Label("outcome", 3, ("answered", "definite_error", "indefinite_error"))
+JOB_STATE = Label(
+    "state", 6, ("waiting", "running", "pass", "fail", "error", "lost")
+)  # of a fleet's platform: the last four are results
+RUN_VERDICT = Label("verdict", 4, ("pass", "fail", "error", "lost"))
+CELL = Label("cell", 256)

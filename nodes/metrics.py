@@ -14,6 +14,7 @@ from nodes.metric_labels import (
     AGENT,
     ARRIVAL,
     BLOW,
+    CELL,
     DEVICE,
     DIRECTION,
     DOMAIN,
@@ -24,6 +25,7 @@ from nodes.metric_labels import (
     HAZARD,
     HOSTILITY,
     INTERRUPT,
+    JOB_STATE,
     KIND,
     LEVEL,
     LIFECYCLE,
@@ -38,6 +40,7 @@ from nodes.metric_labels import (
     QUEUED,
     REASON,
     RECEIVED,
+    RUN_VERDICT,
     STATE,
     STATUS,
     TARGET,
@@ -49,7 +52,7 @@ from nodes.metric_labels import (
 UNITS = ("seconds", "bytes")
 JOB = "trapline"
 TARGET_LABELS = ("job", "instance", "process", "role", "cluster", "experiment")
-ROLES = ("xen", "firmware", "guest", "supervisor")  # what the target label says
+ROLES = ("xen", "firmware", "guest", "supervisor", "fleet")  # what the target label says
 LATENCY_BUCKETS_NS = tuple(
     int(us * 1000) for us in (50, 100, 200, 350, 500, 750, 1e3, 2e3, 3500, 5e3, 1e4, 2.5e4, 1e5, 5e5, 2.5e6)
 )
@@ -330,6 +333,33 @@ CATALOGUE: tuple[Metric, ...] = (
         "1 for the phase that the experiment is in, 0 for the others; its name is a label of the target.",
         "supervisor",
         (PHASE,),
+    ),
+    Metric(
+        "trapline_fleet_jobs",
+        "gauge",
+        "Platforms of a fleet, by what has become of them; running: at this moment.",
+        "fleet",
+        (JOB_STATE,),
+    ),
+    Metric(
+        "trapline_fleet_results_total",
+        "counter",
+        "Platforms of a fleet that have a result, by cell of the matrix and verdict.",
+        "fleet",
+        (CELL, RUN_VERDICT),
+    ),
+    Metric("trapline_fleet_attempts_total", "counter", "Jobs handed to a worker of the fleet.", "fleet"),
+    Metric(
+        "trapline_fleet_workers_lost_total",
+        "counter",
+        "Workers of the fleet that ended in the middle of a job.",
+        "fleet",
+    ),
+    Metric(
+        "trapline_fleet_results_refused_total",
+        "counter",
+        "Results of an attempt that was given up before, or that came twice: not counted as a result.",
+        "fleet",
     ),
     Metric("trapline_log_lines_total", "counter", "Lines of this process' log, by level.", "every", (LEVEL,)),
     Metric(
