@@ -117,7 +117,7 @@ export const ticks = (low, high, wanted, unit) => {
     base = 2 ** Math.floor(Math.log2(rough));
     steps = [1, 2];
   }
-  if (/^s$/.test(unit || "") && rough > 60) steps = [1, 3, 6, 12];
+  if (/^s$/.test(unit || "") && rough > 30) steps = [1, 3, 6, 12];
   const step = base * (steps.find((one) => one * base >= rough * 0.999) || steps.at(-1));
   const found = [];
   for (let number = Math.ceil(low / step - 1e-9); number * step <= high + step * 1e-9; number += 1) {
