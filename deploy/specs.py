@@ -8,6 +8,7 @@ import msgspec
 
 from bus.faults import Rule
 from bus.links.zeromq import TOKEN_BYTES
+from deploy.launching.identity import NOBODY, Identity
 from deploy.metrics.access import Access
 from deploy.recording.segments import Recording
 from nodes.devicetree import Node
@@ -65,7 +66,8 @@ class NodeOptions(msgspec.Struct, frozen=True):
 class NodeSpec(msgspec.Struct, frozen=True):
     """All that a node's process is started with; travels through a pipe, never on a command line.
 
-    ``experiment``: its link obeys ``rules``, and others later. ``recording`` None: nothing is recorded.
+    ``identity``: who the process is. ``experiment``: its link obeys ``rules``, and others later.
+    ``recording`` None: nothing is recorded.
     """
 
     name: str
@@ -79,6 +81,7 @@ class NodeSpec(msgspec.Struct, frozen=True):
     recording: Recording | None = None
     rules: tuple[Rule, ...] = ()
     options: NodeOptions = NodeOptions()
+    identity: Identity = NOBODY
 
 
 def tokens() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Processes of a local engine broken on purpose, and mended: paused, slowed, killed, started again.
+"""Processes of an engine broken on purpose, and mended: paused, slowed, killed, started again.
 
 Several may break one node at once: it runs when nobody stops it any more. It does not know why or when.
 """
@@ -14,9 +14,9 @@ import msgspec
 
 from bus import frames
 from bus.faults import Rule
-from deploy.engines.child import Child
 from deploy.engines.local import FIRMWARE, XEN_NODE, LocalEngine
 from deploy.engines.slowing import Slowing
+from deploy.launching.launcher import Handle
 from deploy.toolstack import ToolstackError
 
 TRIES: Final = 3  # processes for EL3 until Xen hears one: it may not have noticed yet that the last one ended
@@ -34,12 +34,12 @@ class Breaker:
     def __init__(self, engine: LocalEngine) -> None:
         self._engine = engine
         self._stops: Counter[int] = Counter()  # how many hold a process, by its pid
-        self._paused: dict[int, list[Child]] = {}
+        self._paused: dict[int, list[Handle]] = {}
         self._slow: dict[int, list[Slowing]] = {}
         self.first_requests = [0]
         engine.before_stop = self.undo
 
-    def _children(self, names: tuple[str, ...]) -> list[Child]:
+    def _children(self, names: tuple[str, ...]) -> list[Handle]:
         """Those that run."""
         return [self._engine.children[name] for name in names if name in self._engine.children]
 
@@ -86,7 +86,7 @@ class Breaker:
         for slowing in self._slow.pop(number, ()):
             slowing.end()
 
-    def _held(self, child: Child) -> bool:
+    def _held(self, child: Handle) -> bool:
         return bool(self._stops[child.pid])
 
     def undo(self) -> None:
@@ -117,7 +117,7 @@ class Breaker:
             engine.end(self._children((FIRMWARE,)), hard=True)
         engine.failure = engine.failure or "EL3 was started again, and Xen does not hear it"
 
-    def _heard(self, child: Child, before: int = 0) -> bool:
+    def _heard(self, child: Handle, before: int = 0) -> bool:
         """Whether Xen has welcomed EL3 once more than before; taken for granted while somebody is stopped."""
 
         def welcomed() -> bool:
@@ -148,7 +148,7 @@ class Breaker:
                 child.order("relink", engine.endpoint)
 
 
-def _welcomes(child: Child) -> int:
+def _welcomes(child: Handle) -> int:
     """How often Xen has welcomed it, as it told last."""
     counters = child.stats.get("counters", {})
     return int(counters.get("trapline_bus_messages_total", {}).get(WELCOME, 0))

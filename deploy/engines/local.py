@@ -1,8 +1,9 @@
-"""The local engine: one OS process per node on this machine, a supervisor that starts, watches and ends them.
+"""The engine of real processes: one per node, and a supervisor that has them started, watches and ends them.
 
-Everything happens in ``pump``: messages from Xen, numbers from the children, children that end, what is due,
-and whatever else was registered (the control socket). Nothing here blocks for longer than asked. Breaking
-nodes on purpose is in ``breaking.py``.
+Where they run, and how anybody hears of them, is the launcher's business (``deploy.launching``). Everything
+happens in ``pump``: messages from Xen, numbers from the nodes, nodes that end, what is due, and whatever else
+was registered (the control socket). Nothing here blocks for longer than asked. Breaking nodes on purpose is
+in ``breaking.py``.
 """
 
 import os
@@ -18,11 +19,9 @@ from bus import frames
 from bus.faults import Rule
 from bus.links import LinkError
 from bus.links.zeromq import DealerLink
-from deploy import __version__, node, specs
-from deploy.engines import forkserver
+from deploy import __version__, specs
 from deploy.engines.agenda import Agenda
 from deploy.engines.caretaker import Caretaker
-from deploy.engines.child import Child, ChildFailed
 from deploy.engines.credentials import Credentials
 from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories, Unrecorded
@@ -31,6 +30,10 @@ from deploy.engines.logbook import Logbook
 from deploy.engines.supervision import SUPERVISOR, Supervision
 from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
+from deploy.launching import forkserver
+from deploy.launching.forked import ForkedLauncher
+from deploy.launching.identity import Identities, Identity
+from deploy.launching.launcher import Ground, Handle, Launcher, LaunchFailed
 from deploy.memory import MappedMemory
 from deploy.metrics.exporter import snapshot
 from deploy.rundir import Cluster, RunDirectory
@@ -49,12 +52,14 @@ TITLES = {FIRMWARE: "EL3", XEN_NODE: "Xen"}
 class Options(msgspec.Struct, frozen=True):
     """``tcp_port`` None: ipc. 0: a tcp port of the system's choice. ``carried``: pages travel in frames.
 
-    ``node``: what every node's process is told beside its role.
+    ``node``: what every node's process is told beside its role. ``launcher`` makes what starts processes: on
+    this machine unless said.
     """
 
     tcp_port: int | None = None
     carried: bool = True
     node: NodeOptions = NodeOptions()
+    launcher: Callable[[], Launcher] = ForkedLauncher
 
 
 class LocalEngine:
@@ -86,7 +91,7 @@ class LocalEngine:
         self.on_guest_exit: Callable[[str, str], None] = lambda name, how: None
         self.before_stop: Callable[[], None] = lambda: None
         self.before_removal: Callable[[], None] = lambda: None
-        self.children: dict[str, Child] = {}
+        self.children: dict[str, Handle] = {}
         self.ended: deque[tuple[str, dict[str, Any]]] = deque(maxlen=ENDED_KEPT)
         self.agenda = Agenda()
         self._tap: Tap | None = None
@@ -97,6 +102,8 @@ class LocalEngine:
         self.caretaker = Caretaker(self._watching)
         self.logbook = Logbook(SUPERVISOR, options.node.log_levels, self.meters)
         self._context: Any = None
+        self.launcher = options.launcher()
+        self.identities = Identities()
         self.endpoint = ""
         self._credentials = Credentials()
 
@@ -107,7 +114,7 @@ class LocalEngine:
         self.run.claim()
         try:
             self._start()
-        except (ChildFailed, LinkError) as error:
+        except (LaunchFailed, LinkError) as error:
             self.stop()
             raise UserError(str(error)) from None
         except BaseException:
@@ -119,6 +126,7 @@ class LocalEngine:
         self._context = forkserver.acquire(str(self.run.tmp))
         self.logbook.open(self.run.log)
         self.caretaker.start(self._context, self.run.path)
+        self.launcher.open(Ground(self.run.path, self._context, self._watching, self.logbook.line))
         if not self.options.carried:
             memory = MappedMemory(self.run.shmem)
             for agent in self.topology.platform.agent:
@@ -129,9 +137,10 @@ class LocalEngine:
         self.start_firmware()
         self.supervision.serve(self.run.targets, self._node_options().labels)
 
-    def start_firmware(self) -> Child:
+    def start_firmware(self) -> Handle:
         """A new process for EL3, on the link that EL3 has."""
-        return self._spawn(FIRMWARE, specs.firmware(self.topology), self._credentials.firmware)
+        identity = self.identities.next("firmware", FIRMWARE)
+        return self._spawn(identity, specs.firmware(self.topology), self._credentials.firmware)
 
     def _tell_where(self) -> None:
         """For whoever looks into the run directory."""
@@ -159,14 +168,16 @@ class LocalEngine:
         known = self._credentials
         bind = known.bind(self.run.xen_socket, self.options.tcp_port)
         spec = specs.xen(self.topology, bind, known.links, known.secret, first_request)
-        child = self._spawn(XEN_NODE, spec, b"")
+        self.identities.xen_begins_again()
+        child = self._spawn(self.identities.next("xen", XEN_NODE), spec, b"")
         self.endpoint = child.facts["endpoints"][0]
         self._connect()
         self._tell_where()
         if FIRMWARE in self.children:
             self.children[FIRMWARE].order("relink", self.endpoint)
 
-    def _spawn(self, name: str, role: Any, token: bytes) -> Child:
+    def _spawn(self, identity: Identity, role: Any, token: bytes) -> Handle:
+        name = identity.name
         node_name, recording = self.histories.node(name, token)
         spec = specs.NodeSpec(
             name,
@@ -180,13 +191,15 @@ class LocalEngine:
             recording,
             self.rules,
             self._node_options(),
+            identity,
         )
-        child = Child(self._context, name, node.main, msgspec.msgpack.encode(spec))
+        child = self.launcher.start(identity, msgspec.msgpack.encode(spec))
         child.node = node_name
         self.children[name] = child
-        self.caretaker.look_after(child.pid)
+        if not child.host:
+            self.caretaker.look_after(child.pid)
         child.wait_ready()
-        self._watching.add_child(child)
+        self.launcher.watch(child)
         self.supervision.started(name)
         return child
 
@@ -212,10 +225,7 @@ class LocalEngine:
         ready = self._watching.ready(until - time.monotonic())
         if self._xen is not None and self._xen.link.socket in ready:
             self._xen.hear(self.on_lifecycle)
-        for source in ready:
-            found = self._watching.child(source)
-            if found is not None:
-                self._hear_child(*found)
+        self._hear(ready)
         self.agenda.work()
         if extra:
             while self._exits:
@@ -232,30 +242,28 @@ class LocalEngine:
         for child in self.children.values():
             child.ask_stats()
 
-    def _hear_child(self, child: Child, is_pipe: bool) -> None:
-        if child.stopping or (is_pipe and child.read()):
-            if not child.asked and child.name in self.children:
+    def _hear(self, ready: dict[Any, int]) -> None:
+        """What nodes say, and who has ended."""
+        for child, over in self.launcher.heard(ready):
+            if over:
+                self._reap(child)
+            elif not child.asked and child.name in self.children:
                 self.supervision.heard(child.name)
-            return
-        child.process.join(0.2)
-        if child.process.is_alive():
-            return
-        self._watching.drop_child(child)
-        child.drain()
-        self._reap(child)
+        try:
+            self.caretaker.replace_if_gone(ready, self._here())
+        except LaunchFailed as error:
+            self.failure = self.failure or str(error)
 
-    def _reap(self, child: Child) -> None:
-        """A child ended without being asked to."""
+    def _here(self) -> list[int]:
+        """The processes of this machine."""
+        return [child.pid for child in self.children.values() if not child.host]
+
+    def _reap(self, child: Handle) -> None:
+        """A node ended without being asked to."""
         how = child.how_it_ended()
-        lost = forkserver.loss() if child.orphaned else None
+        lost = self.launcher.lost(child)
         if lost is not None:
-            self.failure = self.failure or f"the fork server is gone: {lost}"
-            return
-        if self.caretaker.is_it(child):
-            try:
-                self.caretaker.replace(one.pid for one in self.children.values())
-            except ChildFailed as error:
-                self.failure = self.failure or str(error)
+            self.failure = self.failure or lost
             return
         self.supervision.lost(child.name)
         self.logbook.line("error", f"{child.name} ended without being asked to: {how}")
@@ -267,14 +275,14 @@ class LocalEngine:
         else:
             self._exits.append((child.name, how))
 
-    def _forget(self, child: Child) -> None:
+    def _forget(self, child: Handle) -> None:
         self.ended.append((child.node, child.stats))
         self.histories.ended(child.name)
         self.applied.update(child.applied)
         self.children.pop(child.name, None)
         self.supervision.ended(child.name)
         (self.run.targets / f"{child.name}.json").unlink(missing_ok=True)
-        child.close()
+        self.launcher.release(child)
 
     # ---- the toolstack's requests -------------------------------------------------------------
 
@@ -294,11 +302,12 @@ class LocalEngine:
     def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
         self.on_guest_start(info, config)
         try:
-            self._spawn(info.name, specs.GuestSpec(config, info.mapped), info.link)
-        except ChildFailed as error:
+            identity = self.identities.domain(info.name, info.incarnation)
+            self._spawn(identity, specs.GuestSpec(config, info.mapped), info.link)
+        except LaunchFailed as error:
             child = self.children.pop(info.name, None)
             if child is not None:
-                child.close()
+                self.launcher.release(child)
             raise ToolstackError(str(error)) from None
         try:
             self._hypercalls().await_welcome(info, lambda: info.name in self.children)
@@ -310,13 +319,12 @@ class LocalEngine:
         if child is not None:
             self.end([child])
 
-    def end(self, ending: list[Child], hard: bool = False) -> None:
+    def end(self, ending: list[Handle], hard: bool = False) -> None:
         """End children in an orderly way, or with kill -9; nobody is told that they ended."""
         for child in ending:
             child.end(hard)
         for child in ending:
             child.join()
-            self._watching.drop_child(child)
             self._forget(child)
         gone = {child.name for child in ending}
         self._exits = deque(one for one in self._exits if one[0] not in gone)
@@ -374,6 +382,7 @@ class LocalEngine:
 
     def _clear(self) -> None:
         """What is left when all nodes have ended."""
+        self.launcher.close()
         self.caretaker.end()
         self.logbook.close()
         if self._context is not None:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.engines.child import Child
 from deploy.engines.node_log import NodeLog
 from deploy.errors import UserError
+from deploy.launching.launcher import Handle
 from deploy.logs import level_of
 from nodes.meters import Meters
 
@@ -28,7 +28,7 @@ class Logbook:
         if self._log is not None:
             self._log.line(level, text)
 
-    def set_level(self, node: str, level: str, children: Mapping[str, Child]) -> list[str]:
+    def set_level(self, node: str, level: str, children: Mapping[str, Handle]) -> list[str]:
         """Of one node, or of all (""); gives whose. Raises UserError if there is no such node."""
         there = (*children, self._name)
         if node and node not in there:

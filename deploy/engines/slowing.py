@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from deploy.engines.child import Child
+from deploy.launching.launcher import Handle
 
 PERIOD_S: Final = 0.020
 RUNS_S: Final = 0.001  # at least so long in each period, which grows if the node is to be slower than that
@@ -20,7 +20,7 @@ class Slowing:
     ``held`` says whether somebody else keeps it stopped: then it is not continued here.
     """
 
-    def __init__(self, child: Child, times: int, held: Callable[[Child], bool]) -> None:
+    def __init__(self, child: Handle, times: int, held: Callable[[Handle], bool]) -> None:
         self.child = child
         self._held = held
         self._times = max(1, times)

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.engines import forkserver
 from deploy.engines.caretaker import Caretaker
-from deploy.engines.child import ChildFailed
 from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
+from deploy.launching import forkserver
+from deploy.launching.launcher import LaunchFailed
 from deploy.observability.gathering import Gathering
 from deploy.observability.session import Session, Tools, Wanted
 from deploy.rundir import RunDirectory, usual_parent
@@ -37,7 +37,7 @@ class Observation:
     def __enter__(self) -> Self:
         try:
             self._start()
-        except ChildFailed as error:
+        except LaunchFailed as error:
             self._stop()
             raise UserError(str(error)) from None
         except BaseException:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bus import frames
 from deploy import generated
-from deploy.engines.child import Child
 from deploy.engines.local import LocalEngine, Options
+from deploy.launching.child import Child
 from deploy.rundir import RunDirectory
 from nodes.guest.core import GuestConfig
 from tests.bench import load

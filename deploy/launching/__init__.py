@@ -1,0 +1,1 @@
+"""How a node's process comes to be, wherever it runs: identities, the launcher's interface, and launchers."""
