@@ -7,6 +7,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,38 +32,62 @@ DRAWN_MS = 30_000
 ENOUGH = 4  # panels that have something to show on every dashboard of a platform that works
 
 
+LIVE = "trapline-fleet"  # the one that is opened without an end, and goes on
+
+
 class Rig(NamedTuple):
-    """A platform, its page and its Prometheus, and a browser."""
+    """A platform, its Prometheus, its pages, each in a tab of one browser; ``end_s`` is the newest shown."""
 
     cluster: Cluster
-    url: str
     prometheus: Asked
     browser: Browser
-
-    def open(self, path: str, url: str = "", **context: Any) -> Opened:
-        origin = url or self.url
-        opened = Opened(self.browser, f"{origin}{path}", origin, **context)
-        opened.page.wait_for_selector("html[data-drawn]", timeout=DRAWN_MS, state="attached")
-        return opened
+    tabs: dict[str, Opened]
+    end_s: int
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def rig() -> Iterator[Rig]:
     folder = Path(tempfile.mkdtemp(prefix="tl-", dir="/tmp"))
     cluster = Cluster(folder)
-    try:
-        cluster.up("--observe", "--observe-port", "0", "--pause-ms", "30")
-        urls = cluster.status()["observe"]
-        prometheus = Asked(urls["prometheus"])
-        cluster.here("xl", "destroy", "ivi")
-        busy = "sum(rate(trapline_scmi_calls_total[4s])) * sum(rate(trapline_guest_calls_total[4s]))"
-        eventually(lambda: prometheus.value(busy) > 0, "rates of calls", pause_s=0.1)
-        prometheus.seen("xen", "firmware", "supervisor")
-        with chromium() as browser:
-            yield Rig(cluster, urls["page"], prometheus, browser)
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder)
+    with ThreadPoolExecutor(1) as beside, chromium_after(beside, cluster) as browser:
+        try:
+            urls = cluster.status()["observe"]
+            prometheus = Asked(urls["prometheus"])
+            cluster.here("xl", "destroy", "ivi")
+            end_s = eventually(lambda: busy(prometheus), "rates of calls", pause_s=0.2)
+            span = f"from={(end_s - SPAN_S) * 1000}&to={end_s * 1000}"
+            paths = {uid: f"/d/{uid}?{'from=now-1m' if uid == LIVE else span}" for uid in DASHBOARDS}
+            tabs = {}
+            for name, path in {**paths, "traces": "/traces?agent=4"}.items():
+                tabs[name] = Opened(browser, f"{urls['page']}{path}", urls["page"], viewport=TALL)
+                drawn(tabs[name])
+            yield Rig(cluster, prometheus, browser, tabs, end_s)
+        finally:
+            cluster.stop()
+            shutil.rmtree(folder)
+
+
+def busy(prometheus: Asked) -> int:
+    """The last whole second, if there was work; else 0."""
+    end_s = int(time.time()) - 1
+    both = "sum(rate(trapline_scmi_calls_total[4s])) * sum(rate(trapline_guest_calls_total[4s]))"
+    found = prometheus.get("query", query=f"{both} > 0 and on () sum(trapline_domain_state) > 0", time=end_s)
+    return end_s if found["result"] else 0
+
+
+@contextmanager
+def chromium_after(beside: ThreadPoolExecutor, cluster: Cluster) -> Iterator[Browser]:
+    """A browser, begun while the platform boots."""
+    booting = beside.submit(cluster.up, "--observe", "--observe-port", "0", "--pause-ms", "30")
+    with chromium() as browser:
+        booting.result()
+        yield browser
+
+
+def drawn(opened: Opened, again: bool = False) -> None:
+    """Wait until it is drawn, or was drawn once more."""
+    wanted = 'html[data-drawn]:not([data-drawn="1"])' if again else "html[data-drawn]"
+    opened.page.wait_for_selector(wanted, timeout=DRAWN_MS, state="attached")
 
 
 def panels(uid: str) -> dict[str, Any]:
@@ -72,16 +98,8 @@ def panels(uid: str) -> dict[str, Any]:
     return {str(one["id"]): one for one in every}
 
 
-def window() -> tuple[int, str]:
-    """The last whole second, and an address' time range that ends there."""
-    end = int(time.time()) - 1
-    return end, f"from={(end - SPAN_S) * 1000}&to={end * 1000}"
-
-
-@pytest.mark.parametrize("uid", DASHBOARDS)
-def test_every_panel_of_every_dashboard_is_drawn(rig: Rig, uid: str) -> None:
-    _, span = window()
-    opened = rig.open(f"/d/{uid}?{span}", viewport=TALL)
+def every_panel_of_a_dashboard_is_drawn(rig: Rig, uid: str) -> None:
+    opened = rig.tabs[uid]
     states = []
     for number, model in panels(uid).items():
         panel = opened.page.locator(f'[data-panel="{number}"]')
@@ -96,12 +114,10 @@ def test_every_panel_of_every_dashboard_is_drawn(rig: Rig, uid: str) -> None:
     assert opened.page.locator("#trouble").is_hidden()
     assert "preview, not Grafana" in opened.page.inner_text("footer")
     assert opened.complaints == []
-    opened.close()
 
 
-def test_a_stat_shows_what_prometheus_says(rig: Rig) -> None:
-    end, span = window()
-    opened = rig.open(f"/d/trapline-overview?{span}", viewport=TALL)
+def a_stat_shows_what_prometheus_says(rig: Rig) -> None:
+    opened = rig.tabs["trapline-overview"]
     checked = 0
     for number, model in panels("trapline-overview").items():
         cell = opened.page.locator(f'[data-panel="{number}"] .stat')
@@ -109,14 +125,13 @@ def test_a_stat_shows_what_prometheus_says(rig: Rig) -> None:
             continue
         expression = re.sub(r"\$(cluster|agent|protocol|experiment)", ".*", model["targets"][0]["expr"])
         expression = expression.replace("$__rate_interval", "4s").replace("$__range", f"{SPAN_S}s")
-        found = rig.prometheus.get("query", query=expression, time=end)["result"]
+        found = rig.prometheus.get("query", query=expression, time=rig.end_s)["result"]
         assert float(cell.get_attribute("data-value") or "nan") == pytest.approx(float(found[0]["value"][1]))
         checked += 1
     assert checked >= ENOUGH
-    opened.close()
 
 
-def test_what_is_wrong_in_a_dashboard_shows_in_its_panel(rig: Rig, tmp_path: Path) -> None:
+def what_is_wrong_in_a_dashboard_shows_in_its_panel(rig: Rig, tmp_path: Path) -> None:
     target = {"expr": "sum(up)", "refId": "A"}
     base = {"type": "stat", "targets": [target], "fieldConfig": {"defaults": {}, "overrides": []}}
     spoiled = [
@@ -138,7 +153,9 @@ def test_what_is_wrong_in_a_dashboard_shows_in_its_panel(rig: Rig, tmp_path: Pat
     server = Server(site)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
-        opened = rig.open("/d/bad", server.url.rstrip("/"), viewport=TALL)
+        url = server.url.rstrip("/")
+        opened = Opened(rig.browser, f"{url}/d/bad", url, viewport=TALL)
+        drawn(opened)
         found = [
             (panel.get_attribute("data-state"), panel.get_attribute("data-unsupported"), panel.inner_text())
             for panel in opened.page.locator(".panel").all()
@@ -159,24 +176,22 @@ def test_what_is_wrong_in_a_dashboard_shows_in_its_panel(rig: Rig, tmp_path: Pat
         server.server_close()
 
 
-def test_it_goes_on_by_itself_and_stops_when_told(rig: Rig) -> None:
-    opened = rig.open("/d/trapline-fleet", viewport=TALL, color_scheme="dark")
-    page = opened.page
-    page.wait_for_selector('html[data-drawn="2"]', timeout=DRAWN_MS, state="attached")
+def it_goes_on_by_itself_and_stops_when_told(rig: Rig) -> None:
+    page = rig.tabs[LIVE].page
+    drawn(rig.tabs[LIVE], again=True)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#state")).to_contain_text("paused")
-    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.locator("#scheme").click()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
     for width in (1280, 1920, 800):
         page.set_viewport_size({"width": width, "height": 1200})
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert opened.complaints == []
-    opened.close()
+    assert rig.tabs[LIVE].complaints == []
 
 
-def test_a_choice_is_kept_in_the_address_and_asked_for(rig: Rig) -> None:
-    opened = rig.open("/d/trapline-agent?from=now-1m", viewport=TALL)
+def a_choice_is_kept_in_the_address_and_asked_for(rig: Rig) -> None:
+    opened = rig.tabs["trapline-agent"]
     page = opened.page
     chooser = page.locator('[data-variable="agent"]')
     chooser.locator("summary").click()
@@ -184,16 +199,35 @@ def test_a_choice_is_kept_in_the_address_and_asked_for(rig: Rig) -> None:
         chooser.get_by_text("3 ivi", exact=True).click()
     assert "var-agent=3" in page.url
     assert "agent=3" in (page.get_by_role("link", name="Traces").get_attribute("href") or "")
+    expect(page.get_by_text("Now: agent 3 ivi")).to_be_visible()
     assert opened.complaints == []
-    opened.close()
 
 
-def test_the_latest_calls_are_shown_and_those_of_one_agent(rig: Rig) -> None:
-    opened = rig.open("/traces?agent=4")
+def an_agent_leads_to_its_traces_on_this_page_wherever_it_listens(rig: Rig) -> None:
+    page = rig.tabs["trapline-overview"].page
+    page.locator(".bar-line .link", has_text="tcu(4)").first.click()
+    link = page.locator("#links").get_by_text("Traces of this agent").get_attribute("href") or ""
+    assert link.startswith(rig.tabs["traces"].page.url.partition("?")[0] + "?cluster=")
+    assert link.endswith("&agent=4")
+
+
+def the_latest_calls_are_shown_and_those_of_one_agent(rig: Rig) -> None:
+    opened = rig.tabs["traces"]
     expect(opened.page.locator(".call").first).to_contain_text("tcu(4)", timeout=DRAWN_MS)
     assert opened.page.locator(".call", has_text="dom0(0)").count() == 0
     opened.page.locator("[name=agent]").fill("x")
     opened.page.locator("[name=agent]").press("Tab")
     expect(opened.page.locator("#trouble")).to_contain_text("an agent is a number")
     assert opened.complaints == []
-    opened.close()
+
+
+def test_the_page_shows_a_platform_that_works(rig: Rig, tmp_path: Path) -> None:
+    """One test, for xdist would begin a platform and a browser for each worker that has a part of it."""
+    for uid in DASHBOARDS:
+        every_panel_of_a_dashboard_is_drawn(rig, uid)
+    a_stat_shows_what_prometheus_says(rig)
+    what_is_wrong_in_a_dashboard_shows_in_its_panel(rig, tmp_path)
+    it_goes_on_by_itself_and_stops_when_told(rig)
+    a_choice_is_kept_in_the_address_and_asked_for(rig)
+    an_agent_leads_to_its_traces_on_this_page_wherever_it_listens(rig)
+    the_latest_calls_are_shown_and_those_of_one_agent(rig)
