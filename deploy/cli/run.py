@@ -41,7 +41,11 @@ JOBS_MAX = 256
 @click.option("--watch", is_flag=True, help="Show each domain's numbers while it runs.")
 @click.option("--out", type=FILE, metavar="DIR", help="Keep the run there; a new or empty folder.")
 @click.option("--no-report", is_flag=True, help="Make no HTML report.")
-@click.option("--seconds", type=Number(), help="Length of the faults phase. Default: what the scenario says.")
+@click.option(
+    "--seconds",
+    type=Number(0, min_open=True),
+    help="Length of the faults phase. Default: what the scenario says.",
+)
 @click.option(
     "--firmware", metavar="NAME", default="", help="What EL3 plays, instead of what the scenario says."
 )

@@ -11,13 +11,12 @@ from typing import Final
 import msgspec
 
 from deploy.errors import UserError
-from deploy.experiments.history import REMEDY
+from deploy.experiments.history import REMEDY, sound
 from deploy.recording.rows import domain_of
 from deploy.topology import Topology
 from nodes.devicetree import Node, Tree
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
-from nodes.guest import load as load_plan
 from nodes.guest.core import GuestConfig
 from nodes.xen.config import Tuning, XenConfig
 from nodes.xen.profile import Profile
@@ -156,8 +155,7 @@ def read(content: bytes, where: str, remedy: str) -> Recorded:
         raise UserError(f"{where}: not what a run was made of ({error}); {remedy}") from None
     if found.format != FORMAT:
         raise UserError(f"{where}: format {found.format}, this Trapline reads {FORMAT}; {remedy}")
-    for name, guest in found.guests.items():
-        wrong = load_plan.problems(guest.plan) if guest.plan is not None else []
-        if wrong:
-            raise UserError(f"{where}: guests.{name}.plan: {wrong[0]}, or record the run anew")
+    wrong = next(sound.problems(found), None)
+    if wrong is not None:
+        raise UserError(f"{where}: {wrong}, or record the run anew")
     return found

@@ -1,6 +1,8 @@
 """What a run was made of, kept and read back; what is no such file is one line."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -61,5 +63,44 @@ def test_a_load_that_no_guest_could_carry_out_is_named(tmp_path: Path) -> None:
     plan = WorkPlan(kind="open", rate=-1.0)
     guests = {"ivi": GuestConfig("ivi", "3", None, plan=plan)}
     recorded.save(tmp_path, recorded.describe(load_shipped(), guests, run_id="r", seed=2, engine="sim"))
-    with pytest.raises(UserError, match=r"run\.json: guests\.ivi\.plan: rate: .*not negative"):
+    with pytest.raises(UserError, match=r"run\.json: guests\.ivi\.plan\.rate: .*not negative"):
         recorded.load(tmp_path)
+
+
+def changed(data: Any, path: str, value: object) -> bytes:
+    """``data`` as JSON with ``value`` at ``path``."""
+    *steps, last = (int(part) if part.isdecimal() else part for part in path.split("."))
+    inner = data
+    for step in steps:
+        inner = inner[step]
+    inner[last] = value
+    return msgspec.json.encode(data)
+
+
+@pytest.mark.parametrize(
+    ("path", "last", "first_wrong"),
+    [
+        ("seed", 0, -1),
+        ("origin_ns", (1 << 62) - 1, 1 << 62),
+        ("first_requests.0", (1 << 62) - 1, (1 << 64) - 1),
+        ("tuning.patience_ns", 0, -1),
+        ("guests.ivi.binding.shmem", (1 << 64) - 1, 1 << 64),
+        ("guests.ivi.binding.consumers.0.clocks.0", (1 << 32) - 1, 1 << 32),
+        ("guests.ivi.think_ns", 0, -1),
+        ("platform.agent.0.id", 0, 1),
+        ("platform.area_bytes", 128, 1 << 70),
+        ("others.0.origin_ns", 0, -1),
+    ],
+)
+def test_a_number_that_no_run_has_is_named(path: str, last: int, first_wrong: int) -> None:
+    topology = load_shipped()
+    guests = {guest.name: GuestConfig(guest.name, "1", guest.binding) for guest in topology.guests}
+    made = recorded.describe([topology, topology], guests, run_id="r", seed=2, engine="sim")
+    good, bad = (
+        changed(msgspec.json.decode(msgspec.json.encode(made)), path, value) for value in (last, first_wrong)
+    )
+    recorded.read(good, "run.json", "mend it")
+    with pytest.raises(
+        UserError, match=r"^run\.json: .*" + re.escape(path.rpartition(".")[0].removesuffix(".0"))
+    ):
+        recorded.read(bad, "run.json", "mend it")
