@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bus.scmi.status import Status
 from deploy.observability.dashboards.looks import GOOD, PLAIN, VALUES, WARN
-from deploy.observability.dashboards.promql import Not, Scope
+from deploy.observability.dashboards.promql import WINDOW, Not, Scope
 
 CALLS = "trapline_scmi_calls_total"
 DURATION = "trapline_scmi_call_duration_seconds"
@@ -14,6 +14,8 @@ RESETS = "trapline_agent_resets_total"
 ISSUED = "trapline_guest_calls_total"
 OWNER = "trapline_agent_info"
 OWNERS = Scope(()).series(OWNER)
+OWNERS_LATELY = f"last_over_time({OWNERS}[{WINDOW}])"
+"""As long after the end of Xen as rates are there."""
 NODES = "trapline_node_up"
 STATE = "trapline_domain_state"
 RUNNING = "trapline_experiment_running"
@@ -73,23 +75,24 @@ def none(expr: str, seen: str) -> str:
     return f"({expr}) or 0 * count({seen})"
 
 
-def named(expr: str) -> str:
+def named(expr: str, owners: str = OWNERS_LATELY) -> str:
     """Rows by cluster and agent with one label more, the domain that has the agent or had it last.
 
     A row whose agent Xen does not tell keeps its number, and the word "agent" for a name.
     """
-    owner = f"group by (cluster, agent, domain) (topk by (cluster, agent) (1, {OWNERS}))"
+    owner = f"group by (cluster, agent, domain) (topk by (cluster, agent) (1, {owners}))"
     unknown = f'label_replace({expr}, "domain", "agent", "agent", ".*")'
     return f"({expr}) * on (cluster, agent) group_left (domain) {owner} or ignoring (domain) {unknown}"
 
 
 def known_agents() -> str:
     """A row per agent's number; its label ``name`` has the domain too, where all clusters agree on it."""
-    names = f"count by (agent, domain) ({OWNERS})"
+    seen = f"last_over_time({OWNERS}[$__range])"
+    names = f"count by (agent, domain) ({seen})"
     alone = f"count by (agent) ({names}) == 1"
     return (
         f'label_join({names} and on (agent) ({alone}), "name", " ", "agent", "domain") '
-        f'or on (agent) label_join(count by (agent) ({OWNERS}), "name", " ", "agent")'
+        f'or on (agent) label_join(count by (agent) ({seen}), "name", " ", "agent")'
     )
 
 
@@ -98,9 +101,9 @@ def numbered(expr: str) -> str:
 
     A domain of which Xen tells no agent has "none".
     """
-    chosen = Scope(("agent",)).series(OWNER)
+    chosen = f"last_over_time({Scope(('agent',)).series(OWNER)}[{WINDOW}])"
     agent = f"group by (cluster, agent, domain) (topk by (cluster, domain) (1, {chosen}))"
-    unknown = f"{expr} unless on (cluster, domain) {OWNERS}"
+    unknown = f"{expr} unless on (cluster, domain) {OWNERS_LATELY}"
     return (
         f"({expr}) * on (cluster, domain) group_left (agent) {agent} "
         f'or label_replace({unknown}, "agent", "none", "domain", ".*")'

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
-from deploy.observability.dashboards.asking import FIRING, known_agents, named
+from deploy.observability.dashboards.asking import FIRING, OWNERS, known_agents, named
 from deploy.observability.dashboards.names import OBSERVER, UIDS
 from deploy.observability.dashboards.panels import SOURCE
 from deploy.observability.dashboards.promql import Scope, counter
@@ -62,7 +62,7 @@ def annotations() -> list[model.AnnotationQuery]:
 
     A mark is where something happened or began, not as long as it lasts.
     """
-    resets = named(_happened("trapline_agent_resets_total", "cluster", "agent", "reason"))
+    resets = named(_happened("trapline_agent_resets_total", "cluster", "agent", "reason"), OWNERS)
     faults = _happened("trapline_faults_injected_total", "cluster", "kind", "target")
     exits = _happened("trapline_node_exits_total", "cluster", "node")
     running = WHERE.series("trapline_experiment_running")

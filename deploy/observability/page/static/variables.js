@@ -19,6 +19,7 @@ class Variable {
     this.shown = new Map(); // what is shown for an option, where that is not the option itself
     this.fixed = fixed[this.name];
     const given = parameters.getAll(`var-${this.name}`);
+    this.given = given; // stays chosen even if it is not there now: all others are not what was asked for
     this.chosen = given.length ? given : [model.current?.value ?? model.query ?? ""].flat().map(String);
     if (given.includes("All")) this.chosen = [ALL];
     if (this.fixed !== undefined) this.chosen = [this.fixed];
@@ -39,7 +40,7 @@ class Variable {
     if (type === "query") this.offer(await this.ask(board));
     else if (type === "custom" || type === "interval") this.options = commaSeparated(this.model.query);
     else return;
-    const there = this.chosen.filter((one) => one === ALL || this.options.includes(one));
+    const there = this.chosen.filter((one) => one === ALL || this.options.includes(one) || this.given.includes(one));
     const first = this.model.includeAll ? ALL : this.options[0] ?? "";
     this.chosen = there.length ? there : [first];
   }
@@ -117,7 +118,7 @@ export class Variables {
 
   // One after another: a query may use a variable before it.
   async load(range) {
-    for (const one of this.all) await one.load({ range, fillIn: (text) => this.fillIn(text) });
+    for (const one of this.all) await one.load({ range, fillIn: (text) => this.fillIn(text, { __range: `${Math.round((range.to - range.from) / 1000)}s` }) });
   }
 
   // `scoped`: further names, as {name: text or (path, format) => text}. What is unknown stays as it is.

@@ -67,9 +67,21 @@ test("an option is asked for by its value and shown by its text, in the order of
   assert.equal(found.fillIn("${agent:text}"), "3 ivi");
 });
 
-test("a value that is no longer offered is no longer chosen", async () => {
+test("a value that is not offered is not chosen, unless the address asks for it", async () => {
   answering({ resultType: "vector", result: [row("3", "3 ivi")] });
-  const found = made([agents], "var-agent=9");
-  await found.load(RANGE);
-  assert.equal(found.fillIn("$agent"), ".*");
+  const [chosen, asked] = [made([{ ...agents, current: { value: ["9"] } }]), made([agents], "var-agent=9")];
+  await chosen.load(RANGE);
+  await asked.load(RANGE);
+  assert.equal(chosen.fillIn("$agent"), ".*");
+  assert.equal(asked.fillIn("$agent"), "9");
+});
+
+test("a variable's query looks at all of the picture's range", async () => {
+  const asked = [];
+  globalThis.fetch = async (url) => {
+    asked.push(decodeURIComponent(url));
+    return { json: async () => ({ status: "success", data: { resultType: "vector", result: [] } }) };
+  };
+  await made([{ ...agents, query: "query_result(last_over_time(x[$__range]))" }]).load({ from: 0, to: 60_000 });
+  assert.match(asked[0], /last_over_time\(x\[60s\]\)/);
 });
