@@ -21,6 +21,11 @@ Results = tuple[U64, U64, U64, U64]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 TrapClass = Literal[0x12, 0x13, 0x16, 0x17]  # smccc.ExceptionClass: nothing else rings a doorbell
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
+CLUSTER_BYTES: Final = 16
+Cluster = Annotated[bytes, msgspec.Meta(max_length=CLUSTER_BYTES)]  # CLUSTER_BYTES random bytes, or none
+STALE: Final = "stale"  # codes of an Error: of an earlier incarnation, of another cluster
+OTHER_CLUSTER: Final = "other-cluster"
+XEN_REQUEST_BITS: Final = 40  # of Xen's request numbers; its incarnation, less 1, is above them
 
 
 class BadFrame(ValueError):  # noqa: N818 - the protocol's own word
@@ -36,16 +41,23 @@ class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unkno
 
 
 class Hello(Frame, frozen=True, tag=1):
-    """A node opens its link. The link itself proves who it is; ``role`` is for people."""
+    """A node opens its link. The link itself proves who it is; ``role`` is for people.
+
+    ``cluster`` and ``incarnation`` are what the node was started as; empty and 0 claim nothing.
+    """
 
     role: Name
+    cluster: Cluster = b""
+    incarnation: U32 = 0
 
 
 class Welcome(Frame, frozen=True, tag=2):
-    """Xen accepts a link and says whose it is."""
+    """Xen accepts a link and says whose it is, of which cluster it is itself, and its own incarnation."""
 
     domid: U32
     name: Name
+    cluster: Cluster = b""
+    incarnation: U32 = 0
 
 
 class Trap(Frame, frozen=True, tag=3):
@@ -185,6 +197,16 @@ class NodeLost(Operation, frozen=True, tag="node_lost"):
     role: Name
 
 
+class NodeExpected(Operation, frozen=True, tag="node_expected"):
+    """The supervisor is about to start the process of a role again: the link of the one before is retired.
+
+    The new link's token is the one that Xen and the supervisor know for this ``incarnation``.
+    """
+
+    role: Name
+    incarnation: U32
+
+
 Op = (
     CreateDomain
     | DestroyDomain
@@ -198,6 +220,7 @@ Op = (
     | BindPtIrq
     | ListDomains
     | NodeLost
+    | NodeExpected
 )
 
 
@@ -305,6 +328,22 @@ AnyFrame = (
     | Interrupt
     | EndOfInterrupt
 )
+
+
+def first_request(incarnation: int) -> int:
+    """The number after which the SMCs and console requests of a Xen of this incarnation begin."""
+    return max(0, incarnation - 1) << XEN_REQUEST_BITS
+
+
+def incarnation_of(request: int) -> int:
+    """The incarnation of the Xen that numbered an SMC or a console request."""
+    return (request >> XEN_REQUEST_BITS) + 1
+
+
+def same_cluster(one: bytes, other: bytes) -> bool:
+    """Whether two may be of one cluster: who names none claims nothing."""
+    return not one or not other or one == other
+
 
 encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AnyFrame).decode

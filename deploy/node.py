@@ -35,8 +35,9 @@ from deploy.memory import MappedMemory
 from deploy.metrics.exporter import announce, serve, snapshot
 from deploy.recording import ring
 from deploy.recording.segments import Recorder
-from deploy.specs import GuestSpec, NodeSpec
+from deploy.specs import GuestSpec, NodeSpec, epoch_of
 from nodes.contract import Core
+from nodes.epochs import hello
 from nodes.guest.core import GuestCore
 
 INTERNAL_ERROR = 70
@@ -210,7 +211,7 @@ class Obedience:
         spec, link = self._spec, self._built.link
         if isinstance(link, FaultyLink):
             link.exchange(DealerLink(endpoint, spec.token, spec.server_key))
-            link.send(XEN, frames.encode(frames.Hello(frames.PROTOCOL_VERSION, 0, 0, spec.name)), b"")
+            link.send(XEN, frames.encode(hello(epoch_of(spec.identity), spec.name)), b"")
 
     def _finish(self) -> None:
         socket, link = self._built.socket, self._built.link

@@ -1,5 +1,6 @@
 """What a node's process is started with, as data, and the fresh identities of links."""
 
+import hashlib
 import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,12 +12,13 @@ from bus.links.zeromq import TOKEN_BYTES
 from deploy.launching.identity import NOBODY, Identity
 from deploy.metrics.access import Access
 from deploy.recording.segments import Recording
+from nodes.contract import Epoch
 from nodes.devicetree import Node
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import DEFAULT as STRICT_FIRMWARE
 from nodes.firmware.profile import FirmwareProfile
 from nodes.guest.core import GuestConfig
-from nodes.xen.config import DEFAULTS, Tuning
+from nodes.xen.config import DEFAULTS, Tuning, XenEpoch
 from nodes.xen.profile import DEFAULT, Profile
 
 if TYPE_CHECKING:  # a node's process reads no files: it does without what that takes
@@ -26,7 +28,8 @@ if TYPE_CHECKING:  # a node's process reads no files: it does without what that 
 class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
     """``bind`` is where to listen; ``secret`` (tcp only) is Xen's CURVE key.
 
-    ``profile``, ``strict``, ``command_line`` and ``tuning`` as in ``nodes.xen.config``.
+    ``firmware``: the root of EL3's tokens (``firmware_token``). ``profile``, ``strict``, ``command_line``,
+    ``tuning`` and ``epoch`` as in ``nodes.xen.config``.
     """
 
     host: Node
@@ -39,6 +42,7 @@ class XenSpec(msgspec.Struct, frozen=True, tag="xen"):
     strict: bool = False
     command_line: str = ""
     tuning: Tuning = DEFAULTS
+    epoch: XenEpoch = XenEpoch()
 
 
 class FirmwareSpec(msgspec.Struct, frozen=True, tag="firmware"):
@@ -92,10 +96,34 @@ def tokens() -> Iterator[bytes]:
             yield token
 
 
+def firmware_token(root: bytes, incarnation: int) -> bytes:
+    """EL3's link identity as its ``incarnation``-th: who has one can make no other without the root."""
+    data = incarnation.to_bytes(8, "little")
+    for salt in range(256):
+        token = hashlib.blake2b(
+            data, key=root, digest_size=TOKEN_BYTES, salt=bytes([salt]), person=b"trapline-el3"
+        ).digest()
+        if token[0]:
+            return token
+    raise ValueError("no token without a leading zero")
+
+
+def epoch_of(identity: Identity) -> Epoch:
+    """Who a process is, as its core is told."""
+    return Epoch(bytes.fromhex(identity.cluster), identity.incarnation)
+
+
 def xen(
-    topology: "Topology", bind: str, links: tuple[bytes, bytes], secret: bytes | None, first_request: int
+    topology: "Topology",
+    bind: str,
+    links: tuple[bytes, bytes],
+    secret: bytes | None,
+    epoch: tuple[int, XenEpoch],
 ) -> XenSpec:
-    """Xen of a platform; ``links`` are the identities of EL3 and of the toolstack."""
+    """Xen of a platform; ``links`` are the root of EL3's identities and the toolstack's identity; ``epoch``
+    is its first request number and what it is told of those before it.
+    """
+    first_request, before = epoch
     return XenSpec(
         topology.host.root,
         {name: tree.root for name, tree in topology.partials.items()},
@@ -106,6 +134,7 @@ def xen(
         topology.strict,
         topology.xen_cmdline,
         msgspec.structs.replace(topology.tuning, first_request=first_request),
+        before,
     )
 
 

@@ -13,6 +13,7 @@ from nodes.meters import Meters
 from nodes.story import Story
 
 NO_PAGE = b""
+REPLACED = 75  # the exit code of a node that is not the one any more: EX_TEMPFAIL
 
 
 class Boot(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +37,16 @@ class Undelivered(msgspec.Struct, frozen=True, gc=False):
 
 class Tick(msgspec.Struct, frozen=True, gc=False):
     """The core's own deadline has passed."""
+
+
+class Epoch(msgspec.Struct, frozen=True, gc=False):
+    """Which cluster a node was started in, and as which incarnation of its name, from 1.
+
+    An empty cluster and 0 claim nothing: a node on its own, as in most tests.
+    """
+
+    cluster: bytes = b""
+    incarnation: int = 0
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
@@ -83,6 +94,9 @@ class Halt(msgspec.Struct, frozen=True, gc=False):
 
 Event = Boot | Received | Undelivered | Tick
 Effect = Send | SendBytes | Log | Note | Halt
+
+
+ALONE = Epoch()
 
 
 class Core(Protocol):

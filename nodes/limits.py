@@ -37,6 +37,7 @@ HISTORY_ROWS = 50_000_000  # of one recorded run, on disk; what comes after is c
 ARRIVALS_WAITING = 1024  # arrivals of one guest's open loop that wait, unless its plan says otherwise
 MENU_ASKS = 256  # messages that one part of a mix may mean: resources times values
 MENU_VALUES = 8  # rates or levels of one resource that a mix moves between
+RETIRED_LINKS = 1024  # links of earlier incarnations that Xen knows by name; older ones are nobody's
 STORM_TRAPS = 96  # traps that a hostile guest has under way at once: more than may wait for its channel
 FOREIGN_DOORBELLS = 256  # function ids that a hostile guest may be told to ring
 FLIGHT_FILES = 4  # of one node in the flight recorder; the oldest makes room for the next

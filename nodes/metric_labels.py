@@ -65,7 +65,7 @@ WAY_BACK = Label("kind", 2, ("notification", "delayed"))
 QUEUED = Label("result", 3, ("queued", "dropped", "withdrawn"))
 DROP = Label(
     "cause",
-    8,
+    9,
     (
         "handshake",
         "malformed",
@@ -75,6 +75,7 @@ DROP = Label(
         "undelivered",
         "overflow",
         "duplicate",
+        "stale",
     ),
 )
 METERED = Label("reason", 3, ("rate", "in_flight", "el3_time"))

@@ -121,6 +121,11 @@ class Network:
         self._ends[identity] = end
         return end
 
+    def rename(self, end: "SimulatedLink", name: str) -> None:
+        """Rules call it so from now on."""
+        end.name = name
+        self.obey(self._rules)
+
     def close(self, end: "SimulatedLink") -> None:
         """The end is gone; what was under way to it is lost, what is sent to it is refused.
 

@@ -75,8 +75,9 @@ def frames_table() -> str:
 
 
 def _frame_row(cls: type[frames.Frame]) -> Row:
-    own = {name: kind for name, kind in _struct_fields(cls).items() if name not in HEAD}
-    items = ", ".join(f"{name}: {type_text(kind)}" for name, kind in own.items()) or "-"
+    described = inspect.type_info(cls)
+    assert isinstance(described, inspect.StructType)
+    items = ", ".join(_key_text(one) for one in described.fields if one.name not in HEAD) or "-"
     may = "may follow" if cls in WITH_PAGE else "empty"
     return str(cls.__struct_config__.tag), cls.__name__, DIRECTIONS[cls], may, items, summary(cls)
 

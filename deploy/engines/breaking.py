@@ -7,7 +7,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -17,11 +16,9 @@ from bus.faults import Rule
 from deploy.engines.local import FIRMWARE, XEN_NODE, LocalEngine
 from deploy.engines.slowing import Slowing
 from deploy.launching.launcher import Handle
-from deploy.toolstack import ToolstackError
 
 TRIES: Final = 3  # processes for EL3 until Xen hears one: it may not have noticed yet that the last one ended
 HEARD_S: Final = 1.0
-FIRST_REQUESTS: Final = 1 << 40  # from one start of Xen to the next: none uses a number again
 WELCOME: Final = ("welcome", "in")
 
 
@@ -104,13 +101,11 @@ class Breaker:
             child.signal(signal.SIGKILL)
 
     def restart_firmware(self) -> None:
-        """kill -9 of EL3, and a new one on the same link. Xen is told in between: nothing of the last one
+        """kill -9 of EL3, and a new one. Xen is told in between (``start_firmware``): nothing of the last one
         will be answered, and it ends such calls with an explicit error.
         """
         engine = self._engine
         engine.end(self._children((FIRMWARE,)), hard=True)
-        with suppress(ToolstackError):  # Xen does not answer: it is broken too, or the platform is over
-            engine.domctl(frames.NodeLost(FIRMWARE))
         for _ in range(TRIES):
             if engine.failure or self._heard(engine.start_firmware()):
                 return
@@ -139,8 +134,8 @@ class Breaker:
         before = [_welcomes(child) for child in firmware]
         for child in firmware:
             child.order("relink", "")
-        self.first_requests.append(len(self.first_requests) * FIRST_REQUESTS)
-        engine.start_xen(self.first_requests[-1])
+        self.first_requests.append(frames.first_request(len(self.first_requests) + 1))
+        engine.start_xen()
         for child, welcomes in zip(firmware, before, strict=True):
             for _ in range(TRIES):
                 if engine.failure or self._heard(child, welcomes):

@@ -6,6 +6,7 @@ Runs in the node's own process. It does not know how the parts are kept going (`
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,7 @@ from deploy.engines.node_log import NodeLog
 from deploy.memory import MappedMemory
 from deploy.recording.rows import LOST
 from deploy.recording.segments import Recorder
-from deploy.specs import FirmwareSpec, NodeSpec, XenSpec, tokens
+from deploy.specs import FirmwareSpec, NodeSpec, XenSpec, epoch_of, firmware_token, tokens
 from nodes.contract import Core
 from nodes.devicetree import Tree
 from nodes.xen.config import XenConfig
@@ -46,13 +47,14 @@ class Builder:
         self._memory: Memory = PrivateMemory() if spec.carried else MappedMemory(Path(spec.run) / "shmem")
 
     def build(self) -> Built:
-        role = self._spec.role
+        role, epoch = self._spec.role, epoch_of(self._spec.identity)
         if isinstance(role, XenSpec):
             return self._xen(role)
         if isinstance(role, FirmwareSpec):
-            options = {"carried": self._spec.carried, "record": role.record}
+            options: dict[str, Any] = {"carried": self._spec.carried, "record": role.record}
+            options["epoch"] = epoch
             return self._peer(assembly.firmware(role.platform, self._memory, role.profile, **options))
-        return self._peer(assembly.guest(role.config, role.mapped, self._memory))
+        return self._peer(assembly.guest(role.config, role.mapped, self._memory, epoch))
 
     def _peer(self, core: Core) -> Built:
         spec = self._spec
@@ -81,8 +83,14 @@ class Builder:
             late[0].malformed(reason)
 
         link = RouterLink([role.bind], malformed, role.secret)
-        link.admit(role.firmware)
         link.admit(role.toolstack)
+        others = {role.toolstack: TOOLSTACK}
+
+        def firmware_link(incarnation: int) -> bytes:
+            token = firmware_token(role.firmware, incarnation)
+            link.admit(token)
+            others[token] = FIRMWARE
+            return token
 
         def identities() -> Iterator[bytes]:
             for token in tokens():
@@ -98,12 +106,13 @@ class Builder:
                 strict=role.strict,
                 command_line=role.command_line,
                 tuning=role.tuning,
+                epoch=role.epoch,
             ),
             self._memory,
             identities(),
-            (role.firmware, role.toolstack),
+            (firmware_link(role.epoch.firmware), role.toolstack),
+            firmware_link,
         )
-        others = {role.firmware: FIRMWARE, role.toolstack: TOOLSTACK}
 
         def name_of(peer: bytes) -> str:
             domain = core.hypervisor.by_link.get(peer)

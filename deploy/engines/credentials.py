@@ -9,16 +9,24 @@ from deploy import specs
 
 
 class Credentials:
-    """``secret`` and ``server_key`` are None on ipc, where a token is all there is."""
+    """``secret`` and ``server_key`` are None on ipc, where a token is all there is.
+
+    EL3 has a token of its own as each incarnation (``firmware``), made of a root that only Xen knows besides.
+    """
 
     def __init__(self) -> None:
-        self.firmware, self.toolstack = next(specs.tokens()), next(specs.tokens())
+        self._root, self.toolstack = next(specs.tokens()), next(specs.tokens())
         self.secret: bytes | None = None
         self.server_key: bytes | None = None
 
     @property
     def links(self) -> tuple[bytes, bytes]:
-        return self.firmware, self.toolstack
+        """What Xen is told: the root of EL3's tokens, and the toolstack's."""
+        return self._root, self.toolstack
+
+    def firmware(self, incarnation: int) -> bytes:
+        """EL3's token as its ``incarnation``-th."""
+        return specs.firmware_token(self._root, incarnation)
 
     def bind(self, socket: Path, tcp_port: int | None) -> str:
         """Where Xen listens; ``tcp_port`` None: ipc, 0: any. Xen keeps its key when it starts again."""

@@ -45,7 +45,9 @@ class Hypercalls:
         engine: Waiting,
         meters: Meters,
         tap: Tap | None = None,
+        *,
         first_request: int = 0,
+        cluster: bytes = b"",
     ) -> None:
         self.link = link
         self._engine = engine
@@ -56,7 +58,7 @@ class Hypercalls:
         self.lost: str | None = None
         self.request = first_request
         self._welcomed: set[int] = set()  # the domains whose welcome nobody has asked for yet
-        self._send(frames.Hello(VERSION, 0, 0, "toolstack"))
+        self._send(frames.Hello(VERSION, 0, 0, "toolstack", cluster, int(bool(cluster))))
 
     def _send(self, frame: frames.Frame) -> None:
         self.link.send(XEN, frames.encode(frame), b"")

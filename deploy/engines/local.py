@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -41,6 +42,7 @@ from deploy.specs import NodeOptions
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
 from nodes.guest.core import GuestConfig
+from nodes.xen.config import XenEpoch
 
 HEARTBEAT_S = 0.5
 ENDED_KEPT = 256  # last numbers of nodes that are gone
@@ -138,9 +140,15 @@ class LocalEngine:
         self.supervision.serve(self.run.targets, self._node_options().labels)
 
     def start_firmware(self) -> Handle:
-        """A new process for EL3, on the link that EL3 has."""
+        """A new process for EL3, on a link of its own. If there was one before, Xen is told first: it ends
+        what that one had in hand, and takes nothing from it any more.
+        """
         identity = self.identities.next("firmware", FIRMWARE)
-        return self._spawn(identity, specs.firmware(self.topology), self._credentials.firmware)
+        if identity.incarnation > 1:
+            with suppress(ToolstackError):  # Xen does not answer: it is broken too, or the platform is over
+                self.domctl(frames.NodeExpected(FIRMWARE, identity.incarnation))
+        token = self._credentials.firmware(identity.incarnation)
+        return self._spawn(identity, specs.firmware(self.topology), token)
 
     def _tell_where(self) -> None:
         """For whoever looks into the run directory."""
@@ -151,7 +159,8 @@ class LocalEngine:
     def _connect(self) -> None:
         link = DealerLink(self.endpoint, self._credentials.toolstack, self._credentials.server_key)
         first = self._xen.request if self._xen is not None else 0
-        self._xen = Hypercalls(link, self, self.meters, self._tap, first)
+        cluster = bytes.fromhex(self.identities.cluster)
+        self._xen = Hypercalls(link, self, self.meters, self._tap, first_request=first, cluster=cluster)
         self._watching.add(link.socket)
 
     def _disconnect(self, why: str) -> None:
@@ -159,17 +168,17 @@ class LocalEngine:
             self._watching.drop(self._xen.link.socket)
             self._xen.close(why)
 
-    def start_xen(self, first_request: int = 0) -> None:
-        """A new process for Xen, and the toolstack's link to it. EL3 is told where Xen is now, if it runs.
-
-        ``first_request``: as in Xen's Tuning.
-        """
+    def start_xen(self) -> None:
+        """A new process for Xen, and the toolstack's link to it. EL3 is told where Xen is now, if it runs."""
         self._disconnect("Xen was started again")
         known = self._credentials
         bind = known.bind(self.run.xen_socket, self.options.tcp_port)
-        spec = specs.xen(self.topology, bind, known.links, known.secret, first_request)
-        self.identities.xen_begins_again()
-        child = self._spawn(self.identities.next("xen", XEN_NODE), spec, b"")
+        before = dict(self.identities.newest)
+        epoch = XenEpoch(bytes.fromhex(self.identities.cluster), before.pop(FIRMWARE, 1), before)
+        identity = self.identities.next("xen", XEN_NODE)
+        first = frames.first_request(identity.incarnation)
+        spec = specs.xen(self.topology, bind, known.links, known.secret, (first, epoch))
+        child = self._spawn(identity, spec, b"")
         self.endpoint = child.facts["endpoints"][0]
         self._connect()
         self._tell_where()

@@ -5,7 +5,7 @@ record. The fingerprint covers all that happened: when, to whom, from whom, ever
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Final
 
@@ -13,71 +13,30 @@ import msgspec
 
 from bus import frames
 from bus.links import Delivery
-from bus.links.simulated import NEVER, TICK, XEN, Network, SimulatedLink, Timeline
+from bus.links.simulated import TICK, XEN, Network, SimulatedLink, Timeline
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
 from deploy.engines.scribbled import ScribbledMemory
-from deploy.engines.worlds import Times, World, identities
+from deploy.engines.simulated_node import NOBODY, SimNode
+from deploy.engines.worlds import FIRMWARE, Times, World, cluster_of, firmware_link, identities
 from deploy.recording.record import BATCH_ROWS, Record
-from deploy.recording.rows import LOST, RECEIVED, incarnate
+from deploy.recording.rows import LOST, RECEIVED, incarnate, retired_name
 from deploy.toolstack import ToolstackError
 from deploy.topology import Topology
-from nodes.contract import Core
+from nodes.contract import Core, Epoch
+from nodes.epochs import hello
 from nodes.firmware.core import FirmwareCore
 from nodes.guest.core import GuestConfig, GuestCore
 from nodes.guest.hostile import Scribble
-from nodes.xen.config import XenConfig
+from nodes.xen.config import XenConfig, XenEpoch
 from nodes.xen.core import XenCore
 
 VERSION: Final = frames.PROTOCOL_VERSION
-FIRMWARE = b"firmware"
 TOOLSTACK = b"toolstack"
 PATIENCE_NS = 30_000_000_000
 SOON_NS: Final = 1_000_000_000  # ``step`` looks no further ahead
 NAMES_MAX: Final = 4096  # of nodes that run or have run, for what they sent before they ended
-NOBODY: Final = "nobody"  # how rows name a peer that was never there
-
-
-class SimNode:
-    """One node: its core behind a driver, its end of the network, and its name in rows."""
-
-    def __init__(self, engine: "SimulatedEngine", name: str, link: SimulatedLink, core: Core) -> None:
-        self.name = name
-        self.link = link
-        self.core = core
-        self._engine = engine
-        self._rows = engine.record.rows
-        self._names = engine.row_names
-        self._deadline_ns = core.deadline_ns
-        log = engine.log
-        self.driver = Driver(core, link, lambda level, text: log(link.name, level, text), self._tap)
-        self._take = self.driver.take
-        link.owner = self.take
-
-    def _tap(self, now_ns: int, peer: bytes, event: int, envelope: bytes, page: bytes) -> None:
-        name = self._names.get(peer, NOBODY) if peer else ""
-        self._rows.append((now_ns, self.name, name, event, envelope, page))
-
-    def boot(self, now_ns: int) -> None:
-        self.driver.boot(now_ns)
-        self.link.wants(self._deadline_ns())
-
-    def take(self, delivery: Delivery, now_ns: int) -> None:
-        """A message, or the node's own deadline."""
-        if delivery is TICK:
-            self.driver.tick(now_ns)
-        else:
-            peer, envelope, page = delivery
-            self._rows.append((now_ns, self.name, self._names.get(peer, NOBODY), RECEIVED, envelope, page))
-            self._take(peer, envelope, page, now_ns)
-        deadline_ns = self._deadline_ns()
-        if deadline_ns is None:
-            self.link.due_ns = NEVER
-        else:
-            self.link.wants(deadline_ns)
-        if self.driver.halted is not None:
-            self._engine.halted(self)
 
 
 class SimulatedEngine:
@@ -121,7 +80,11 @@ class SimulatedEngine:
             identity: identity.decode() + self._suffix for identity in (XEN, FIRMWARE, TOOLSTACK)
         }
         self._identities = identities(random.Random(seed ^ 0x7261_706C ^ self.world.board << 32))
+        self.cluster = cluster_of(seed)
+        self.firmware_incarnation = 1
+        self._firmware_link = FIRMWARE
         self.nodes: dict[str, SimNode] = {}
+        self.stranded: dict[str, SimNode] = {}  # replaced while they were cut off, by their names in rows
         self._lives: dict[str, int] = {}
         self._replies: dict[int, frames.Frame] = {}
         self._awaited: set[int] = set()
@@ -133,8 +96,8 @@ class SimulatedEngine:
         self.add("xen", XEN, self.xen, self.times.xen_ns)
         self.add("firmware", FIRMWARE, self.firmware, self.times.el3_ns)
 
-    def build_xen(self, first_request: int = 0) -> XenCore:
-        """Xen's core, as at power-on."""
+    def build_xen(self, first_request: int = 0, domains: Mapping[str, int] | None = None) -> XenCore:
+        """Xen's core, as at power-on; ``domains``: the last incarnation of each under the Xen before."""
         topology = self.topology
         tuning = topology.tuning
         if first_request:
@@ -147,8 +110,10 @@ class SimulatedEngine:
             strict=topology.strict,
             command_line=topology.xen_cmdline,
             tuning=tuning,
+            epoch=XenEpoch(self.cluster, self.firmware_incarnation, domains or {}),
         )
-        return assembly.xen(config, self._memory(), self._identities, (FIRMWARE, TOOLSTACK))
+        links = (self._firmware_link, TOOLSTACK)
+        return assembly.xen(config, self._memory(), self._identities, links, firmware_link)
 
     def build_firmware(self) -> FirmwareCore:
         """EL3's core, as at power-on."""
@@ -159,6 +124,7 @@ class SimulatedEngine:
             topology.firmware,
             carried=self.carried,
             record=topology.tuning.record,
+            epoch=Epoch(self.cluster, self.firmware_incarnation),
         )
 
     def _scribble(self, address: int) -> Scribble | None:
@@ -179,7 +145,8 @@ class SimulatedEngine:
             row_name = name if name in self._guests else name + self._suffix
             self.row_names[identity] = incarnate(row_name, self._lives[name])
             if len(self.row_names) > NAMES_MAX:
-                del self.row_names[next(islice(self.row_names, 3, None))]
+                kept = (XEN, TOOLSTACK, self._firmware_link)
+                del self.row_names[next(known for known in self.row_names if known not in kept)]
         node = self.nodes[name] = SimNode(self, self.row_names[identity], link, core)
         node.boot(self.timeline.now_ns)
         return node
@@ -262,7 +229,12 @@ class SimulatedEngine:
         halt = node.driver.halted
         if halt is None:
             return
-        if node.link.identity in (XEN, FIRMWARE):
+        if self.stranded.get(node.name) is node:
+            self.log(node.name, "error", halt.reason)
+            del self.stranded[node.name]
+            node.link.close()
+            return
+        if node.link.identity in (XEN, self._firmware_link):
             raise ToolstackError(halt.reason)
         self.on_guest_halt(node.link.name)
 
@@ -337,7 +309,8 @@ class SimulatedEngine:
     # ---- guests -------------------------------------------------------------------------------
 
     def start_guest(self, info: frames.DomainInfo, config: GuestConfig) -> None:
-        core = assembly.guest(config, info.mapped, self._memory())
+        epoch = Epoch(self.cluster, info.incarnation)
+        core = assembly.guest(config, info.mapped, self._memory(), epoch)
         node = self.add(info.name, info.link, core, self.times.guest_ns)
         if info.shmem is not None:
             self._cores[info.shmem] = core
@@ -358,15 +331,36 @@ class SimulatedEngine:
     def end_firmware(self) -> None:
         """EL3 is gone, and Xen is told, as a supervisor does: not by a message that a rule could take."""
         self.remove("firmware")
+        self._tell_xen(frames.NodeLost("firmware"))
+
+    def _tell_xen(self, op: frames.Op) -> None:
         self._request += 1
-        lost = frames.Domctl(VERSION, self._request, self._request, frames.NodeLost("firmware"))
-        self.nodes["xen"].take((TOOLSTACK, frames.encode(lost), b""), self.now_ns)
+        asked = frames.Domctl(VERSION, self._request, self._request, op)
+        self.nodes["xen"].take((TOOLSTACK, frames.encode(asked), b""), self.now_ns)
 
     def start_firmware(self) -> None:
-        """EL3 as at power-on: every grant, vote and page is forgotten."""
+        """EL3 as at power-on: every grant, vote and page is forgotten. Its link is another one."""
+        before = self._firmware_link
+        name = self.row_names[before]
+        self.row_names[before] = retired_name("firmware", self.firmware_incarnation) + self._suffix
+        self.firmware_incarnation += 1
+        self._firmware_link = firmware_link(self.firmware_incarnation)
+        self.row_names[self._firmware_link] = name
+        self._tell_xen(frames.NodeExpected("firmware", self.firmware_incarnation))
         self.firmware = self.build_firmware()
         with self.network.spared():
-            self.add("firmware", FIRMWARE, self.firmware, self.times.el3_ns)
+            self.add("firmware", self._firmware_link, self.firmware, self.times.el3_ns)
+
+    def strand(self, name: str) -> SimNode:
+        """A node is cut off where nobody can end it: it goes on, another one may take its place. Rules and
+        rows call it by its incarnation from now on ("ivi#1", "firmware~1").
+        """
+        node = self.nodes.pop(name)
+        firmware = retired_name("firmware", self.firmware_incarnation) + self._suffix
+        node.name = firmware if name == "firmware" else node.name
+        self.network.rename(node.link, node.name)
+        self.stranded[node.name] = node
+        return node
 
     def restart_xen(self, first_request: int) -> None:
         """Xen and all domains end; a new Xen boots, which EL3, going on, greets."""
@@ -374,9 +368,10 @@ class SimulatedEngine:
             self.remove(name)
         for request in self._awaited:
             self._replies[request] = frames.Error(VERSION, request, request, "xen-lost", False, "Xen is gone")
-        self.xen = self.build_xen(first_request)
+        self.xen = self.build_xen(first_request, dict(self.xen.hypervisor.incarnations))
         self.add("xen", XEN, self.xen, self.times.xen_ns)
         firmware = self.nodes.get("firmware")
         if firmware is not None:
             with self.network.spared():
-                firmware.link.send(XEN, frames.encode(frames.Hello(VERSION, 0, 0, "firmware")), b"")
+                said = hello(Epoch(self.cluster, self.firmware_incarnation), "firmware")
+                firmware.link.send(XEN, frames.encode(said), b"")

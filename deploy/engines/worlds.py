@@ -1,12 +1,17 @@
 """What simulated boards have in common: times, one timeline, one record, link identities from a seed."""
 
+import hashlib
 import random
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
+from bus.frames import CLUSTER_BYTES
 from bus.links.simulated import HOP_NS, JITTER_NS, Timeline
 from deploy.recording.record import Record
+
+FIRMWARE: Final = b"firmware"
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -25,6 +30,16 @@ class World(msgspec.Struct):
     timeline: Timeline
     record: Record
     board: int = 0
+
+
+def cluster_of(seed: int) -> bytes:
+    """What the cluster of a simulation is called: the same for equal seeds."""
+    return hashlib.blake2b(str(seed).encode(), digest_size=CLUSTER_BYTES).digest()
+
+
+def firmware_link(incarnation: int) -> bytes:
+    """EL3's link identity."""
+    return FIRMWARE if incarnation == 1 else b"%s#%d" % (FIRMWARE, incarnation)
 
 
 def identities(source: random.Random) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ somebody else of its name is stale. It does not know how an identity is proven (
 
 import re
 import secrets
-from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -51,22 +50,16 @@ class Identities:
     def __init__(self) -> None:
         self.cluster = new_cluster()
         self.newest: dict[str, int] = {}
-        self._before: Mapping[str, int] = {}  # of domains, when Xen began to count
 
     def next(self, role: Role, name: str) -> Identity:
         """The next of that name."""
         return self._give(role, name, self.newest.get(name, 0) + 1)
 
     def domain(self, name: str, incarnation: int) -> Identity:
-        """The process of a domain that Xen calls its ``incarnation``-th: the same number, as long as there
-        was one Xen.
+        """The process of a domain that Xen calls its ``incarnation``-th: a Xen that is started again is told
+        how many there were, and goes on from there.
         """
-        return self._give("guest", name, self._before.get(name, 0) + incarnation)
-
-    def xen_begins_again(self) -> Mapping[str, int]:
-        """Xen starts again and counts domains from 1: gives how many there were of each before."""
-        self._before = dict(self.newest)
-        return self._before
+        return self._give("guest", name, incarnation)
 
     def _give(self, role: Role, name: str, incarnation: int) -> Identity:
         self.newest[name] = incarnation

@@ -16,6 +16,11 @@ NOTES: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "metered": ("xen", ("agent", "enforced"), "rate, in_flight or el3_time: the limit that is passed"),
     "reset": ("firmware", ("agent", "before", "after", "leaks"), "what leaked"),
     "duplicate": ("every", (), "the kind of a message that came a second time and was dropped"),
+    "stale": (
+        "every",
+        ("incarnation", "ended_ns", "function"),
+        "what came from an earlier incarnation, and was refused",
+    ),
     "phase": ("run", ("begin_ns", "end_ns"), "its name"),
     "fault_begins": ("run", ("number",), "the planned fault as JSON"),
     "fault_ends": ("run", ("number", "applied"), ""),

@@ -24,6 +24,11 @@ def incarnate(name: str, incarnation: int) -> str:
     return f"{name}#{incarnation}"
 
 
+def retired_name(role: str, incarnation: int) -> str:
+    """How a platform's node that was replaced, and still speaks, is named in rows: "firmware~1"."""
+    return f"{role}~{incarnation}"
+
+
 def domain_of(node: str) -> str:
     """The name that ``incarnate`` was given: of "ivi#2" it is "ivi", of "xen" "xen"."""
     return node.partition("#")[0]

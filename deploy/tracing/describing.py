@@ -49,5 +49,6 @@ class Describing:
             engine=ENGINE,
             carried=platform.engine.options.carried,
             origin_ns=flights.origin_ns,
+            cluster=platform.engine.identities.cluster,
         )
         replace(flights.folder / recorded.FILE, msgspec.json.encode(description))

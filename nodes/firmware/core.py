@@ -11,7 +11,8 @@ from typing import Final
 
 from bus import frames, shmem, smccc
 from bus.scmi.status import Status
-from nodes.contract import Boot, Effect, Event, Halt, Log, Note, Received, Send, Tick
+from nodes.contract import ALONE, Boot, Effect, Epoch, Event, Halt, Log, Note, Received, Send, Tick
+from nodes.epochs import Belonging, final
 from nodes.firmware import console
 from nodes.firmware import profile as profiles
 from nodes.firmware.channel import Bare, Channel, transport
@@ -30,7 +31,7 @@ from nodes.firmware.profile import FirmwareProfile
 from nodes.firmware.protocols import BaseService, services
 from nodes.firmware.service import Service
 from nodes.firmware.subscriptions import NOBODY
-from nodes.limits import NOTE_CHARACTERS_MAX, P2A_QUEUE
+from nodes.limits import HELLO_AGAIN_NS, NOTE_CHARACTERS_MAX, P2A_QUEUE
 from nodes.meters import Meters
 from nodes.story import Story
 from nodes.window import Window
@@ -46,7 +47,7 @@ class FirmwareCore:
 
     ``peer`` is the link to Xen; ``memory`` is where the channels' pages are; ``vendor`` makes the services of
     plug-ins' protocols, which are served as all the others are. ``record``: what no frame shows is told as
-    notes.
+    notes. ``epoch``: who this EL3 is; it takes nothing from a Xen older than the newest that welcomed it.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class FirmwareCore:
         carried: bool = True,
         vendor: Sequence[Callable[[Machine], Service]] = (),
         record: bool = False,
+        epoch: Epoch = ALONE,
     ) -> None:
         self.platform = platform
         self.profile = profile
@@ -67,6 +69,8 @@ class FirmwareCore:
         self._peer = peer
         self._record = record
         self._smcs, self._consoles = Window(), Window()
+        self._belonging = Belonging(epoch, "firmware", self.meters, record)
+        self._welcome = False
         self.channels = {agent.smc_id: Channel(agent, memory.map(agent.shmem)) for agent in platform.agent}
         self._by_agent = {channel.agent_id: channel for channel in self.channels.values()}
         self.permissions = Permissions(platform, profile)
@@ -129,15 +133,18 @@ class FirmwareCore:
             request, numbers = event.frame.request, self._smcs
             if request == numbers.ordinary:
                 numbers.ordinary += 1
-            elif not numbers.admit(request):
-                return self._duplicate(event.frame)
+            elif self._belonging.outlived(request) or not numbers.admit(request):
+                return self._unwanted(event.frame)
             answer = self.take(event.frame, event.page, now_ns)
             if answer is None:
                 return self.outbox.effects()
             return (answer, *self.outbox.effects()) if self.outbox.ready else (answer,)
         return self._cold(event, now_ns)
 
-    def _duplicate(self, frame: frames.Smc | frames.Console) -> Sequence[Effect]:
+    def _unwanted(self, frame: frames.Smc | frames.Console) -> Sequence[Effect]:
+        """What came before, or from a Xen that has been replaced: it is not done."""
+        if self._belonging.outlived(frame.request):
+            return self._belonging.stale(frame, frames.incarnation_of(frame.request))
         self._drops[("duplicate",)] += 1
         self._duplicates[()] += isinstance(frame, frames.Smc)
         return (Note("duplicate", frame.request, (), type(frame).__name__.lower()),) if self._record else ()
@@ -152,21 +159,47 @@ class FirmwareCore:
                 self.outbox.ended(event.frame, event.page)
                 return self.outbox.effects()
             if isinstance(event.frame, frames.Console):
-                if not self._consoles.admit(event.frame.request):
-                    return self._duplicate(event.frame)
+                request = event.frame.request
+                if self._belonging.outlived(request) or not self._consoles.admit(request):
+                    return self._unwanted(event.frame)
                 body = console.answer(self, event.frame.body, now_ns)
                 reply = frames.ConsoleReply(VERSION, event.frame.request, event.frame.cause, body)
                 return (Send(self._peer, reply),)
             if isinstance(event.frame, frames.Welcome):
-                return ()
+                return self._welcomed(event.frame)
+            if isinstance(event.frame, frames.Error):
+                return self._refused(event.frame, now_ns)
             return (Log("warning", f"EL3 takes SMCs only, not {type(event.frame).__name__}"),)
         if isinstance(event, Boot):
             for channel in self.channels.values():
                 self.transport.start(channel)
             self.outbox.boot()
             self.board.boot()
-            return (Send(self._peer, frames.Hello(VERSION, 0, 0, "firmware")), *self.outbox.effects())
+            return (Send(self._peer, self._belonging.hello()), *self.outbox.effects())
         return (Halt(1, "the link to Xen is gone"),)
+
+    def _welcomed(self, frame: frames.Welcome) -> Sequence[Effect]:
+        """From now on this Xen is served; a newer one's first number makes that of an older one no ordinary
+        one any more, so that the hot path need not ask.
+        """
+        before = self._belonging.newest
+        refused = self._belonging.refuses(frame)
+        if refused is None and max(before, 1) < frame.incarnation:
+            first = frames.first_request(frame.incarnation)
+            self._smcs.admit(first)
+            self._consoles.admit(first)
+        self._welcome = self._welcome or refused is None
+        return refused or ()
+
+    def _refused(self, frame: frames.Error, now_ns: int) -> Sequence[Effect]:
+        """Xen may not know this link yet: EL3 says Hello again. One that is stale ends."""
+        over = final(frame)
+        if over is not None:
+            return (over,)
+        if not self._welcome:
+            again = Send(self._peer, self._belonging.hello())
+            self.machine.schedule.at(now_ns + HELLO_AGAIN_NS, lambda: self.outbox.put(again))
+        return (Log("warning", f"Xen refuses EL3's link: {frame.detail}"),)
 
     def _smc(self, frame: frames.Smc, page: bytes, now_ns: int) -> Send | None:
         x = frame.x

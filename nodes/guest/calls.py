@@ -11,6 +11,7 @@ from bus import frames
 
 HOSTILE = -1  # who asked for a call that was made in bad faith
 EL3_LOST: Final = "el3-lost"
+XEN_LOST: Final = frames.Error(frames.PROTOCOL_VERSION, 0, 0, "xen-lost", False, "Xen is gone")
 NO_INTERRUPT: Final = "no-interrupt"  # Xen's, to the end of an interrupt that is not in flight
 
 

@@ -12,7 +12,8 @@ import msgspec
 
 from bus import frames, shmem, smccc
 from bus.scmi import header
-from nodes.contract import Boot, Effect, Event, Halt, Received, Send, Tick
+from nodes.contract import ALONE, Boot, Effect, Epoch, Event, Halt, Received, Send, Tick
+from nodes.epochs import Belonging, final
 from nodes.guest import answers, calls, console
 from nodes.guest.accounts import Accounts
 from nodes.guest.calls import HOSTILE, Ask, Flight, Outcome, platform_lost, refused, surely_not_done
@@ -40,6 +41,7 @@ class GuestCore:
         page: shmem.Buffer | None,
         peer: bytes,
         p2a_page: shmem.Buffer | None = None,
+        epoch: Epoch = ALONE,
     ) -> None:
         self.config = config
         self.meters = Meters("guest")
@@ -61,6 +63,7 @@ class GuestCore:
         self._hold_ns = 0
         self.welcome = False
         self._hello_ns: int | None = None  # when to say it again
+        self._belonging = Belonging(epoch, "guest", self.meters, config.record)
         self._accounts = Accounts((config.name, config.agent), config.record, self.meters, self.story)
         self._drops = self.meters.counter("trapline_bus_dropped_total")
         self._received_lines = self.meters.counter("trapline_guest_received_total")
@@ -205,11 +208,15 @@ class GuestCore:
             return self._tick(now_ns)
         if isinstance(event, Boot):
             return (self._hello(now_ns),)
-        return self._xen_lost(now_ns)
+        return self._over(calls.XEN_LOST, Halt(1, "the link to Xen is gone"), now_ns)
 
     def _received(self, event: Received, now_ns: int) -> Sequence[Effect]:
         frame = event.frame
         flight = self._flight
+        if (over := final(frame)) is not None:
+            return self._over(frame, over, now_ns)
+        if isinstance(frame, frames.Welcome) and (refused_ := self._belonging.refuses(frame)) is not None:
+            return refused_
         if isinstance(frame, frames.Welcome) and not self.welcome:
             self.welcome = True
             if self.config.work:
@@ -271,7 +278,7 @@ class GuestCore:
     def _hello(self, now_ns: int) -> Send:
         """Said until Xen welcomes the link: a link with faults may lose it."""
         self._hello_ns = now_ns + HELLO_AGAIN_NS
-        return Send(self._peer, frames.Hello(VERSION, 0, 0, "guest"))
+        return Send(self._peer, self._belonging.hello())
 
     def _tick(self, now_ns: int) -> Sequence[Effect]:
         if not self.welcome:
@@ -294,7 +301,7 @@ class GuestCore:
             effects.extend(self._hostility.loose(now_ns))
         return (*effects, *self._go_on(now_ns))
 
-    def _xen_lost(self, now_ns: int) -> Sequence[Effect]:
+    def _over(self, why: frames.Error, halt: Halt, now_ns: int) -> Sequence[Effect]:
         """The end of all that is outstanding: what has rung may have happened, what waits has not."""
         effects: list[Effect] = [*self._stop_work()]
         waiting, self._console = self._console, deque()
@@ -302,13 +309,13 @@ class GuestCore:
             self._hostility.abandon(now_ns)
         flight = self._flight
         if flight is not None:
-            outcome = Outcome("xen-lost", False, 0, b"", "Xen is gone", now_ns - flight.started_ns)
+            definite = why.definite and why.request == flight.request
+            outcome = Outcome(why.code, definite, 0, b"", why.detail, now_ns - flight.started_ns)
             effects.extend(self._finish(flight, outcome, now_ns, ()))
         for ended in self._receiver.abandoned(now_ns) if self._receiver is not None else ():
             effects.extend(self._end(ended.flight, ended.outcome, now_ns, ()))
-        never_rang = Outcome("xen-lost", True, 0, b"", "Xen is gone", 0)
-        effects.extend(answers.answer(self._peer, request, never_rang) for request, _ in waiting)
-        return (*effects, Halt(1, "the link to Xen is gone"))
+        effects.extend(answers.refused(self._peer, request, why.code, why.detail) for request, _ in waiting)
+        return (*effects, halt)
 
     # ---- console ------------------------------------------------------------------------------
 

@@ -26,12 +26,25 @@ class Tuning(msgspec.Struct, frozen=True):
 DEFAULTS = Tuning()
 
 
+class XenEpoch(msgspec.Struct, frozen=True):
+    """Which cluster Xen boots in, and what incarnations there were before it.
+
+    ``firmware``: that of EL3, which it expects. ``domains``: the last of each name, under an earlier Xen.
+    Xen's own is in its request numbers (``Tuning.first_request``).
+    """
+
+    cluster: bytes = b""
+    firmware: int = 1
+    domains: Mapping[str, int] = {}
+
+
 class XenConfig(msgspec.Struct, frozen=True):
     """The host tree, the boot domains' partial trees by node name, the machine, the driver's version.
 
     ``carried``: pages travel in frames; otherwise they are shared memory and frames carry none.
     ``strict``: refuse what the driver does wrong (CHECKS.md, "Hazards") instead of doing the same.
     ``command_line`` is appended to what the host tree says. ``tuning``: what an experiment sets.
+    ``epoch``: the cluster, and who was there before.
     """
 
     tree: Tree
@@ -43,3 +56,4 @@ class XenConfig(msgspec.Struct, frozen=True):
     strict: bool = False
     command_line: str = ""
     tuning: Tuning = DEFAULTS
+    epoch: XenEpoch = XenEpoch()

@@ -28,7 +28,7 @@ class Console:
     """
 
     def __init__(self, meters: Meters, firmware: bytes, first_request: int = 0) -> None:
-        self._firmware = firmware
+        self.firmware = firmware
         self._asked: dict[int, Asked] = {}
         self._request = first_request
         self._drops = meters.counter("trapline_bus_dropped_total")
@@ -46,7 +46,7 @@ class Console:
         self._request += 1
         self._asked[self._request] = Asked(peer, frame.request, frame.cause, domain)
         onward = frames.Console(VERSION, self._request, frame.cause, frame.domid, frame.body)
-        return Send(self._firmware if domain is None else domain.link, onward)
+        return Send(self.firmware if domain is None else domain.link, onward)
 
     def reply(self, domain: Domain | None, frame: frames.ConsoleReply) -> list[Send]:
         """A domain's or EL3's answer for whoever asked; what nobody asked of it is counted and dropped."""

@@ -5,7 +5,7 @@ The two hot paths (a guest's doorbell, EL3's return) build their frames at once;
 goes through ``_cold``. The page behind a trap is moved, never looked at.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from bus import frames
@@ -27,15 +27,20 @@ from nodes.xen.hypervisor import Hypervisor, Reports
 from nodes.xen.interrupts import Injector
 from nodes.xen.metering import Reason
 from nodes.xen.reporting import Reporter
+from nodes.xen.retired import Past, Retired
 from nodes.xen.underway import UnderWay, gone
 
 VERSION: Final = frames.PROTOCOL_VERSION
 ANSWERS: Final = (frames.Return, frames.Undef, frames.Error)
 FIRMWARE = "firmware"  # the role whose process Xen depends on
+ENDS = {"destroy": "destroyed", "reboot": "rebooted"}  # how a link's end is told; others as their reason says
 
 
 class XenCore:
-    """``firmware`` and ``toolstack`` are the link identities of EL3 and the control domain's toolstack."""
+    """``firmware`` and ``toolstack`` are the link identities of EL3 and the control domain's toolstack.
+
+    ``next_firmware`` gives EL3's identity as a later incarnation; what came before is ``retired``.
+    """
 
     def __init__(
         self,
@@ -44,6 +49,8 @@ class XenCore:
         identities: Iterator[bytes],
         firmware: bytes,
         toolstack: bytes,
+        *,
+        next_firmware: Callable[[int], bytes] | None = None,
     ) -> None:
         self.meters = Meters("xen")
         self.story = Story()
@@ -58,6 +65,10 @@ class XenCore:
         tuning = config.tuning
         waits = tuning.metering.answer or config.profile.metered
         self._record = tuning.record
+        self.incarnation = frames.incarnation_of(tuning.first_request)
+        self._cluster, self._el3 = config.epoch.cluster, config.epoch.firmware
+        self._next_firmware = next_firmware or (lambda incarnation: b"%s#%d" % (firmware, incarnation))
+        self._retired = Retired(self.meters, tuning.record)
         self._gate = Gate(tuning.metering, waits, self.meters, record=tuning.record)
         self._smcs = UnderWay(config, self._out, self.meters, self.story, firmware)
         self._timed = self._smcs.patience is not None or self._gate.holds
@@ -214,8 +225,8 @@ class XenCore:
         if isinstance(frame, frames.Console):
             domain = self.hypervisor.domains.get(frame.domid)
             self._out.append(self._console.request(domain, peer, frame))
-        elif isinstance(frame.op, frames.NodeLost):
-            self._node_lost(peer, frame, frame.op.role)
+        elif isinstance(frame.op, frames.NodeLost | frames.NodeExpected):
+            self._node_lost(peer, frame, frame.op)
         else:
             self._hypercalls.domctl(peer, frame)
 
@@ -227,6 +238,10 @@ class XenCore:
 
     def _refuse(self, peer: bytes, frame: Any) -> None:
         """A frame that this link may not send, or a link that is nobody's."""
+        stale = self._retired.refuse(peer, frame, self._smcs.now_ns)
+        if stale is not None:
+            self._out.extend(stale)
+            return
         known = peer in self._by_link or peer in (self._firmware, self._toolstack)
         self._drops[("not_allowed" if known else "unknown_link",)] += 1
         self._ledger[("refused",)] += isinstance(frame, frames.Trap)
@@ -239,21 +254,44 @@ class XenCore:
 
     def _hello(self, peer: bytes, frame: frames.Hello) -> None:
         domain = self._by_link.get(peer)
-        if domain is not None:
+        if not frames.same_cluster(self._cluster, frame.cluster):
+            detail = f"this is cluster {self._cluster.hex()}, you say {frame.cluster.hex()}"
+            self._drops[("not_allowed",)] += 1
+            self._ledger[("error",)] += 1
+            self._out.append(Log("warning", f"refused Hello of another cluster: {frame.cluster.hex()}"))
+            self._out.append(error(peer, frame, frames.OTHER_CLUSTER, True, detail))
+        elif domain is not None and self._is(peer, frame, domain.name, domain.incarnation):
             if frame.request != domain.hello:  # whoever comes again with another number counts anew
                 domain.hello, domain.numbers = frame.request, Window()
             domain.link_up = True
-            self._out.append(
-                Send(peer, frames.Welcome(VERSION, frame.request, frame.cause, domain.domid, domain.name))
-            )
+            self._out.append(Send(peer, self._welcome(frame, domain.domid, domain.name)))
             self._tell(domain, "link_up", "")
-        elif peer in (self._firmware, self._toolstack):
-            self._out.append(Send(peer, frames.Welcome(VERSION, frame.request, frame.cause, 0, frame.role)))
-            if peer == self._firmware:
-                self._smcs.platform_gone = False
-                self._hypercalls.boot()
-        else:
+        elif peer == self._toolstack:
+            self._out.append(Send(peer, self._welcome(frame, 0, frame.role)))
+        elif peer == self._firmware and self._is(peer, frame, FIRMWARE, self._el3):
+            self._out.append(Send(peer, self._welcome(frame, 0, frame.role)))
+            self._smcs.platform_gone = False
+            self._hypercalls.boot()
+        elif domain is None and peer != self._firmware:
             self._refuse(peer, frame)
+
+    def _welcome(self, frame: frames.Hello, domid: int, name: str) -> frames.Welcome:
+        return frames.Welcome(
+            VERSION, frame.request, frame.cause, domid, name, self._cluster, self.incarnation
+        )
+
+    def _is(self, peer: bytes, frame: frames.Hello, name: str, incarnation: int) -> bool:
+        """Whether who says Hello claims no other incarnation than its link's; else it is refused."""
+        claimed = frame.incarnation
+        if claimed in (0, incarnation):
+            return True
+        older = claimed < incarnation
+        self._drops[("stale" if older else "not_allowed",)] += 1
+        self._ledger[("error",)] += 1
+        detail = f"this link is that of {name}#{incarnation}, you say #{claimed}"
+        self._out.append(Log("warning", f"refused Hello: {detail}"))
+        self._out.append(error(peer, frame, frames.STALE if older else "refused", True, detail))
+        return False
 
     # ---- the platform or a domain is gone -----------------------------------------------------
 
@@ -262,6 +300,10 @@ class XenCore:
         self._report.tell(domain, event, detail)
         if event in ("shutdown", "dying"):
             self._out.extend(not_running(domain, one) for one in self._gate.end(domain))
+        elif event == "dead":
+            why = ENDS.get(domain.reason, f"destroyed ({domain.reason})")
+            past = Past(domain.name, "guest", domain.incarnation, why, self._smcs.now_ns)
+            self._retired.add(domain.link, past)
 
     def _undelivered(self, event: Undelivered) -> None:
         self._drops[("undelivered",)] += 1
@@ -276,14 +318,24 @@ class XenCore:
             if isinstance(event.frame, frames.Interrupt):
                 self._interrupts.undelivered(domain, event.frame)
 
-    def _node_lost(self, peer: bytes, frame: frames.Domctl, role: str) -> None:
+    def _node_lost(
+        self, peer: bytes, frame: frames.Domctl, op: frames.NodeLost | frames.NodeExpected
+    ) -> None:
         """EL3's process is gone: nothing in flight will be answered; whether it happened is unknown.
 
-        Until EL3 says Hello again nothing more is sent to it.
+        Until EL3 says Hello again nothing more is sent to it. If another one is expected, the link of the
+        one before is retired, be it that its process lives on somewhere.
         """
-        if role != FIRMWARE:
-            self._out.append(reply(peer, frame, -Errno.EINVAL, 0, f"Xen does not depend on a {role!r}"))
+        if op.role != FIRMWARE:
+            detail = f"Xen does not depend on a {op.role!r}"
+            self._out.append(reply(peer, frame, -Errno.EINVAL, 0, detail))
             return
+        if isinstance(op, frames.NodeExpected):
+            if op.incarnation <= self._el3:
+                detail = f"EL3 is incarnation {self._el3}, the next one must be newer"
+                self._out.append(reply(peer, frame, -Errno.EINVAL, 0, detail))
+                return
+            self._replace_firmware(op.incarnation)
         self._out.append(Log("error", "EL3 is lost"))
         self._smcs.platform_gone = True
         self._interrupts.again()
@@ -291,6 +343,14 @@ class XenCore:
             self._smcs.lost(request, definite=False)
         self._out.extend(self._console.gone(None))
         self._out.append(reply(peer, frame, 0))
+
+    def _replace_firmware(self, incarnation: int) -> None:
+        """Another EL3 is about to start, on a link of its own."""
+        past = Past(FIRMWARE, FIRMWARE, self._el3, "replaced", self._smcs.now_ns)
+        self._retired.add(self._firmware, past)
+        self._el3 = incarnation
+        self._firmware = link = self._next_firmware(incarnation)
+        self._smcs.firmware = self._console.firmware = self._interrupts.firmware = link
 
     # ---- time ---------------------------------------------------------------------------------
 

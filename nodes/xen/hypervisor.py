@@ -51,7 +51,8 @@ class Reports(msgspec.Struct, frozen=True):
 class Hypervisor:
     """``domains`` by id; ``by_link`` finds the domain that a link proves its sender to be.
 
-    ``identities`` gives a fresh, unguessable link identity for every incarnation of a domain.
+    ``identities`` gives a fresh, unguessable link identity for every incarnation of a domain;
+    ``incarnations`` counts them by name, from where an earlier Xen of the same cluster was.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Hypervisor:
         self._tell = reports.tell
         self._count_reset = reports.count_reset
         self._next_domid = DOM0
-        self._incarnations: dict[str, int] = {}
+        self.incarnations: dict[str, int] = dict(config.epoch.domains)
 
     # ---- boot ---------------------------------------------------------------------------------
 
@@ -160,7 +161,7 @@ class Hypervisor:
         self.sci.sanitise(op.arm_sci_type)
         if len(self.domains) >= DOMAINS:
             raise XenError(Errno.ENOMEM, f"{DOMAINS} domains exist already")
-        incarnation = self._incarnations.get(op.name, 0) + 1
+        incarnation = self.incarnations.get(op.name, 0) + 1
         domain = Domain(self._next_domid, op.name, next(self._identities), incarnation, op.aarch32)
         domain.allowance = allowance(self.config.tuning.metering, op.name)
         domain.iommu = op.iommu and self.devices.iommu.enabled
@@ -170,7 +171,7 @@ class Hypervisor:
             domain.channel = claim.channel
             domain.doorbell = _reachable_doorbell(claim.channel, domain.aarch32)
         self._next_domid += 1
-        self._incarnations[op.name] = incarnation
+        self.incarnations[op.name] = incarnation
         self.domains[domain.domid] = domain
         self.by_link[domain.link] = domain
         agent = f"agent {domain.channel.agent_id}" if domain.channel else "no SCMI"

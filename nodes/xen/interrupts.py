@@ -99,7 +99,7 @@ class Injector:
 
     def __init__(self, routes: Routes, meters: Meters, firmware: bytes) -> None:
         self._routes = routes
-        self._firmware = firmware
+        self.firmware = firmware
         self._verdicts = meters.counter("trapline_interrupts_total")
         self._ledger = meters.counter("trapline_trap_ledger_total")
         self._told: set[int] = set()
@@ -161,7 +161,7 @@ class Injector:
         self._verdicts[domain.name, "ended"] += 1
         page = domain.machine_address(frame.page) if frame.page else 0
         onward = frames.EndOfInterrupt(VERSION, frame.request, frame.cause, frame.intid, page)
-        ended = Send(self._firmware, onward, event.page)
+        ended = Send(self.firmware, onward, event.page)
         again, route.pending = route.pending, None
         return (ended, *self._inject(route, again)) if again is not None else (ended,)
 

@@ -54,7 +54,7 @@ class UnderWay:
         self._record = config.tuning.record
         self._out = out
         self._story = story
-        self._firmware = firmware
+        self.firmware = firmware
         self._traps = meters.counter("trapline_smc_traps_total")
         self._inflight = meters.counter("trapline_scmi_inflight_calls")
         self._waiting = meters.counter("trapline_scmi_waiting_calls")
@@ -76,7 +76,7 @@ class UnderWay:
         if self.patience is not None:
             self.patience.sent(request, now_ns)
         address = domain.machine_address(frame.page) if frame.page else 0
-        return Send(self._firmware, frames.Smc(VERSION, request, frame.cause, frame.x, address), event.page)
+        return Send(self.firmware, frames.Smc(VERSION, request, frame.cause, frame.x, address), event.page)
 
     def enter(
         self, domain: Domain, channel: Channel, event: Received, allowance: Allowance | None, now_ns: int
@@ -146,7 +146,7 @@ class UnderWay:
         self._story.add(self.now_ns, running.name, number, request.func_id)
         x = (request.func_id, 0, 0, 0, 0, 0, 0, 0)
         page = bytes(request.page[: request.page_bytes]) if self._carried else NO_PAGE
-        self._out.append(Send(self._firmware, frames.Smc(VERSION, number, 0, x, request.address), page))
+        self._out.append(Send(self.firmware, frames.Smc(VERSION, number, 0, x, request.address), page))
         if self.patience is not None:
             self.patience.sent(number, self.now_ns)
         return None

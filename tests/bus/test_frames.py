@@ -84,6 +84,10 @@ BAD = {
     "an empty name": [1, 1, 0, 0, ""],
     "a long name": [1, 1, 0, 0, "x" * 65],
     "bytes for a name": [1, 1, 0, 0, b"guest"],
+    "a long cluster": [1, 1, 0, 0, "c", bytes(17), 1],
+    "text for a cluster": [1, 1, 0, 0, "c", "0" * 16, 1],
+    "a wide incarnation": [1, 1, 0, 0, "c", bytes(16), 1 << 32],
+    "an item more than Hello has": [1, 1, 0, 0, "c", bytes(16), 1, 0],
     "text for bytes": [12, 1, 0, 0, 0, "text"],
     "a long body": [12, 1, 0, 0, 0, bytes(8193)],
     "a map": {"kind": 5},
@@ -123,6 +127,9 @@ def test_the_same_rules_let_their_edges_through() -> None:
     assert frames.decode(msgpack.packb(UNDEF)) == frames.Undef(1, 0, 0)
     assert frames.decode(msgpack.packb(TRAP)).ec == 0x17
     assert frames.decode(msgpack.packb([1, 1, 0, 0, "é" * 64])).role == "é" * 64
+    assert frames.decode(msgpack.packb([1, 1, 0, 0, "c"])) == frames.Hello(1, 0, 0, "c", b"", 0)
+    assert frames.decode(msgpack.packb([1, 1, 0, 0, "c", bytes(16), 7])).incarnation == 7
+    assert frames.decode(msgpack.packb([2, 1, 0, 0, 3, "ivi"])).cluster == b""
     assert len(frames.decode(msgpack.packb([12, 1, 0, 0, 0, bytes(8192)])).body) == 8192
     assert frames.decode(msgpack.packb([9, 1, 0, 0, CREATE])).op == frames.CreateDomain("ivi")
     widest = b"\x94\xcf\0\0\0\0\0\0\0\x05\xcf\0\0\0\0\0\0\0\x01\xcd\0\x07\xd2\0\0\0\x07"

@@ -145,7 +145,7 @@ def test_s30_the_old_incarnation_is_a_stranger(board: Board) -> None:
     board.create("domu", 2)
     got = guest.trap(0x8200_0004)
     assert isinstance(got.frame, frames.Error)
-    assert (got.frame.code, got.frame.definite) == ("refused", True)
+    assert (got.frame.code, got.frame.definite) == ("stale", True)
     assert board.el3.messages(0) == []
 
 

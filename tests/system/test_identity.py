@@ -35,6 +35,11 @@ FORBIDDEN: tuple[frames.Frame, ...] = (
 )
 
 
+def _welcome(platform: Platform, domid: int) -> frames.Welcome:
+    cluster = bytes.fromhex(platform.engine.identities.cluster)
+    return frames.Welcome(VERSION, 1, 1, domid, "intruder", cluster, 1)
+
+
 def dropped(platform: Platform, cause: str) -> float:
     port = platform.engine.children["xen"].facts["port"]
     return metrics.value(port, "trapline_bus_dropped_total", cause=cause)
@@ -93,7 +98,7 @@ def test_a_guest_may_not_speak_as_toolstack_or_el3(local: Local) -> None:
     link = DealerLink(platform.engine.endpoint, platform.toolstack.find("intruder").link)
     link.set_timeout_ns(10_000_000_000)
     try:
-        assert exchange(link, HELLO) == frames.Welcome(VERSION, 1, 1, domid, "intruder")
+        assert exchange(link, HELLO) == _welcome(platform, domid)
         for frame in FORBIDDEN:
             answer = exchange(link, frame)
             assert isinstance(answer, frames.Error), frame
@@ -118,7 +123,7 @@ def test_no_file_of_a_run_tells_an_identity(local: Local) -> None:
     told = {path.name: path.read_bytes() for path in files}
     answers = b"".join(content for name, content in told.items() if name.startswith("toolstack."))
     assert answers.count(b"ivi") > 1, "the answers are there"
-    for secret in (*links, credentials.firmware, credentials.toolstack):
+    for secret in (*links, *credentials.links, credentials.firmware(1), credentials.toolstack):
         for form in (secret, secret.hex().encode(), base64.b64encode(secret)):
             assert [name for name, content in told.items() if form in content] == []
 
@@ -145,9 +150,10 @@ def test_a_token_ends_with_its_incarnation(local: Local) -> None:
     try:
         answer = exchange(link, TRAP)
         assert isinstance(answer, frames.Error)
-        assert answer.code == "refused"
+        assert (answer.code, answer.definite) == ("stale", True)
     finally:
         link.close()
+    assert dropped(platform, "stale") == 1
 
 
 @pytest.mark.parametrize("carried", [True, False], ids=["carried", "mapped"])

@@ -38,6 +38,7 @@ def test_a_run_of_processes_with_a_kill_is_equal(platform: Stages, pages: str) -
         faults=("process.kill",),
         origin_ns=stage.origin_ns,
         first_requests=tuple(stage.first_requests),
+        cluster=stage.cluster,
     )
     found = Replay(made).run(platform.rows)
     assert found.divergence is None

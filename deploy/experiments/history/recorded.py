@@ -18,7 +18,7 @@ from nodes.devicetree import Node, Tree
 from nodes.firmware.platform import Platform
 from nodes.firmware.profile import FirmwareProfile
 from nodes.guest.core import GuestConfig
-from nodes.xen.config import Tuning, XenConfig
+from nodes.xen.config import Tuning, XenConfig, XenEpoch
 from nodes.xen.profile import Profile
 
 FILE: Final = "run.json"
@@ -34,8 +34,8 @@ class Recorded(msgspec.Struct, frozen=True):
     ``guests``: configurations by domain, and by "NAME#INCARNATION" where one differs (``remember``).
     ``carried``: pages travelled in frames. ``record``: as in the scenario. ``faults``: kinds that were
     planned. ``origin_ns``: what a node's own clock said when the run began, 0 on virtual time.
-    ``first_requests``: for each start of Xen its ``Tuning.first_request``. ``others``: the boards beside the
-    first, of which only what a platform is made of counts.
+    ``cluster``: as hex. ``first_requests``: for each start of Xen its ``Tuning.first_request``. ``others``:
+    the boards beside the first, of which only what a platform is made of counts.
     """
 
     run_id: str
@@ -57,6 +57,7 @@ class Recorded(msgspec.Struct, frozen=True):
     origin_ns: int = 0
     first_requests: tuple[int, ...] = (0,)
     others: tuple["Recorded", ...] = ()
+    cluster: str = ""
     format: int = FORMAT
 
     def board(self, number: int) -> "Recorded | None":
@@ -68,8 +69,10 @@ class Recorded(msgspec.Struct, frozen=True):
         """The configuration of "NAME#INCARNATION"; None for a domain that never started."""
         return self.guests.get(node) or self.guests.get(domain_of(node))
 
-    def xen(self, start: int) -> XenConfig:
-        """What Xen's ``start``-th start of the run, from 0, booted with."""
+    def xen(self, start: int, firmware: int = 1, domains: Mapping[str, int] | None = None) -> XenConfig:
+        """What Xen's ``start``-th start of the run, from 0, booted with. ``firmware``: which EL3 ran then;
+        ``domains``: the last incarnation of each name before.
+        """
         known = self.first_requests
         first_request = known[min(start, len(known) - 1)] if known else 0
         return XenConfig(
@@ -80,6 +83,7 @@ class Recorded(msgspec.Struct, frozen=True):
             strict=self.strict,
             command_line=self.xen_cmdline,
             tuning=msgspec.structs.replace(self.tuning, first_request=first_request),
+            epoch=XenEpoch(bytes.fromhex(self.cluster), firmware, domains or {}),
         )
 
 
@@ -95,6 +99,7 @@ def describe(
     faults: Iterable[str] = (),
     origin_ns: int = 0,
     first_requests: tuple[int, ...] = (0,),
+    cluster: str = "",
 ) -> Recorded:
     """The record of a run on ``topology``, or on several boards."""
     first, *more = [topology] if isinstance(topology, Topology) else topology
@@ -120,6 +125,7 @@ def describe(
             origin_ns=origin_ns,
             first_requests=first_requests,
             others=others,
+            cluster=cluster,
         )
 
     faults = tuple(faults)

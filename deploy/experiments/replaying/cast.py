@@ -7,13 +7,15 @@ from one to the other. What the cores send goes to whoever listens; nothing is d
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from bus import frames
 from bus.links import XEN, Delivery
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
 from deploy.experiments.history.recorded import Recorded
-from deploy.recording.rows import domain_of, is_domain
-from nodes.contract import Core
+from deploy.recording.rows import domain_of, is_domain, retired_name
+from nodes.contract import ALONE, Core, Epoch
+from nodes.epochs import hello
 from nodes.xen.core import XenCore
 from nodes.xen.domain import Domain
 
@@ -74,6 +76,16 @@ class XenPlayer(Player):
         self._by_link = core.hypervisor.by_link
         self._names = {FIRMWARE: "firmware" + board, TOOLSTACK: "toolstack" + board}
         self._identities = {name: identity for identity, name in self._names.items()}
+        self.core = core
+
+    def firmware(self, incarnation: int) -> bytes:
+        """The link of the next EL3; what still comes from the one before is another name's."""
+        name = "firmware" + self.board
+        before, link = self._identities[name], b"firmware#%d" % incarnation
+        self._names[before] = old = retired_name("firmware", incarnation - 1) + self.board
+        self._identities[old] = before
+        self._names[link], self._identities[name] = name, link
+        return link
 
     def domain(self, life: str) -> Domain | None:
         """The domain that "ivi#2" is: the newest of that name that is no other life's."""
@@ -111,7 +123,7 @@ class Cast:
         self._heard = heard
         self._noted = noted
         self._identities = _identities()
-        self._xen_starts: dict[str, int] = {}
+        self._starts: dict[str, int] = {}
         self._memories: dict[str, Memory] = {}
 
     def boot(self, name: str) -> Player | None:
@@ -135,11 +147,35 @@ class Cast:
         return self._memories.setdefault(board, PrivateMemory())
 
     def _xen(self, name: str, board: str, made: Recorded) -> Player:
-        start = self._xen_starts.get(name, 0)
-        self._xen_starts[name] = start + 1
-        config = made.xen(start)
-        core = assembly.xen(config, self._memory(board), self._identities, (FIRMWARE, TOOLSTACK))
-        return XenPlayer(name, board, core, self._heard, self._noted)
+        start = self._start(name)
+        before = self.players.get(name)
+        domains = before.core.hypervisor.incarnations if isinstance(before, XenPlayer) else {}
+        config = made.xen(start - 1, max(1, self._starts.get(FIRMWARE_NAME + board, 0)), domains)
+        late: list[XenPlayer] = []
+        core = assembly.xen(
+            config,
+            self._memory(board),
+            self._identities,
+            (FIRMWARE, TOOLSTACK),
+            lambda incarnation: late[0].firmware(incarnation),  # noqa: PLW0108 - there is none yet
+        )
+        late.append(XenPlayer(name, board, core, self._heard, self._noted))
+        return late[0]
+
+    def _start(self, name: str) -> int:
+        """The how many-th start of that node this is."""
+        self._starts[name] = self._starts.get(name, 0) + 1
+        return self._starts[name]
+
+    def hello(self, board: str) -> bytes:
+        """What EL3 says to a Xen that was started again beside it."""
+        epoch = self._epoch(self._starts.get(FIRMWARE_NAME + board, 0))
+        return frames.encode(hello(epoch, FIRMWARE_NAME))
+
+    def _epoch(self, incarnation: int) -> Epoch:
+        """Of a node of the run; a run that was recorded without its cluster had no epochs either."""
+        cluster = bytes.fromhex(self._recorded.cluster)
+        return Epoch(cluster, incarnation) if cluster else ALONE
 
     def _firmware(self, name: str, board: str, made: Recorded) -> Player:
         core = assembly.firmware(
@@ -148,6 +184,7 @@ class Cast:
             made.firmware,
             carried=made.carried,
             record=made.tuning.record,
+            epoch=self._epoch(self._start(name)),
         )
         return Player(name, board, core, self._heard, self._noted)
 
@@ -158,7 +195,8 @@ class Cast:
         for xen in self.players.values():
             domain = xen.domain(life) if isinstance(xen, XenPlayer) else None
             if domain is not None:
-                core = assembly.guest(config, domain.info().mapped, self._memory(xen.board))
+                mapped, epoch = domain.info().mapped, self._epoch(domain.incarnation)
+                core = assembly.guest(config, mapped, self._memory(xen.board), epoch)
                 return Player(life, xen.board, core, self._heard, self._noted)
         return None
 

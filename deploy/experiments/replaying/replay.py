@@ -194,9 +194,9 @@ class Replay:
         player = self._cast.boot(name)
         role, dot, board = name.partition(".")
         if role == "xen" and name in self._nodes:  # EL3's link is opened again; its core does not hear of it
-            hello = frames.Hello(frames.PROTOCOL_VERSION, 0, 0, FIRMWARE)
+            hello = self._cast.hello(dot + board)
             way = self._way(FIRMWARE + dot + board, name)
-            way.send(self._now.row[0], (frames.encode(hello), b""), doubtful=True)
+            way.send(self._now.row[0], (hello, b""), doubtful=True)
         if player is None and role not in ("toolstack", "run"):
             self._unplayed[name] = None
         self._nodes.add(name)

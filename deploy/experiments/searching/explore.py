@@ -18,7 +18,8 @@ from bus.links.faulty import kind_of
 from bus.scmi import clock
 from bus.scmi.status import Status
 from deploy import generated
-from deploy.engines.simulated import TOOLSTACK, SimNode, SimulatedEngine
+from deploy.engines.simulated import TOOLSTACK, SimulatedEngine
+from deploy.engines.simulated_node import SimNode
 from deploy.engines.worlds import Times, World
 from deploy.experiments.checkers import Context, Violation
 from deploy.experiments.checkers.registry import judge, make

@@ -116,6 +116,11 @@ class LocalStage:
         return self._histories.origin_ns
 
     @property
+    def cluster(self) -> str:
+        """As hex."""
+        return self.engine.identities.cluster
+
+    @property
     def first_requests(self) -> list[int]:
         return self.breaker.first_requests
 

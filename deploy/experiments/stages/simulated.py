@@ -12,7 +12,8 @@ from typing import Any, Final
 from bus import frames
 from bus.frames import DomainInfo, Lifecycle
 from bus.links.simulated import Timeline
-from deploy.engines.simulated import SimNode, SimulatedEngine
+from deploy.engines.simulated import SimulatedEngine
+from deploy.engines.simulated_node import SimNode
 from deploy.engines.worlds import Times, World
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Planned
@@ -222,6 +223,11 @@ class SimulatedStage:
     def _log(self, node: str, level: str, text: str) -> None:
         if level != "debug":
             self.lines.append((node, level, text))
+
+    @property
+    def cluster(self) -> str:
+        """As hex."""
+        return self.boards[0].engine.cluster.hex()
 
     @property
     def failure(self) -> str | None:

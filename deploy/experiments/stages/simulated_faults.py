@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from bus import frames
 from bus.faults import Rule
 from deploy.errors import UserError
 from deploy.experiments.describing.plan import Planned
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 EL3_BOOT_NS: Final = 2_000_000  # from the end of EL3 to its Hello
 LEAST_WORK_NS: Final = 10_000  # of a node whose work takes no time, to be slowed down
-XEN_REQUESTS: Final = 1 << 40  # from one start of Xen to the next: none uses a number again
 TELLINGS: Final = 4  # of what must be heard
 TELL_NS: Final = 15_000_000  # ... from one to the next
 FIXED: Final = ("xen", "firmware")
@@ -123,7 +123,7 @@ class SimulatedFaults:
                 self._stage.at(self._stage.now_ns() + EL3_BOOT_NS, board.engine.start_firmware)
 
     def _restart_xen(self, fault: Planned) -> None:
-        first_request = len(self._stage.first_requests) * XEN_REQUESTS
+        first_request = frames.first_request(len(self._stage.first_requests) + 1)
         self._stage.first_requests.append(first_request)
         start = len(self._stage.first_requests)
         for board in self._stage.boards:

@@ -8,7 +8,7 @@ import msgspec
 from bus import frames
 from bus.faults import Rule
 from bus.links.simulated import Timeline
-from deploy.engines.simulated import FIRMWARE, SimulatedEngine
+from deploy.engines.simulated import SimulatedEngine
 from deploy.engines.worlds import Times, World
 from deploy.experiments.history import recorded as what
 from deploy.experiments.history.files import Writer
@@ -85,12 +85,19 @@ def record(
     toolstack.destroy("tcu")
     engine.network.obey(rules)
     if restart:
-        engine.remove("firmware")
-        engine.add("firmware", FIRMWARE, engine.build_firmware(), TIMES.el3_ns)
+        engine.end_firmware()
+        engine.start_firmware()
     engine.run(duration_ns)
     kinds = [f"link.{rule.action}" for rule in rules]
     made = what.describe(
-        topology, engine.guests, run_id=f"r{seed}", seed=seed, engine="sim", carried=carried, faults=kinds
+        topology,
+        engine.guests,
+        run_id=f"r{seed}",
+        seed=seed,
+        engine="sim",
+        carried=carried,
+        faults=kinds,
+        cluster=engine.cluster.hex(),
     )
     return Run(tuple(engine.rows), made)
 

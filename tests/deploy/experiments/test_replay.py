@@ -126,7 +126,7 @@ def test_boards_side_by_side_are_played_as_far_as_they_are_described() -> None:
     stage.stop()
 
     def described(some: Sequence[Topology]) -> Replayed:
-        made = what.describe(some, stage.configs, run_id="b", seed=1, engine="sim")
+        made = what.describe(some, stage.configs, run_id="b", seed=1, engine="sim", cluster=stage.cluster)
         return Replay(made).run(rows)
 
     both, first, swapped = described(boards), described(boards[:1]), described(boards[::-1])

@@ -1,4 +1,4 @@
-"""Identities: given out, counted for each name, and a domain's is Xen's own as long as there was one Xen."""
+"""Identities: given out, counted for each name, and a domain's is Xen's own."""
 
 from deploy.launching.identity import CLUSTER_BYTES, Identities, Identity, is_cluster, new_cluster
 
@@ -25,12 +25,3 @@ def test_a_domain_is_what_xen_calls_it() -> None:
     known = Identities()
     assert [known.domain("ivi", number).incarnation for number in (1, 2, 4)] == [1, 2, 4]
     assert known.newest == {"ivi": 4}
-
-
-def test_after_another_xen_no_number_comes_again() -> None:
-    known = Identities()
-    known.domain("ivi", 1)
-    known.domain("ivi", 2)
-    assert known.xen_begins_again() == {"ivi": 2}
-    assert known.domain("ivi", 1).incarnation == 3
-    assert known.domain("tcu", 1).incarnation == 1
