@@ -180,7 +180,7 @@ def shown(stories: Iterable[Story], wanted: Filter, limit: int, printer: Printer
     for story in found:
         printer.show(story, wall_ns)
     if not found:
-        printer.say(f"nothing of that kind; {whom}")
+        printer.say("no call was recorded yet" if wanted.anything else f"nothing of that kind; {whom}")
 
 
 def _follow(live: Any, wanted: Filter, limit: int | None, printer: Printer) -> None:

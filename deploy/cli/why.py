@@ -77,7 +77,8 @@ def show(out: Console, found: reasons.Explanation) -> None:
     """For people, on any width."""
     call = found.call
     out.print(Text(found.line, "bold"), soft_wrap=True)
-    numbers = [f"request {call.request}"] + ([f"Xen's SMC {call.smc}"] if call.smc else [])
+    numbers = [f"request {call.request}" if call.request else "no request: it could not ring"]
+    numbers += [f"Xen's SMC {call.smc}"] if call.smc else []
     out.print(Text(", ".join(numbers), "dim"))
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="cyan", no_wrap=True)

@@ -5,7 +5,7 @@ It holds no identity: what is in it opens no link.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -17,14 +17,19 @@ FILE: Final = "names.json"
 NONE: Final = -1  # no agent, no doorbell, or not known
 
 
+Digest = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2})*$")]
+Id = Annotated[int, msgspec.Meta(ge=NONE, lt=1 << 32)]
+Time = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+
+
 class Peer(msgspec.Struct, frozen=True):
     """A node by its name in rows; ``digest`` of its link identity, as hex. The rest of a domain only."""
 
     node: str
-    digest: str
-    domid: int = NONE
-    agent: int = NONE
-    smc_id: int = NONE
+    digest: Digest
+    domid: Id = NONE
+    agent: Id = NONE
+    smc_id: Id = NONE
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -34,8 +39,8 @@ class Names(msgspec.Struct, frozen=True):
     there. ``wall_ns``: Unix time then. ``peers``: oldest first.
     """
 
-    origin_ns: int
-    wall_ns: int
+    origin_ns: Time
+    wall_ns: Time
     peers: tuple[Peer, ...] = ()
 
     def by_digest(self) -> dict[bytes, str]:

@@ -259,7 +259,7 @@ class Assembler:
             who = self._who(event.domain)
             self._begin(key, {"number": event.number, **who, "request": event.request})
             call = self._open[key]
-        if not call.get("message") and event.head >= 0:
+        if not call.get("message") and event.head > 0:  # 0: it could not even ring
             words = self._reader.name(event.head)
             call.update(protocol=words.protocol, message=words.message, token=header.token(event.head))
         call.update(intended_ns=event.intended_ns, started_ns=event.started_ns)

@@ -155,6 +155,8 @@ def _call(call: Call, shape: Shape) -> list[Part]:
     told: list[Part] = [(f"{who(call):<{WHO_COLUMNS}} ", "who")]
     if call.doorbell or (not call.function and call.message):
         told += [(_name(call, shape), "message"), (f"({_short(_fields(call), shape.asked)})", "")]
+    elif not call.request:
+        told += [("no doorbell rung", "message")]
     else:
         told += [(f"smc({call.function:#x}{_whose(call)})", "message")]
     told += [(" = ", ""), *_end(call, shape.answered)]

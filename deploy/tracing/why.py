@@ -42,6 +42,7 @@ LAYERS: Final = {
     "trusted": "only a trusted agent may send this command, and this one is not",
 }
 HANDLER: Final = 9
+BUSY: Final = "channel-busy"
 VERDICTS: Final = {
     "foreign_doorbell": "the function id is another domain's doorbell",
     "management_doorbell": "the function id is Xen's own channel",
@@ -166,7 +167,7 @@ def explain(call: Call, stories: Iterable[Story]) -> Explanation:
         verdict=verdict,
         rung=rung,
         question=question,
-        row=tuple(_row(grounds)) if grounds else tuple(_xens_row(call, judged)),
+        row=(*(_row(grounds) if grounds else _xens_row(call, judged)), *_taken(call, told)),
         changed=tuple(_changes(call, grounds, told)),
         legs=legs,
         meanwhile=tuple(_meanwhile(call, told)),
@@ -205,7 +206,11 @@ def _verdict(call: Call, grounds: Grounds | None, judged: tuple[str, str]) -> tu
         words = CODES.get(call.code, "no answer came")
         return f"{call.code}: {words}; {DEFINITE if call.definite else INDEFINITE}", None, ""
     if call.failed and grounds is not None:
-        return f"EL3 answered {call.status}: {_rung_words(grounds.rung)}", grounds.rung, _question(grounds)
+        return (
+            f"EL3 answered {call.status}: {_rung_words(grounds.rung)}",
+            grounds.rung,
+            _question(grounds, call.status),
+        )
     if call.failed:
         return f"EL3 answered {call.status}", None, ""
     return f"it ended well ({call.status or 'x0 = ' + str(call.x0)})", None, ""
@@ -215,7 +220,9 @@ def _rung_words(rung: int) -> str:
     return f"rung {rung} of the ladder" if rung < HANDLER else "the message's own rules (rung 9)"
 
 
-def _question(grounds: Grounds) -> str:
+def _question(grounds: Grounds, status: str) -> str:
+    if grounds.rung == HANDLER and status == "DENIED":
+        return "Do the message's own rules let this agent do it?"
     asked = [row.asked for row in RUNGS if row.number == grounds.rung]
     if not asked:
         return "Is it in range, and can the resource do it now?"
@@ -248,6 +255,23 @@ def _xens_row(call: Call, judged: tuple[str, str]) -> Iterable[str]:
             yield f"{call.function:#x} is the doorbell of {whose}"
         elif not whose:
             yield f"{call.function:#x} in x0"
+
+
+def _taken(call: Call, stories: Iterable[Story]) -> Iterable[str]:
+    """Of a call that found its page taken: by which one, that nobody has answered yet."""
+    if call.code == BUSY:
+        own = (one for one in stories if isinstance(one, Call) and one.request and _same_life(one, call))
+        last = max((one for one in own if one.at_ns <= call.at_ns), key=lambda one: one.at_ns, default=None)
+        if last is not None and (last.unanswered or not last.over):
+            before = duration(call.at_ns - last.at_ns)
+            yield (
+                f"its page is still taken by {last.message or 'a call'}, {before} before: EL3 has "
+                f"not set FREE; 'trapline why {last.domain}:{last.request}' tells of it"
+            )
+
+
+def _same_life(one: Call, other: Call) -> bool:
+    return (one.domain, one.incarnation) == (other.domain, other.incarnation)
 
 
 def _changes(call: Call, grounds: Grounds | None, stories: Sequence[Story]) -> Iterable[str]:

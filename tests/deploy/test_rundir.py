@@ -245,3 +245,26 @@ def test_it_says_how_to_stop_what_runs_there(
     assert RunDirectory(Path(path.format(uid=os.getuid()))).stop_command == command
     monkeypatch.setenv("TRAPLINE_RUN_DIR", path.format(uid=os.getuid()))
     assert RunDirectory(Path(path.format(uid=os.getuid()))).stop_command == "trapline down"
+
+
+def test_who_names_a_platform_that_does_not_run_is_told_which_do(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    missing = RunDirectory(folder / "missing")
+    with pytest.raises(UserError, match="start one with 'trapline up'"):
+        raise missing.not_running()
+    (folder / rundir.PARENT).mkdir(mode=0o700)
+    claimed = [RunDirectory(folder / rundir.PARENT / name) for name in ["two words", *"fedcba"]]
+    for one in claimed:
+        one.claim()
+    try:
+        with pytest.raises(UserError, match=r"there are --name a, .*, --name e and 2 more$"):
+            raise missing.not_running()
+        for one in claimed[2:]:
+            one.remove()
+        with pytest.raises(UserError, match=r"there are --name f, --name 'two words'$"):
+            raise missing.not_running()
+    finally:
+        for one in claimed:
+            one.remove()

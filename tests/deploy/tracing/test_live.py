@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus.scmi.tables import STANDARD
@@ -114,3 +115,29 @@ def test_who_asks_for_nobody_is_told_who_there_is(run: RunDirectory) -> None:
         commands.run("why", "--run-dir", str(run.path), "--agent", "9" * 5000)
     with pytest.raises(UserError, match="a request number"):
         commands.run("why", "--run-dir", str(run.path), "9" * 5000)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"origin_ns": -1},
+        {"wall_ns": 1 << 62},
+        {"peers": [{"node": "ivi#1", "digest": "zz"}]},
+        {"peers": [{"node": "ivi#1", "digest": "abc"}]},
+        {"peers": [{"node": "ivi#1", "digest": "ab", "agent": 1 << 32}]},
+        {"peers": [{"node": "ivi#1", "digest": "ab", "domid": -2}]},
+    ],
+)
+def test_names_that_no_platform_wrote_are_none(run: RunDirectory, wrong: dict[str, object]) -> None:
+    recording(run)
+    good = {
+        "origin_ns": 0,
+        "wall_ns": 0,
+        "peers": [{"node": "ivi#1", "digest": "ab", "agent": (1 << 32) - 1}],
+    }
+    path = run.flight / names.FILE
+    path.write_bytes(msgspec.json.encode(good))
+    assert names.load(run.flight) is not None
+    path.write_bytes(msgspec.json.encode(good | wrong))
+    with pytest.raises(UserError, match="records no calls"):
+        Live(run)

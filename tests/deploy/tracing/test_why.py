@@ -187,3 +187,56 @@ def test_what_was_broken_on_purpose() -> None:
     ends = Happening(number=3, at_ns=2 * MS, what="fault_ends", text="number=2 applied=3")
     found = reason(call(10, 1, status=Status.BUSY.name), begins, other, ends)
     assert found.meanwhile == ('broken on purpose: {"kind":"el3.stall"}',)
+
+
+# ---- without an answer ------------------------------------------------------------------------
+
+
+def given_up(number: int, request: int, **fields: Any) -> Call:
+    """A call whose guest had no more patience 2 s later."""
+    told = {"el3_out_ns": None, "returned_ns": number * MS + 2000 * MS, "code": "timeout", "definite": False}
+    return call(number, request, **{**told, "status": "", "x0": None, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "EL3 had received it, and no answer came"),
+        ({"el3_in_ns": None, "smc": 0}, "Xen had received it, EL3 had not; no answer came"),
+        ({"el3_in_ns": None, "smc": 0, "xen_in_ns": None}, "Xen had not received it; no answer came"),
+    ],
+)
+def test_who_had_a_call_that_nobody_answered(fields: dict[str, Any], words: str) -> None:
+    found = reason(given_up(1, 7, **fields))
+    assert found.verdict == "timeout: the guest's patience ended; it may have happened"
+    assert words in [leg.words for leg in found.legs]
+    assert "EL3 took no other SMC" in found.meanwhile[0]
+    assert "trapline status" in found.hints[-1]
+    busy = call(500, 8, domain="tcu", incarnation=1, agent=4)
+    assert found.meanwhile != reason(given_up(1, 7, **fields), busy).meanwhile
+
+
+def test_a_page_that_is_still_taken_and_by_whom() -> None:
+    nothing: dict[str, Any] = {
+        "started_ns": 3000 * MS,
+        "xen_in_ns": None,
+        "el3_in_ns": None,
+        "el3_out_ns": None,
+    }
+    told = {"code": "channel-busy", "definite": True, "smc": 0, "status": "", "message": "", "function": 0}
+    nothing |= {"asked": None, "protocol": "", "whose": ""}
+    late = call(3000, 0, **nothing, **told, returned_ns=3000 * MS)
+    assert "no doorbell rung = channel-busy" in reason(late).line
+    (row,) = reason(late, call(0, 6), given_up(1, 7)).row
+    assert row.startswith("its page is still taken by CLOCK_RATE_SET, 3.00 s before: EL3 has not set FREE")
+    assert "'trapline why ivi:7'" in row
+    for other in (call(1, 7), given_up(1, 7, domain="tcu"), given_up(1, 7, incarnation=2)):
+        assert reason(late, other).row == ()
+
+
+def test_a_handlers_refusal_is_no_question_of_range() -> None:
+    found = [reason(denied(1, 1, Grounds(9, "", None), status)) for status in ("DENIED", "OUT_OF_RANGE")]
+    assert [one.question for one in found] == [
+        "Do the message's own rules let this agent do it?",
+        "Is it in range, and can the resource do it now?",
+    ]
