@@ -99,9 +99,9 @@ class Hypercalls:
         request = self._next()
         self._send(frames.Domctl(VERSION, request, request, op))
 
-    def domctl(self, op: frames.Op) -> frames.DomctlReply:
+    def domctl(self, op: frames.Op, within_s: float = ANSWER_S) -> frames.DomctlReply:
         request = self._next()
-        answer = self._ask(frames.Domctl(VERSION, request, request, op))
+        answer = self._ask(frames.Domctl(VERSION, request, request, op), within_s)
         if not isinstance(answer, frames.DomctlReply):
             raise ToolstackError(f"Xen answered with {type(answer).__name__}", definite=False)
         return answer

