@@ -9,7 +9,7 @@ UIDS = {
 OBSERVER = "http://127.0.0.1:9464"
 """Where the page of ``trapline up --observe`` is unless somebody says otherwise."""
 
-_TIME = "from=${__from}&to=${__to}"
+_TIME = "${__url_time_range}"
 _KEPT = "${datasource:queryparam}&${observer:queryparam}"
 
 

@@ -17,7 +17,7 @@ JUDGED = ("Failed", "Slowest", "denied", "Denied", "ended", "Left", "Firing", "D
 """Words in the title of a panel whose value can be bad."""
 BAD_WORDS = {"red", "dark-red"}
 SELECTOR = re.compile(r"(trapline_\w+|up|process_\w+|cluster_\w+:[\w:]+)\{([^}]*)\}")
-BUILT_IN = {"__from", "__to", "__rate_interval", "__range", "__field", "__data"}
+BUILT_IN = {"__url_time_range", "__rate_interval", "__range", "__field", "__data"}
 
 
 def panels(board: Board) -> list[Panel]:
