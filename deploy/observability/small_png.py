@@ -10,6 +10,7 @@ from typing import Final
 
 MARK: Final = b"\x89PNG\r\n\x1a\n"
 COLOURS_MAX: Final = 256
+ALIKE: Final = 14  # two colours nearer than this, all channels together, are shades of one
 RGB: Final = 3
 
 
@@ -23,7 +24,7 @@ def small(picture: bytes) -> bytes:
     rows = _rows(raw, width * RGB, height)
     pixels = [[row[at : at + RGB] for at in range(0, len(row), RGB)] for row in rows]
     frequent = Counter(pixel for row in pixels for pixel in row)
-    palette = [pixel for pixel, _ in frequent.most_common(COLOURS_MAX)]
+    palette = _palette([pixel for pixel, _ in frequent.most_common()])
     number = {pixel: at for at, pixel in enumerate(palette)}
     for pixel in frequent:
         if pixel not in number:
@@ -39,12 +40,30 @@ def small(picture: bytes) -> bytes:
     return MARK + b"".join(_chunk(name, content) for name, content in parts)
 
 
+def _palette(pixels: list[bytes]) -> list[bytes]:
+    """Of the colours, most frequent first, those to keep: those unlike any other before shades of the same.
+
+    By frequency alone a text's shades of grey would leave no room for a thin line's colour.
+    """
+    chosen: dict[bytes, None] = {}
+    for pixel in pixels:
+        if len(chosen) == COLOURS_MAX:
+            break
+        if all(_apart(one, pixel) >= ALIKE for one in chosen):
+            chosen[pixel] = None
+    for pixel in pixels:
+        if len(chosen) == COLOURS_MAX:
+            break
+        chosen[pixel] = None
+    return list(chosen)
+
+
+def _apart(one: bytes, other: bytes) -> int:
+    return abs(one[0] - other[0]) + abs(one[1] - other[1]) + abs(one[2] - other[2])
+
+
 def _nearest(palette: list[bytes], pixel: bytes) -> int:
-    red, green, blue = pixel
-    return min(
-        range(len(palette)),
-        key=lambda at: abs(palette[at][0] - red) + abs(palette[at][1] - green) + abs(palette[at][2] - blue),
-    )
+    return min(range(len(palette)), key=lambda at: _apart(palette[at], pixel))
 
 
 def _chunks(picture: bytes) -> list[tuple[bytes, bytes]]:

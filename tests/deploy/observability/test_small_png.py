@@ -44,6 +44,12 @@ def test_the_frequent_colours_are_kept_and_another_becomes_the_nearest() -> None
     assert found[-1] == (0, 0, 9)
 
 
+def test_a_rare_colour_unlike_all_others_is_kept_before_shades_of_a_frequent_one() -> None:
+    shades = b"".join(bytes((0, one, one)) * 2 for one in range(COLOURS_MAX))
+    found = shown(small(png([b"\0" + shades + bytes((255, 0, 0))], 2 * COLOURS_MAX + 1)))[0]
+    assert found[-1] == (255, 0, 0)
+
+
 def test_another_kind_of_png_is_refused() -> None:
     with pytest.raises(ValueError, match="not an RGB picture"):
         small(png([bytes(9)], 2, kind=6))
