@@ -42,6 +42,7 @@ COMMANDS = {
     "profiles": "deploy.cli.profiles",
     "interop": "deploy.cli.interop",
     "swarm": "deploy.cli.swarm",
+    "fleet": "deploy.cli.fleet",
     "runs": "deploy.cli.runs",
 }
 

@@ -1,8 +1,9 @@
-"""What commands that go on until Ctrl-C share: that is how one ends them, so they end well (exit code 0)."""
+"""How commands end at a signal: those that go on until Ctrl-C end well (exit code 0), runs in order (130)."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -16,6 +17,23 @@ def until_ctrl_c() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Within the body Ctrl-C, SIGTERM and SIGHUP end a run in order; only the first of them counts."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in ENDING}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

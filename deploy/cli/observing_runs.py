@@ -40,6 +40,11 @@ class Seeing:
                 "terminal"
             )
 
+    @property
+    def targets(self) -> Path | None:
+        """Where a scrape target of one's own is announced, while it watches."""
+        return None if self._seen is None else self._seen.run.targets
+
     @contextmanager
     def over(self, engine: str = LOCAL) -> Iterator[None]:
         """While the body runs; raises UserError for an engine without processes."""

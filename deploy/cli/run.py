@@ -1,15 +1,12 @@
 """``trapline run``: an experiment from a scenario file, with a verdict."""
 
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 import click
 
-from deploy.cli.following import ENDING
+from deploy.cli.following import signals_interrupt
 from deploy.cli.observing_runs import observe_options, over_runs
 from deploy.cli.options import FILE, Number, json_option
 from deploy.cli.output import say_error, say_json
@@ -104,9 +101,9 @@ def run(
         scenarios(as_json)
         return
     _check(engine)
-    kept = _numbers(faults)
+    kept = session.fault_numbers(faults)
     seeing = over_runs(observe, observe_port, alerts, observe_hold)
-    with _signals_interrupt():
+    with signals_interrupt():
         if repeat > 1:
             seeing.only_one()
             words = Words(engine or "", out, not no_report, kept, drawn, seconds, firmware, profile or "")
@@ -139,34 +136,6 @@ def _check(engine: str | None) -> None:
     if engine is not None and engine not in ENGINES:
         there = " and ".join(ENGINES)
         raise UserError(f"--engine {engine}: there are {there}; a cluster of machines cannot be used yet")
-
-
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """Within the body Ctrl-C, SIGTERM and SIGHUP end a run in order; only the first of them counts."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        for number in ENDING:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, end) for number in ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _numbers(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    if text == "none":
-        return ()
-    try:
-        return tuple(int(one) for one in text.split(","))
-    except ValueError:
-        raise UserError(f"--faults {text}: give numbers as in '3,7', or 'none'") from None
 
 
 class Words(NamedTuple):

@@ -4,7 +4,7 @@ Further runs that thresholds and [what_if] ask for are made here too. It knows n
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -58,12 +58,14 @@ def run(
     watch: Watch | None = None,
     keep: Collection[int] | None = None,
     compare: bool = True,
+    tallied: Callable[[Tally], None] | None = None,
 ) -> RunResult:
     """One run with its verdict.
 
     ``engine``: "sim" or "local", "" as the scenario says. ``folder``: where the history goes; without one
     nothing is kept. ``keep``: the numbers of the planned faults to leave in, None for all. ``compare``:
-    make the further runs that thresholds (times_solo) and [what_if] ask for.
+    make the further runs that thresholds (times_solo) and [what_if] ask for. ``tallied`` is given the counts,
+    with whole histograms, of which the result has quantiles.
 
     Raises UserError for what the scenario's files or its platform do not allow.
     """
@@ -79,6 +81,8 @@ def run(
         plan = plan.only(keep)
     began, wall = time.time(), time.perf_counter()
     done = play(Play(scenario, seed, engine, boards, plan, source, folder, run_id), progress, watch)
+    if tallied is not None:
+        tallied(done.tally)
     if compare and done.lead.failure is None:
         same = Play(scenario, seed, engine, boards, plan, source, None, run_id)
         twin = msgspec.structs.replace(same, engine="sim")

@@ -2,7 +2,8 @@
 
 A worker dies with its parent, be that killed; Ctrl-C belongs to the parent alone. It is forked, so that a job
 brings only itself: Python's locks and those of pyarrow's threads are made anew in the child, and no job draws
-on the parent's screen. It knows nothing of runs.
+on the parent's screen. It knows nothing of runs. Who wants to go on when a worker dies uses ``Worker``
+(``deploy.fleet``); for ``each`` that is a failure.
 """
 
 import ctypes
@@ -25,6 +26,10 @@ AHEAD: Final = 4  # jobs handed out per worker before their results are taken
 
 class JobFailed(RuntimeError):  # noqa: N818 - what happened, not what to catch
     """A worker ended, or a job raised what it must not; the text says which job and how."""
+
+
+class WorkerLost(JobFailed):
+    """A worker ended in the middle of a job."""
 
 
 def _prepare(parent: int) -> None:
@@ -72,12 +77,16 @@ def _result(value: Any, error: Exception | None) -> Any:
     return value
 
 
-class _Worker:
-    """One process and the jobs it has not answered yet, oldest first."""
+class Worker:
+    """One process and the jobs it has not answered yet, oldest first. ``alone``: it starts no processes.
 
-    def __init__(self, context: Any, function: Callable[[Any], Any]) -> None:
+    Who has it ends it: one that is not alone keeps this interpreter from ending.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], *, alone: bool = True) -> None:
+        context = multiprocess.get_context("fork")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(function, os.getpid(), theirs), daemon=True)
+        self.process = context.Process(target=_work, args=(function, os.getpid(), theirs), daemon=alone)
         self.process.start()
         theirs.close()
         self.jobs: list[Any] = []
@@ -88,14 +97,16 @@ class _Worker:
             self.pipe.send(job)
 
     def take(self) -> tuple[Any, Any]:
+        """The oldest job and its result; raises what the job raised, WorkerLost if there will be none."""
         job = self.jobs.pop(0)
         try:
             return job, _result(*self.pipe.recv())
         except (EOFError, OSError):
             self.process.join(1)
-            raise JobFailed(f"the worker of {job!r} ended with {self.process.exitcode}") from None
+            raise WorkerLost(f"the worker of {job!r} ended with {self.process.exitcode}") from None
 
     def end(self) -> None:
+        """Whatever it does now."""
         self.pipe.close()
         self.process.terminate()
         self.process.join()
@@ -110,12 +121,11 @@ def each(function: Callable[[T], R], jobs: Iterable[T], workers: int) -> Generat
         for job in jobs:
             yield job, _result(*_done(function, job))
         return
-    context = multiprocess.get_context("fork")
     todo = iter(jobs)
-    crew: list[_Worker] = []
+    crew: list[Worker] = []
     try:
         for _ in range(workers):
-            crew.append(_Worker(context, function))
+            crew.append(Worker(function))
         for _ in range(AHEAD):
             for worker in crew:
                 _give_next(worker, todo)
@@ -131,7 +141,7 @@ def each(function: Callable[[T], R], jobs: Iterable[T], workers: int) -> Generat
             worker.end()
 
 
-def _give_next(worker: _Worker, todo: Iterator[Any]) -> None:
+def _give_next(worker: Worker, todo: Iterator[Any]) -> None:
     for job in todo:
         worker.give(job)
         return

@@ -63,6 +63,21 @@ def release() -> None:
         _keep_temporary_files_in(None)
 
 
+def forget() -> None:
+    """In a forked child: the parent's fork server and resource tracker are not this process' own."""
+    global _users  # noqa: PLW0603
+    _users = 0
+    for descriptor in (
+        forkserver._forkserver._forkserver_alive_fd,
+        resource_tracker._resource_tracker._fd,
+    ):
+        if descriptor is not None:
+            os.close(descriptor)
+    forkserver._forkserver.__init__()  # in place: the module's functions are bound to it
+    resource_tracker._resource_tracker.__init__()
+    _keep_temporary_files_in(None)
+
+
 def _keep_temporary_files_in(folder: str | None) -> None:
     config = multiprocess.process.current_process()._config
     if folder is None:

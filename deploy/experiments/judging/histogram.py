@@ -3,6 +3,7 @@
 It knows nothing of calls; values are whole nanoseconds.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 FINE_BITS: Final = 7  # buckets in one octave: 128
@@ -27,6 +28,19 @@ class LatencyHistogram:
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
         self.total += 1
         self.max_ns = max(self.max_ns, value_ns)
+
+    @classmethod
+    def of(cls, buckets: Mapping[int, int], max_ns: int) -> "LatencyHistogram":
+        """One that has counted before: what ``buckets`` and ``max_ns`` told then."""
+        made = cls()
+        made._buckets = dict(buckets)
+        made.total, made.max_ns = sum(buckets.values()), max_ns
+        return made
+
+    @property
+    def buckets(self) -> dict[int, int]:
+        """How many values by bucket, in order: with ``max_ns`` all that it knows."""
+        return dict(sorted(self._buckets.items()))
 
     def merge(self, other: "LatencyHistogram") -> None:
         """Count what ``other`` counted too."""

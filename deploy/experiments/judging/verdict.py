@@ -14,6 +14,7 @@ from deploy.experiments.describing.faults import BY_NAME
 from deploy.experiments.describing.scenario import Scenario, Threshold, ready
 from deploy.experiments.judging import measure, thresholds, whatif
 from deploy.experiments.judging.books import Books, books
+from deploy.experiments.judging.histogram import LatencyHistogram
 from deploy.experiments.judging.jury import Jury
 from deploy.experiments.judging.tally import ALL, LIVES_MAX, Count, Tally
 from deploy.experiments.judging.thresholds import number
@@ -241,7 +242,7 @@ def _account(done: Done, lost: int | None, kept: Books) -> dict[str, int]:
 
 def _agent(name: str, tally: Tally) -> AgentResult:
     count = tally.count(MEASURED, name)
-    latency = {phase.name: _latency(tally.count(phase.name, name)) for phase in tally.phases}
+    latency = {phase.name: latency_of(tally.count(phase.name, name).latency) for phase in tally.phases}
     return AgentResult(
         domain=name,
         agent=tally.agents[name],
@@ -260,8 +261,8 @@ def _agent(name: str, tally: Tally) -> AgentResult:
     )
 
 
-def _latency(count: Count) -> Latency:
-    times = count.latency
+def latency_of(times: LatencyHistogram) -> Latency:
+    """What a result tells of a histogram."""
     if not times.total:
         return Latency()
     p50, p90, p99, p999 = (times.quantile_us(part) or 0.0 for part in (0.5, 0.9, 0.99, 0.999))

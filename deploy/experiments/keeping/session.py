@@ -54,16 +54,40 @@ def prepare(
     the faults phase is, ``firmware``, ``xen``: what EL3 and Xen's driver are, instead of what the scenario
     says.
     """
+    scenario, seed, source = scene(name, seed, drawn=drawn, seconds=seconds, firmware=firmware, xen=xen)
+    folder = folders.given_folder(out) if out else folders.new_folder(scenario.title, seed)
+    return Job(scenario, seed, engine or scenario.engine, source, folder.absolute(), page, keep)
+
+
+def scene(
+    name: str | Path,
+    seed: int | None = None,
+    *,
+    drawn: bool = False,
+    seconds: float | None = None,
+    firmware: str = "",
+    xen: str = "",
+) -> tuple[Scenario, int, Origin]:
+    """The scenario as the words change it, its seed, and where it is from. Raises UserError."""
     scenario, path, text = problems.read(name)
     scenario = playing(lasting(scenario, seconds), firmware, xen)
     problems.check(scenario, path)
     seed = scenario.seed if seed is None else seed
     if drawn:
         scenario = vary(scenario, seed)
-    folder = folders.given_folder(out) if out else folders.new_folder(scenario.title, seed)
-    said = _said(seconds, firmware, xen)
-    source = Origin(path, text, drawn, said)
-    return Job(scenario, seed, engine or scenario.engine, source, folder.absolute(), page, keep)
+    return scenario, seed, Origin(path, text, drawn, _said(seconds, firmware, xen))
+
+
+def fault_numbers(text: str | None) -> tuple[int, ...] | None:
+    """Which planned faults to leave in: "3,7", "none"; None: all. Raises UserError."""
+    if text is None:
+        return None
+    if text == "none":
+        return ()
+    try:
+        return tuple(int(one) for one in text.split(","))
+    except ValueError:
+        raise UserError(f"--faults {text}: give numbers as in '3,7', or 'none'") from None
 
 
 def _said(seconds: float | None, firmware: str, xen: str) -> str:
@@ -108,14 +132,19 @@ def carry_out(job: Job, progress: Progress | None = None, watch: Watch | None = 
             watch=watch,
             keep=job.keep,
         )
-        try:
-            if job.page:
-                report.write(result, job.folder / REPORT)
-            folders.save(result, job.folder)
-        except OSError as error:
-            raise UserError(f"{job.folder}: {error.strerror}; give a folder with room with --out") from None
+        keep(result, job.folder, page=job.page)
         Runs().add(result, job.folder)
     return result
+
+
+def keep(result: RunResult, folder: Path, *, page: bool) -> None:
+    """The result, and its report if there is to be a ``page``, in the run's folder. Raises UserError."""
+    try:
+        if page:
+            report.write(result, folder / REPORT)
+        folders.save(result, folder)
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}; give a folder with room with --out") from None
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def render(result: RunResult) -> str:
     visible = shown(result)
     looks = [look(name, number) for number, name in enumerate(order(result))]
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             result=result,
@@ -52,7 +52,7 @@ def render(result: RunResult) -> str:
             data=_data(drawn, looks) if drawn else "",
             library=_library() if drawn else "",
             diagram=spacetime.draw(result.diagram) if result.diagram else None,
-            source=_asset,
+            source=asset,
         )
     )
 
@@ -72,14 +72,16 @@ def _library() -> str:
 
 
 @functools.cache
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
+    """One of the templates' files as it is."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment(*more: Path) -> Environment:
+    """Templates of this folder and of ``more``, for pages that are made of the same parts."""
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES, *more]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
