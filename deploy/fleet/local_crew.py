@@ -13,11 +13,11 @@ from typing import Final
 
 from multiprocess import connection
 
-from deploy.engines import forkserver
 from deploy.errors import UserError
 from deploy.experiments.pool import JobFailed, Worker, WorkerLost
 from deploy.fleet.crew import Answered, Gone
 from deploy.fleet.working import work
+from deploy.launching import forkserver
 from deploy.rundir import usual_parent
 
 WORKERS_MAX: Final = 256
