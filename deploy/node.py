@@ -1,8 +1,9 @@
 """One node's process: has its core and link built from a spec, then lets frames in until told to stop.
 
-Runs in a child of the supervisor. It ends when told to (SIGTERM), when its core halts, or when its
-supervisor is gone; it never outlives it. In an experiment it records what it saw, its link obeys rules,
-and it opens the link again when Xen was started again.
+Runs in a child of the supervisor, or as a command that gets its spec from the registry
+(``python -m deploy.node``, see ``deploy.launching.joining``). It ends when told to (SIGTERM), when its core
+halts, or when its supervisor is gone; it never outlives it. In an experiment it records what it saw, its link
+obeys rules, and it opens the link again when Xen was started again.
 """
 
 import os
@@ -32,7 +33,7 @@ from deploy.engines.node_log import NodeLog
 from deploy.engines.scribbler import Scribbler
 from deploy.logs import level_of
 from deploy.memory import MappedMemory
-from deploy.metrics.exporter import announce, serve, snapshot
+from deploy.metrics.exporter import serve, snapshot
 from deploy.recording import ring
 from deploy.recording.segments import Recorder
 from deploy.specs import GuestSpec, NodeSpec, epoch_of
@@ -236,13 +237,21 @@ class Obedience:
 
 
 def main(encoded: bytes, control: Any) -> None:
-    """The child's entry point: says ("ready", facts), answers stats, ends with ("exit", code, why, stats)."""
+    """Where a child of the fork server begins; ``control`` is its pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    spec = msgspec.msgpack.decode(encoded, type=NodeSpec)
+    run(msgspec.msgpack.decode(encoded, type=NodeSpec), control)
+
+
+def run(spec: NodeSpec, control: Any, with_log: Callable[[NodeLog], None] = lambda log: None) -> None:
+    """A node's life: says ("ready", facts), answers stats, ends with ("exit", code, why, stats).
+
+    ``with_log`` is told of the log as soon as there is one.
+    """
     Path("/proc/self/comm").write_text(f"trapline:{spec.name}"[:15], encoding="utf-8")
     supervisor = Supervisor(control)
     log = NodeLog(Path(spec.run) / "log", spec.name, level_of(spec.name, spec.options.log_levels))
+    with_log(log)
     try:
         recorder = _recorder(spec, log)
         built = Builder(spec, log, recorder).build()
@@ -254,11 +263,9 @@ def main(encoded: bytes, control: Any) -> None:
     loop = Loop(built.driver, built.link)
     signal.signal(signal.SIGTERM, loop.stop)
     signal.signal(signal.SIGUSR1, loop.wake)
-    role = str(type(spec.role).__struct_config__.tag)
-    withdraw = announce(
-        Path(spec.run) / "sd", spec.name, role, spec.options.metrics.target(port), spec.options.labels
-    )
-    facts = {"pid": os.getpid(), "port": port, "endpoints": getattr(built.socket, "endpoints", [])}
+    target = spec.options.metrics.target(port)
+    endpoints = getattr(built.socket, "endpoints", [])
+    facts = {"pid": os.getpid(), "port": port, "target": target, "endpoints": endpoints}
     supervisor.tell("ready", facts)
     words = Obedience(spec, built, loop, supervisor, log).words
     threading.Thread(target=supervisor.watch, args=(words,), name="watch", daemon=True).start()
@@ -269,7 +276,6 @@ def main(encoded: bytes, control: Any) -> None:
         supervisor.tell("exit", INTERNAL_ERROR, f"internal error: {error!r}", snapshot(core.meters))
         sys.exit(INTERNAL_ERROR)
     _end(built.driver, supervisor, log)
-    withdraw()
     built.link.close()
     log.close()
     if recorder is not None:
@@ -307,3 +313,9 @@ def _end(driver: Driver, supervisor: Supervisor, log: NodeLog) -> None:
         log.line("error" if code else "info", reason)
     if not supervisor.tell("exit", code, reason, snapshot(driver.core.meters)):
         log.line("error", "the supervisor is gone")
+
+
+if __name__ == "__main__":
+    from deploy.launching.joining import command
+
+    sys.exit(command(sys.argv[1:]))

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,6 +20,8 @@ from nodes.firmware.profile import FirmwareProfile
 from nodes.guest.core import GuestConfig
 from nodes.xen.config import DEFAULTS, Tuning, XenEpoch
 from nodes.xen.profile import DEFAULT, Profile
+
+HERE: Final = "@"  # in an address: where others reach the machine that a node runs on
 
 if TYPE_CHECKING:  # a node's process reads no files: it does without what that takes
     from deploy.topology import Topology

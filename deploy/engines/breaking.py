@@ -30,7 +30,7 @@ class Breaker:
 
     def __init__(self, engine: LocalEngine) -> None:
         self._engine = engine
-        self._stops: Counter[int] = Counter()  # how many hold a process, by its pid
+        self._stops: Counter[tuple[str, int]] = Counter()  # how many hold a process, by host and pid
         self._paused: dict[int, list[Handle]] = {}
         self._slow: dict[int, list[Slowing]] = {}
         self.first_requests = [0]
@@ -65,14 +65,14 @@ class Breaker:
         """SIGSTOP, until ``resume`` of the same number."""
         children = self._paused[number] = self._children(names)
         for child in children:
-            self._stops[child.pid] += 1
+            self._stops[child.host, child.pid] += 1
             child.signal(signal.SIGSTOP)
 
     def resume(self, number: int) -> None:
         for child in self._paused.pop(number, ()):
-            self._stops[child.pid] -= 1
-            if not self._stops[child.pid]:
-                del self._stops[child.pid]
+            self._stops[child.host, child.pid] -= 1
+            if not self._stops[child.host, child.pid]:
+                del self._stops[child.host, child.pid]
                 child.signal(signal.SIGCONT)
 
     def slow(self, number: int, names: tuple[str, ...], times: int) -> None:
@@ -84,7 +84,7 @@ class Breaker:
             slowing.end()
 
     def _held(self, child: Handle) -> bool:
-        return bool(self._stops[child.pid])
+        return bool(self._stops[child.host, child.pid])
 
     def undo(self) -> None:
         """Nobody is stopped or slow any more."""

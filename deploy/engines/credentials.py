@@ -28,11 +28,11 @@ class Credentials:
         """EL3's token as its ``incarnation``-th."""
         return specs.firmware_token(self._root, incarnation)
 
-    def bind(self, socket: Path, tcp_port: int | None) -> str:
+    def bind(self, socket: Path, tcp_port: int | None, address: str = "127.0.0.1") -> str:
         """Where Xen listens; ``tcp_port`` None: ipc, 0: any. Xen keeps its key when it starts again."""
         if tcp_port is None:
             return f"ipc://{socket}"
         if self.secret is None:
             public, secret = zmq.curve_keypair()
             self.server_key, self.secret = z85.decode(public), z85.decode(secret)
-        return f"tcp://127.0.0.1:{tcp_port or '*'}"
+        return f"tcp://{address}:{tcp_port or '*'}"

@@ -26,7 +26,7 @@ class Histories:
     """``folder`` takes the files of all nodes; ``origin_ns`` is CLOCK_MONOTONIC at the start of the run.
 
     ``breakable``: it is an experiment's, links obey rules. ``names`` are the peers' names by digest.
-    ``rows`` "none": nothing is recorded, names are kept.
+    ``rows`` "none": nothing is recorded, names are kept. ``offsets_ns``: of clocks, by node and life.
     """
 
     breakable = True
@@ -40,6 +40,7 @@ class Histories:
         self._facts: dict[str, tuple[int, int, int]] = {}
         self.know(XEN, "xen")
         self.incarnations: dict[str, int] = {}
+        self.offsets_ns: dict[tuple[str, int], int] = {}
         self._lives: dict[str, int] = {}
         self._own: list[Recorder] = []
 
@@ -57,6 +58,11 @@ class Histories:
 
     def ended(self, name: str) -> None:
         """The process of ``name`` has ended."""
+
+    def clock(self, node: str, life: int, offset_ns: int) -> None:
+        """Of that process of ``node``: what is to be added to its clock to have the supervisor's."""
+        if offset_ns and self.rows != "none":
+            self.offsets_ns[node, life] = offset_ns
 
     def next_name(self, domain: str) -> str:
         """What a domain's next process will be called."""

@@ -28,13 +28,13 @@ from deploy.engines.driver import Tap
 from deploy.engines.histories import Histories, Unrecorded
 from deploy.engines.hypercalls import ANSWER_S, Hypercalls, PlatformLostError
 from deploy.engines.logbook import Logbook
+from deploy.engines.options import Options
 from deploy.engines.supervision import SUPERVISOR, Supervision
 from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
 from deploy.launching import forkserver
-from deploy.launching.forked import ForkedLauncher
 from deploy.launching.identity import Identities, Identity
-from deploy.launching.launcher import Ground, Handle, Launcher, LaunchFailed
+from deploy.launching.launcher import Ground, Handle, LaunchFailed
 from deploy.memory import MappedMemory
 from deploy.metrics.exporter import snapshot
 from deploy.rundir import Cluster, RunDirectory
@@ -44,24 +44,12 @@ from deploy.topology import Topology
 from nodes.guest.core import GuestConfig
 from nodes.xen.config import XenEpoch
 
+__all__ = ["FIRMWARE", "XEN_NODE", "LocalEngine", "Options"]
 HEARTBEAT_S = 0.5
 ENDED_KEPT = 256  # last numbers of nodes that are gone
 FIRMWARE = "firmware"
 XEN_NODE = "xen"
 TITLES = {FIRMWARE: "EL3", XEN_NODE: "Xen"}
-
-
-class Options(msgspec.Struct, frozen=True):
-    """``tcp_port`` None: ipc. 0: a tcp port of the system's choice. ``carried``: pages travel in frames.
-
-    ``node``: what every node's process is told beside its role. ``launcher`` makes what starts processes: on
-    this machine unless said.
-    """
-
-    tcp_port: int | None = None
-    carried: bool = True
-    node: NodeOptions = NodeOptions()
-    launcher: Callable[[], Launcher] = ForkedLauncher
 
 
 class LocalEngine:
@@ -124,11 +112,14 @@ class LocalEngine:
             raise
 
     def _start(self) -> None:
+        self.options.check(self.launcher.remote)
         self._tap = self.histories.open(self._credentials.toolstack)
         self._context = forkserver.acquire(str(self.run.tmp))
         self.logbook.open(self.run.log)
         self.caretaker.start(self._context, self.run.path)
-        self.launcher.open(Ground(self.run.path, self._context, self._watching, self.logbook.line))
+        self.launcher.open(
+            Ground(self.run.path, self.identities.cluster, self._context, self._watching, self.logbook.line)
+        )
         if not self.options.carried:
             memory = MappedMemory(self.run.shmem)
             for agent in self.topology.platform.agent:
@@ -172,7 +163,9 @@ class LocalEngine:
         """A new process for Xen, and the toolstack's link to it. EL3 is told where Xen is now, if it runs."""
         self._disconnect("Xen was started again")
         known = self._credentials
-        bind = known.bind(self.run.xen_socket, self.options.tcp_port)
+        options = self.options
+        address = options.address(self.launcher.remote)
+        bind = known.bind(self.run.xen_socket, options.tcp_port, address)
         before = dict(self.identities.newest)
         epoch = XenEpoch(bytes.fromhex(self.identities.cluster), before.pop(FIRMWARE, 1), before)
         identity = self.identities.next("xen", XEN_NODE)
@@ -204,12 +197,14 @@ class LocalEngine:
         )
         child = self.launcher.start(identity, msgspec.msgpack.encode(spec))
         child.node = node_name
+        child.life = recording.life if recording is not None else 0
         self.children[name] = child
         if not child.host:
             self.caretaker.look_after(child.pid)
         child.wait_ready()
         self.launcher.watch(child)
-        self.supervision.started(name)
+        labels = self._node_options().labels
+        self.supervision.started(identity, child.facts.get("target", ""), self.run.targets, labels)
         return child
 
     def _node_options(self) -> NodeOptions:
@@ -287,10 +282,10 @@ class LocalEngine:
     def _forget(self, child: Handle) -> None:
         self.ended.append((child.node, child.stats))
         self.histories.ended(child.name)
+        self.histories.clock(child.node, child.life, child.offset_ns)
         self.applied.update(child.applied)
         self.children.pop(child.name, None)
         self.supervision.ended(child.name)
-        (self.run.targets / f"{child.name}.json").unlink(missing_ok=True)
         self.launcher.release(child)
 
     # ---- the toolstack's requests -------------------------------------------------------------

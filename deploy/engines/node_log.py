@@ -74,12 +74,15 @@ class Budget:
 class NodeLog:
     """``line`` is what a driver calls; ``about`` tells which frame is being handled, if any is.
 
+    ``also`` is given each line too.
+
     ``dropped`` counts the lines of a storm; the next line that is written tells of them. Errors are never
     cut off.
     """
 
     def __init__(self, folder: Path, node: str, level: str = DEFAULT) -> None:
         self.about: Callable[[], Any] = _nothing
+        self.also: Callable[[bytes], object] = _kept
         self.dropped = 0
         self._untold = 0
         self._node = node
@@ -92,7 +95,7 @@ class NodeLog:
         """From now on: lines below that level are not written."""
         self._log = structlog.wrap_logger(
             structlog.BytesLogger(self._file),  # type: ignore[arg-type]
-            processors=[structlog.processors.add_log_level, self._stamp, _render],
+            processors=[structlog.processors.add_log_level, self._stamp, self._render],
             wrapper_class=structlog.make_filtering_bound_logger(level),
             cache_logger_on_first_use=True,
         )
@@ -128,6 +131,12 @@ class NodeLog:
         event["node"] = self._node
         return event
 
+    def _render(self, _logger: Any, _method: str, event: Any) -> bytes:
+        """The last processor: a line of JSON."""
+        line = _rendered(event)
+        self.also(line)
+        return line
+
     def close(self) -> None:
         self._file.close()
 
@@ -136,8 +145,11 @@ def _nothing() -> None:
     """No frame is being handled."""
 
 
-def _render(_logger: Any, _method: str, event: Any) -> bytes:
-    """The last processor: a line of JSON."""
+def _kept(_line: bytes) -> None:
+    """The file is enough."""
+
+
+def _rendered(event: Any) -> bytes:
     at_ns = event["at"]
     day = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_ns // 1_000_000_000))
     at = f"{day}.{at_ns // 1000 % 1_000_000:06d}Z"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from deploy.launching.identity import Identity
 from deploy.metrics.access import Access
 from deploy.metrics.exporter import announce, serve
 from nodes.meters import Meters
@@ -25,6 +26,7 @@ class Supervision:
         self.port = 0
         self._access = access
         self._stop: Callable[[], None] = lambda: None
+        self._withdraw: dict[str, Callable[[], None]] = {}
         self._up = self.meters.counter("trapline_node_up")
         self._heard = self.meters.counter("trapline_node_last_heartbeat_timestamp_seconds")
         self._heartbeats = self.meters.counter("trapline_node_heartbeats_total")
@@ -44,12 +46,16 @@ class Supervision:
         self._stop()
         self._stop = lambda: None
 
-    def started(self, name: str) -> None:
+    def started(self, identity: Identity, target: str, targets: Path, labels: Mapping[str, str]) -> None:
+        """A node is up, and serves its numbers at ``target``, if that is not empty."""
+        name = identity.name
         self._up.put((name,), 1)
         self._exits.expect((name,))
+        self._withdraw[name] = announce(targets, name, identity.role, target, labels)
 
     def ended(self, name: str) -> None:
         self._up.put((name,), 0)
+        self._withdraw.pop(name, _nothing)()
 
     def lost(self, name: str) -> None:
         """It ended without being asked to."""
@@ -63,3 +69,7 @@ class Supervision:
     def broken(self, kind: str, target: str) -> None:
         """A fault on purpose: one of FAULT's kinds, one of TARGET's."""
         self._faults[(kind, target)] += 1
+
+
+def _nothing() -> None:
+    """Nobody was told of it."""

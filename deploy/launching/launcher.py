@@ -8,7 +8,7 @@ means and what follows from it is not its business. What is said is the same eve
 * it is told ("stats",), ("rules", encoded), ("relink", endpoint), ("scribble", what, likelihood, seed),
   ("log_level", level).
 
-Launchers: ``forked`` (processes of this machine, over pipes).
+Launchers: ``forked`` (processes of this machine, over pipes), ``registered`` (of any machine).
 """
 
 import signal
@@ -38,6 +38,9 @@ class Handle(ABC):
     ``applied``: how often each rule of its link had an effect. ``outstanding``: a guest's calls that have
     begun and not ended. ``stopping``: its end was asked for. ``host``: the machine it runs on, "" for this
     one. ``pid``: its number there, 0 while nobody knows it.
+
+    ``life``: which process of its name in a history it is. Unless its clock is ours, ``offset_ns`` is to be
+    added to it to have ours, give or take ``uncertainty_ns``.
     """
 
     def __init__(self, name: str) -> None:
@@ -52,6 +55,9 @@ class Handle(ABC):
         self.ending: tuple[int, str] | None = None
         self.host = ""
         self.pid = 0
+        self.life = 0
+        self.same_clock = True
+        self.offset_ns = self.uncertainty_ns = 0
 
     # ---- what launchers do in their own way ---------------------------------------------------
 
@@ -123,10 +129,11 @@ class Sources(Protocol):
 
 class Ground(msgspec.Struct, frozen=True):
     """What a launcher is given: ``context`` starts processes from the fork server of ``run``'s supervisor,
-    ``sources`` is where its own descriptors go, ``log`` takes (level, text).
+    ``sources`` is where its own descriptors go, ``log`` takes (level, text). ``cluster``: of all identities.
     """
 
     run: Path
+    cluster: str
     context: Any
     sources: Sources
     log: Callable[[str, str], None]

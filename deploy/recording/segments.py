@@ -42,6 +42,8 @@ _ALWAYS: Final = frozenset({NOTE, BOOTED})
 _COUNT: Final = struct.Struct("<Q")
 _LENGTH: Final = struct.Struct("<I")
 
+Offsets = Mapping[tuple[str, int], int]  # of clocks, by node and life, in ns
+NO_OFFSETS: Final[Offsets] = {}
 Tap = Callable[[int, bytes, int, bytes, bytes], None]
 Raw = tuple[int, bytes, int, bytes, bytes]  # (at_ns, digest, event, envelope, page)
 
@@ -205,16 +207,28 @@ def _dropped_in(path: Path) -> int:
 
 
 def read_node(
-    node: str, paths: list[Path], names: Mapping[bytes, str], consume: bool = False
+    node: str,
+    paths: list[Path],
+    names: Mapping[bytes, str],
+    consume: bool = False,
+    offsets_ns: Offsets = NO_OFFSETS,
 ) -> Iterator[Row]:
     """One node's rows in order. A peer that ``names`` (by digest) does not know is named by its digest.
 
-    ``consume`` deletes each file once it is read.
+    ``consume`` deletes each file once it is read. ``offsets_ns`` are added to the times of its lives.
     """
     known = {**names, NOBODY: ""}
     for path in paths:
+        offset_ns = offsets_ns.get((node, life_of(path)), 0)
         for at_ns, short, event, envelope, page in _rows(path):
-            yield at_ns, node, known.get(short) or short.hex() * (short != NOBODY), event, envelope, page
+            yield (
+                at_ns + offset_ns,
+                node,
+                known.get(short) or short.hex() * (short != NOBODY),
+                event,
+                envelope,
+                page,
+            )
         if consume:
             path.unlink()
 
@@ -274,19 +288,29 @@ def read_on(handle: int, at: int, bytes_max: int) -> tuple[int, list[Raw]]:
     return (at + end, _parsed(os.pread(handle, end, at), 0)[1]) if end else (at, [])
 
 
-def read_segments(folder: Path, names: Mapping[bytes, str], consume: bool = False) -> Iterator[Row]:
-    """All nodes' rows by time; of equal times a node's own order holds.
+def life_of(path: Path) -> int:
+    """Which process of its node wrote it, from 0."""
+    return int(path.name.rsplit(".", 3)[1])
+
+
+def read_segments(
+    folder: Path, names: Mapping[bytes, str], consume: bool = False, offsets_ns: Offsets = NO_OFFSETS
+) -> Iterator[Row]:
+    """All nodes' rows by time; of equal times a node's own order holds. ``offsets_ns`` as in ``read_node``.
 
     Holds one file of each node at a time, and only from its first row to its last.
     """
-    later = sorted(((_begins(paths[0]), node, paths) for node, paths in nodes(folder).items()), reverse=True)
+    found = nodes(folder)
+    later = sorted(
+        ((_begins(node, paths[0], offsets_ns), node, paths) for node, paths in found.items()), reverse=True
+    )
     merged: list[tuple[int, int, Row, Iterator[Row]]] = []
     order = 0
     while later or merged:
         if later and (not merged or later[-1][0] <= merged[0][0]):
             _, node, paths = later.pop()
             order += 1
-            reader = read_node(node, paths, names, consume)
+            reader = read_node(node, paths, names, consume, offsets_ns)
             for row in reader:
                 heapq.heappush(merged, (row[0], order, row, reader))
                 break
@@ -300,9 +324,10 @@ def read_segments(folder: Path, names: Mapping[bytes, str], consume: bool = Fals
             heapq.heapreplace(merged, (following[0], place, following, reader))
 
 
-def _begins(path: Path) -> int:
+def _begins(node: str, path: Path, offsets_ns: Offsets) -> int:
     """When a file's first row was; 0 if there is none."""
     with path.open("rb") as file:
         file.seek(HEADER_BYTES + _START)
         head = file.read(_HEAD.size)
-    return int(_HEAD.unpack(head)[0]) if len(head) == _HEAD.size else 0
+    offset_ns = offsets_ns.get((node, life_of(path)), 0)
+    return int(_HEAD.unpack(head)[0]) + offset_ns if len(head) == _HEAD.size else 0

@@ -304,8 +304,8 @@ class LocalStage:
         )
 
     def memory(self) -> dict[str, int]:
-        """Of every process, the supervisor's among them."""
-        pids = {name: child.pid for name, child in self.engine.children.items()}
+        """Of every process of this machine, the supervisor's among them."""
+        pids = {name: child.pid for name, child in self.engine.children.items() if not child.host}
         held = {name: held_kib(pid) for name, pid in (pids | {SUPERVISOR: os.getpid()}).items()}
         return {name: kib for name, kib in held.items() if kib}
 
@@ -339,7 +339,8 @@ class LocalStage:
         if self._histories.rows == "none" or not folder.exists():
             return
         self.truncated = sum(segments.dropped(folder).values())
-        for row in segments.read_segments(folder, self._histories.names, consume=True):
+        known = self._histories
+        for row in segments.read_segments(folder, known.names, True, known.offsets_ns):
             if self._sink is None:
                 continue
             self._sink.append(row)

@@ -1,0 +1,35 @@
+"""How an engine of real processes is to run a platform: where its nodes run, and over which links."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from deploy.errors import UserError
+from deploy.launching.forked import ForkedLauncher
+from deploy.launching.launcher import Launcher
+from deploy.metrics.access import LOOPBACK
+from deploy.specs import HERE, NodeOptions
+
+
+class Options(msgspec.Struct, frozen=True):
+    """``tcp_port`` None: ipc. 0: a tcp port of the system's choice. ``carried``: pages travel in frames.
+
+    ``node``: what every node's process is told beside its role. ``launcher`` makes what starts processes: on
+    this machine unless said. ``tcp_address``: where Xen listens on tcp; "" is loopback, and where nodes may
+    be on several machines the address of its own.
+    """
+
+    tcp_port: int | None = None
+    carried: bool = True
+    node: NodeOptions = NodeOptions()
+    launcher: Callable[[], Launcher] = ForkedLauncher
+    tcp_address: str = ""
+
+    def check(self, remote: bool) -> None:
+        """Raises UserError for what a launcher cannot do whose nodes may be ``remote``."""
+        if remote and (self.tcp_port is None or not self.carried):
+            raise UserError("nodes on several machines need tcp and carried pages; give --tcp, not --mapped")
+
+    def address(self, remote: bool) -> str:
+        """Where Xen listens on tcp."""
+        return self.tcp_address or (HERE if remote else LOOPBACK)

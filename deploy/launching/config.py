@@ -1,0 +1,135 @@
+"""What a node's process is started with: a file of its own, JSON, that nobody else may read.
+
+It says who the process is and where the registry is; all else it hears from there. Keys are in files of their
+own, never on a command line or in the environment.
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from zmq.utils import z85
+
+from deploy.errors import UserError
+from deploy.files import private, read_text
+from deploy.launching.identity import ROLES, is_cluster
+from deploy.launching.wires import KEY_BYTES
+
+BYTES_MAX: Final = 65_536
+KEY_CHARACTERS: Final = 40  # Z85 of KEY_BYTES
+PATIENCE_S: Final = 20.0
+FORM: Final = "LAUNCHING.md says what a node's config holds"
+
+
+class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``registry``: "tcp://HOST:PORT"; ``registry_key``: its public key, Z85; ``key_file``: the node's own.
+
+    ``incarnation`` 0: whichever is expected; the node asks for ``patience_s``. ``address``: where others
+    reach this machine; Xen listens there. ``metrics``: the address for the metrics port, "" for what the
+    supervisor says. ``folder``: where the node's private folder is made, "" for the machine's usual one.
+    """
+
+    cluster: str
+    role: str
+    name: str
+    registry: str
+    registry_key: str
+    key_file: str
+    incarnation: int = 0
+    address: str = "127.0.0.1"
+    metrics: str = ""
+    folder: str = ""
+    patience_s: float = PATIENCE_S
+
+
+def write(folder: Path, config: NodeConfig, secret: bytes) -> Path:
+    """Put the node's secret key and its config, which names it, there; gives the config's path.
+
+    Both are new files of mode 0600. Raises OSError.
+    """
+    stem = f"{config.role}-{quote(config.name, safe='')}-{config.incarnation}"
+    key = folder / f"{stem}.key"
+    _write(key, z85.encode(secret))
+    path = folder / f"{stem}.json"
+    _write(path, msgspec.json.encode(msgspec.structs.replace(config, key_file=str(key.absolute()))))
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)
+    with open(path, "xb", opener=private) as file:
+        file.write(content)
+
+
+def load(path: Path, role: str) -> NodeConfig:
+    """Raises UserError that names file, key, rule and remedy."""
+    content = _own(path)
+    try:
+        config = msgspec.json.decode(content, type=NodeConfig)
+    except msgspec.DecodeError as error:
+        raise UserError(f"{path}: {error}; {FORM}") from None
+    problem = _problem(config, role)
+    if problem:
+        raise UserError(f"{path}: {problem}")
+    return config
+
+
+def _problem(config: NodeConfig, role: str) -> str:
+    """The first key that is wrong, the rule, the remedy; empty if all is well."""
+    checks = (
+        (is_cluster(config.cluster), "cluster: not 32 hexadecimal digits; copy it from the supervisor"),
+        (config.role in ROLES, f"role: not one of {', '.join(ROLES)}; correct it"),
+        (config.role == role, f"role: is {config.role!r}, the command line says {role!r}; make them agree"),
+        (0 < len(config.name) <= 255, "name: must have 1 to 255 characters; correct it"),
+        (config.incarnation >= 0, "incarnation: must not be negative; leave it out to be told"),
+        (config.registry.startswith("tcp://"), "registry: not tcp://HOST:PORT; correct it"),
+        (
+            len(_z85(config.registry_key)) == KEY_BYTES,
+            "registry_key: not a key of 40 Z85 characters; copy it",
+        ),
+        (config.patience_s > 0, "patience_s: must be more than 0; correct it"),
+    )
+    return next((told for holds, told in checks if not holds), "")
+
+
+def _z85(text: str) -> bytes:
+    try:
+        return z85.decode(text.encode()) if len(text) == KEY_CHARACTERS else b""
+    except (KeyError, ValueError, OverflowError):
+        return b""
+
+
+def registry_key(config: NodeConfig) -> bytes:
+    """The registry's public key, raw."""
+    return _z85(config.registry_key)
+
+
+def secret_key(config: NodeConfig, path: Path) -> bytes:
+    """The node's secret key, raw; ``path`` is the config's. Raises UserError."""
+    key_path = Path(config.key_file)
+    found = _z85(_own(key_path, f"{path}: key_file: ").strip())
+    if len(found) != KEY_BYTES:
+        raise UserError(
+            f"{path}: key_file: {key_path} holds no key of {KEY_CHARACTERS} Z85 characters; copy it"
+        )
+    return found
+
+
+def _own(path: Path, where: str = "") -> str:
+    """The text of a file that only its owner may read, and the owner is this process' user or root."""
+    try:
+        content = read_text(path, BYTES_MAX)
+        found = path.stat()
+    except UserError as error:
+        raise UserError(f"{where}{error}") from None
+    except OSError as error:
+        raise UserError(f"{where}{path}: {error.strerror}") from None
+    if found.st_uid not in (0, os.geteuid()):
+        raise UserError(f"{where}{path}: belongs to user {found.st_uid}; it must be yours: run 'chown' on it")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        mode = stat.S_IMODE(found.st_mode)
+        raise UserError(f"{where}{path}: mode {mode:04o} lets others in; run 'chmod 600 {path}'")
+    return content

@@ -1,0 +1,184 @@
+"""``python -m deploy.node --role ROLE --config FILE``: a node that finds its platform through the registry.
+
+It registers, gets its specification and a lease, does a node's work (``deploy.node``), brings what it
+recorded to the supervisor, and leaves. It knows no address but the registry's, and makes no identity up. It
+ends at once when its lease lapses.
+"""
+
+import argparse
+import os
+import queue
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from bus.links import LinkError
+from deploy import node
+from deploy.engines.node_log import NodeLog
+from deploy.errors import UserError
+from deploy.launching import config as node_config
+from deploy.launching import messages as m
+from deploy.launching.config import NodeConfig
+from deploy.launching.home import Home
+from deploy.launching.identity import ROLES
+from deploy.launching.member_link import Control, MemberLink
+from deploy.launching.membership import LAPSED, Membership
+from deploy.launching.starter import die_with
+from deploy.launching.wires import DealerWire
+from deploy.specs import HERE, NodeSpec, XenSpec
+
+MISUSED: Final = 2
+TAKEN_S: Final = 10.0  # for one piece of a row file
+PARTED_S: Final = 2.0
+
+
+class Options(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; the command is python -m deploy.node --role ROLE --config FILE")
+
+
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Raises UserError."""
+    parser = Options(prog="python -m deploy.node", description="One node of a platform.")
+    parser.add_argument("--role", required=True, choices=ROLES)
+    parser.add_argument("--config", required=True, type=Path, help="who it is and where the registry is")
+    parser.add_argument("--parent", type=int, default=0, help="the process that starts it: it dies with it")
+    return parser.parse_args(arguments)
+
+
+def machine() -> str:
+    """The same for all processes that share CLOCK_MONOTONIC: one boot, one time namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot} {os.readlink('/proc/self/ns/time')}"
+
+
+def command(arguments: Sequence[str]) -> int:
+    """The command line; gives the exit code."""
+    try:
+        asked = options(arguments)
+        found = node_config.load(asked.config, asked.role)
+        secret = node_config.secret_key(found, asked.config)
+        wire = DealerWire(found.registry, secret, node_config.registry_key(found))
+    except (UserError, LinkError) as error:
+        sys.stderr.write(f"trapline: {error}\n")
+        return MISUSED
+    if asked.parent and not die_with(asked.parent):
+        return LAPSED
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    link = MemberLink(membership(found), wire)
+    return Joined(found, link).work()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """An orderly end, before there is anything to end in order."""
+    sys.exit(0)
+
+
+def membership(found: NodeConfig) -> Membership:
+    register = m.Register(
+        0,
+        m.VERSION,
+        found.cluster,
+        found.role,
+        found.name,
+        found.incarnation,
+        machine(),
+        socket.gethostname(),
+        os.getpid(),
+    )
+    return Membership(register, int(found.patience_s * 1e9))
+
+
+class Joined:
+    """A node from its acceptance to its end."""
+
+    def __init__(self, found: NodeConfig, link: MemberLink) -> None:
+        self._config = found
+        self._link = link
+        self._home: Home | None = None
+
+    def work(self) -> int:
+        accepted = self._link.accepted.get()
+        spec = self._at_home(msgspec.msgpack.decode(accepted.spec, type=NodeSpec), accepted.shared)
+        code: Any = 0
+        try:
+            address = self._config.address if self._config.metrics else ""
+            control = Control(self._link, lambda: os.kill(os.getpid(), signal.SIGTERM), address)
+            node.run(spec, control, self._with_log)
+        except SystemExit as ended:
+            code = ended.code
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if spec.recording is not None and not spec.recording.ring:
+            self._bring()
+        self._part()
+        if self._home is not None:
+            self._home.remove()
+        return int(code or 0)
+
+    def _at_home(self, spec: NodeSpec, shared: bool) -> NodeSpec:
+        """What is different on this machine: folders, addresses."""
+        changed: dict[str, Any] = {}
+        if not shared:
+            self._home = Home(Path(self._config.folder or tempfile.gettempdir()))
+            changed["run"] = str(self._home.path)
+            if spec.recording is not None:
+                recording = msgspec.structs.replace(spec.recording, folder=str(self._home.rows))
+                changed["recording"] = recording
+        if isinstance(spec.role, XenSpec):
+            bind = spec.role.bind.replace(HERE, self._config.address, 1)
+            changed["role"] = msgspec.structs.replace(spec.role, bind=bind)
+        if self._config.metrics:
+            access = msgspec.structs.replace(spec.options.metrics, address=self._config.metrics)
+            changed["options"] = msgspec.structs.replace(spec.options, metrics=access)
+        return msgspec.structs.replace(spec, **changed)
+
+    def _with_log(self, log: NodeLog) -> None:
+        if self._home is not None:
+            log.also = lambda line: self._link.tell(m.Lines([line]))
+
+        def before_end(why: str) -> None:
+            log.line("error", why)
+            if self._home is not None:
+                self._home.remove()
+
+        self._link.before_end = before_end
+
+    def _bring(self) -> None:
+        """All that was recorded, piece by piece: the next when the last is on the supervisor's disk."""
+        for piece in _pieces(self._home.rows) if self._home is not None else ():
+            self._link.tell(piece)
+            if not self._wait(m.Took(piece.file, piece.at), TAKEN_S):
+                return
+
+    def _part(self) -> None:
+        self._link.tell(m.Leave())
+        self._wait(m.Parted(), PARTED_S)
+        self._link.close()
+
+    def _wait(self, wanted: m.Took | m.Parted, within_s: float) -> bool:
+        deadline = time.monotonic() + within_s
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                if self._link.acknowledged.get(timeout=left) == wanted:
+                    return True
+            except queue.Empty:
+                break
+        return False
+
+
+def _pieces(folder: Path) -> Iterator[m.Rows]:
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            at = 0
+            while data := file.read(m.CHUNK_BYTES):
+                yield m.Rows(path.name, at, data)
+                at += len(data)
