@@ -1,0 +1,71 @@
+"""A node's config and key: written for nobody else, and read only if that is still so."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from zmq.utils import z85
+
+from deploy.errors import UserError
+from deploy.launching.config import NodeConfig, load, registry_key, secret_key, write
+from deploy.launching.wires import new_keys
+
+PUBLIC, SECRET = new_keys()
+CONFIG = NodeConfig("ab" * 16, "guest", "ivi/0", "tcp://127.0.0.1:9", z85.encode(PUBLIC).decode(), "")
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, CONFIG, SECRET)
+    found = load(path, "guest")
+    assert msgspec.structs.replace(found, key_file="") == CONFIG
+    assert registry_key(found) == PUBLIC
+    assert secret_key(found, path) == SECRET
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cluster", "AB" * 16),
+        ("role", "host"),
+        ("role", "xen"),
+        ("name", ""),
+        ("incarnation", -1),
+        ("registry", "ipc:///tmp/x"),
+        ("registry_key", "short"),
+        ("registry_key", '"' * 40),
+        ("patience_s", 0.0),
+    ],
+)
+def test_each_wrong_key_is_named(tmp_path: Path, key: str, value: object) -> None:
+    path = write(tmp_path, msgspec.structs.replace(CONFIG, **{key: value}), SECRET)
+    with pytest.raises(UserError, match=f"{path.name}: {key}"):
+        load(path, "guest")
+
+
+@pytest.mark.parametrize("content", [b'{"cluster": 1}', b"[]", b"{", b'{"more": 1}', b"\xff"])
+def test_what_is_no_config_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "node.json"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(UserError, match=r"node\.json") as raised:
+        load(path, "guest")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_others_must_not_read_it(tmp_path: Path, mode: int) -> None:
+    path = write(tmp_path, CONFIG, SECRET)
+    found = load(path, "guest")
+    Path(found.key_file).chmod(mode)
+    with pytest.raises(UserError, match=r"key_file: .*chmod 600"):
+        secret_key(found, path)
+    path.chmod(mode)
+    with pytest.raises(UserError, match="chmod 600"):
+        load(path, "guest")
+
+
+def test_a_file_without_a_key(tmp_path: Path) -> None:
+    path = write(tmp_path, CONFIG, b"short"[:4])
+    with pytest.raises(UserError, match="holds no key"):
+        secret_key(load(path, "guest"), path)
