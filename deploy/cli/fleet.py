@@ -53,7 +53,7 @@ def fleet() -> None:
     \b
     trapline fleet run hello --platforms 200 -j 8 --out night
     trapline fleet run hello --out night \\
-      --matrix profile=v10,v11,firmware=spec-strict,seed=1..100
+      --matrix profile=v9,v11,firmware=spec-strict,seed=1..100
     trapline fleet run --out night --resume    # goes on where it was
     trapline fleet show night
     trapline fleet report night                # makes report.html again
@@ -142,7 +142,7 @@ def run(
 ) -> None:
     """Run SCENARIO on many platforms; merge what they found.
 
-    A matrix has lists and ranges: seed=1..100, profile=v10,v11, firmware=NAME,NAME, seconds=0.5,2,
+    A matrix has lists and ranges: seed=1..100, profile=v9,v11, firmware=NAME,NAME, seconds=0.5,2,
     faults=all,none,3+7 (what 'trapline run' calls --seed, --profile, --firmware, --seconds, --faults), joined
     by commas; every combination is a platform. Several --matrix are added up. Without seeds in it each cell
     begins with the scenario's own seed.

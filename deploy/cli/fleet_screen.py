@@ -4,6 +4,7 @@ Everything goes to stderr but the last screen. It fits 80 columns and 24 lines.
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,14 +22,15 @@ from deploy.experiments.judging.histogram import LatencyHistogram
 from deploy.experiments.keeping.runs import REPORT
 from deploy.fleet.coordinator import Fleet
 from deploy.fleet.ledger import Record
-from deploy.fleet.merging import VERDICTS, FleetResult, Merged
+from deploy.fleet.merging import VERDICTS, Failure, FleetResult, Merged
 from deploy.fleet.plan import RUNS
 
 REFRESH_S: Final = 0.25
 PLAIN_S: Final = 10.0  # between two lines without a terminal
 RECENT_S: Final = 30.0  # over which the rate is taken
 CELLS_SHOWN: Final = 10
-LIVE_FAILURES: Final = 20  # told as they come; all are in the ledger
+LIVE_FAILURES: Final = 2  # of each cell, told as they come; all are in the ledger
+LIVE_CELLS: Final = 20  # of which failures are told
 FAILURES_SHOWN: Final = 5
 SLOWEST_SHOWN: Final = 3
 STYLE: Final = {
@@ -66,7 +68,7 @@ class Screen:
         self._began_s = time.monotonic()
         self._shown_s = 0.0
         self._rate = 0.0
-        self._failures = 0
+        self._failures: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         if not self._quiet and self._out.is_terminal:
@@ -91,14 +93,11 @@ class Screen:
             failure = self._fleet.merge.failure(record)
             if failure is None:
                 continue
-            self._failures += 1
-            if self._failures <= LIVE_FAILURES:
-                line = Text(f"{failure.verdict:<5} ", style=STYLE[failure.verdict])
-                line.append(f"{failure.cell} seed={failure.seed}: {failure.reason}", style="default")
-                self._out.print(line)
-                self._out.print(Text(f"      {failure.command}", style="dim"), soft_wrap=True)
-            if self._failures == LIVE_FAILURES:
-                self._out.print(Text("more failures are told at the end", style="dim"))
+            self._failures[failure.cell] += 1
+            if self._failures[failure.cell] <= LIVE_FAILURES and len(self._failures) <= LIVE_CELLS:
+                _failure(failure, self._out)
+            elif self._failures[failure.cell] == LIVE_FAILURES + 1:
+                self._out.print(Text(f"more failures of {failure.cell} are told at the end", style="dim"))
 
     def turned(self) -> None:
         """Some time has passed."""
@@ -135,7 +134,8 @@ class Screen:
         book = self._fleet.book
         width = min(self._out.width, 100)
         head = Text(self._head(), style="bold", no_wrap=True, overflow="ellipsis")
-        bar = ProgressBar(len(self._fleet.jobs), len(book.result), width=width)
+        bar = Table.grid()  # a bar alone ends no line
+        bar.add_row(ProgressBar(len(self._fleet.jobs), len(book.result), width=width))
         states = book.states()
         told = Text()
         for one in (*VERDICTS, "running", "waiting"):
@@ -229,11 +229,19 @@ def _calls(merged: Merged) -> Text:
     )
 
 
+def _failure(one: Failure, out: Console) -> None:
+    """What failed, why, and the line that runs it alone: that one whole, to be copied."""
+    line = Text(f"{one.verdict}  ", style=STYLE[one.verdict])
+    out.print(line.append(f"{one.cell} seed={one.seed}: {one.reason}", style="default"))
+    out.print(Text(f"  {one.command}", style="dim"), soft_wrap=True)
+
+
 def _failures(merged: Merged, out: Console) -> None:
-    for one in merged.failures[:FAILURES_SHOWN]:
-        line = Text(f"{one.verdict}  ", style=STYLE[one.verdict])
-        out.print(line.append(f"{one.cell} seed={one.seed}: {one.reason}", style="default"))
-        out.print(Text(f"  {one.command}", style="dim"), soft_wrap=True)
+    """The first of each cell, then the others."""
+    firsts = {one.cell: one for one in reversed(merged.failures)}
+    ordered = sorted(merged.failures, key=lambda one: (firsts[one.cell] is not one, one.job))
+    for one in ordered[:FAILURES_SHOWN]:
+        _failure(one, out)
     more = len(merged.failures) - FAILURES_SHOWN
     if more > 0:
         out.print(Text(f"and {count(more)} more, each with its command, in the report", style="dim"))

@@ -101,9 +101,13 @@ class LocalCrew:
         if worker is not None:
             worker.process.kill()
 
+    def pids(self) -> Sequence[int]:
+        """Of the workers that have a job."""
+        found = (worker.process.pid for worker in list(self._busy.values()))
+        return [pid for pid in found if pid is not None]
+
     def run_directories(self) -> Sequence[Path]:
-        pids = [worker.process.pid for worker in list(self._busy.values())]
-        return [path for pid in pids for path in usual_parent().glob(f"run-{pid}-*")]
+        return [path for pid in self.pids() for path in usual_parent().glob(f"run-{pid}-*")]
 
     def close(self) -> None:
         workers = [*self._busy.values(), *self._idle]

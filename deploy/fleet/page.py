@@ -15,6 +15,7 @@ from deploy.fleet.merging import VERDICTS, FleetResult, Merged, Sums
 TEMPLATES: Final = Path(__file__).parent / "templates"
 WORDS: Final = {"pass": "Passed", "fail": "Failed", "error": "Unfinished"}
 STATUSES_SHOWN: Final = 12
+KEPT_SHOWN: Final = 500
 NS: Final = 1_000_000_000
 
 
@@ -33,6 +34,7 @@ def render(result: FleetResult) -> str:
         "headline": headline(result.merged),
         "course": course(result),
         "setup": setup(result),
+        "kept": result.course.kept[:KEPT_SHOWN],
         "words": WORDS,
         "shares": shares(result.merged),
     }
@@ -73,8 +75,9 @@ def cells(merged: Merged) -> Table:
         ]
         for one in merged.cells
     ]
-    columns = ("cell", "done", *VERDICTS, "violations", "objectives missed", *COUNTED)
-    return table("Platforms that differ in their seed only", columns, rows, range(1, len(columns)))
+    caption = "Platforms that differ in their seed only; missed: objectives"
+    columns = ("cell", "done", *VERDICTS, "violations", "missed", *COUNTED)
+    return table(caption, columns, rows, range(1, len(columns)))
 
 
 COUNTED: Final = ("issued", "answered", "errors", "killed", "sum")
@@ -176,7 +179,6 @@ def course(result: FleetResult) -> list[tuple[str, str]]:
         ("late results refused", count(had.refused)),
         ("time of coordinators that ended in order", span(int(had.wall_s * NS))),
         ("time of all runs together", span(int(had.busy_s * NS))),
-        ("runs kept", ", ".join(map(str, had.kept[:100])) or "none"),
     ]
 
 
