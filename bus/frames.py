@@ -255,8 +255,8 @@ class DomctlReply(Frame, frozen=True, tag=10):
 
 
 class Lifecycle(Frame, frozen=True, tag=11):
-    """Xen tells the toolstack about a domain: created, link_up, running, shutdown, dying,
-    refused, reset, dead."""
+    """Xen tells the toolstack about a domain: created, link_up, running, shutdown, dying, refused, reset,
+    dead; once of each earlier incarnation that still speaks: stale."""
 
     domid: U32
     name: Text

@@ -19,6 +19,7 @@ NAMES: Final = (
     "P2A_QUEUE",
     "MISBEHAVIOURS",
     "NOTE_CHARACTERS_MAX",
+    "HELLO_AGAIN_NS",
 )
 _LINE = re.compile(r"^(?P<name>[A-Z_0-9]+) = [^#]+#(?P<what>.*)$", re.MULTILINE)
 

@@ -229,9 +229,9 @@ class SimulatedEngine:
         halt = node.driver.halted
         if halt is None:
             return
-        if self.stranded.get(node.name) is node:
-            self.log(node.name, "error", halt.reason)
-            del self.stranded[node.name]
+        if self.stranded.get(node.link.name) is node:
+            self.log(node.link.name, "error", halt.reason)
+            del self.stranded[node.link.name]
             node.link.close()
             return
         if node.link.identity in (XEN, self._firmware_link):
@@ -342,7 +342,9 @@ class SimulatedEngine:
         """EL3 as at power-on: every grant, vote and page is forgotten. Its link is another one."""
         before = self._firmware_link
         name = self.row_names[before]
-        self.row_names[before] = retired_name("firmware", self.firmware_incarnation) + self._suffix
+        self.row_names[before] = retired = retired_name("firmware", self.firmware_incarnation) + self._suffix
+        if retired in self.stranded:
+            self.stranded[retired].name = retired
         self.firmware_incarnation += 1
         self._firmware_link = firmware_link(self.firmware_incarnation)
         self.row_names[self._firmware_link] = name
@@ -352,14 +354,13 @@ class SimulatedEngine:
             self.add("firmware", self._firmware_link, self.firmware, self.times.el3_ns)
 
     def strand(self, name: str) -> SimNode:
-        """A node is cut off where nobody can end it: it goes on, another one may take its place. Rules and
-        rows call it by its incarnation from now on ("ivi#1", "firmware~1").
+        """A node is cut off where nobody can end it: it goes on, another one may take its place. Rules call
+        it by its incarnation from now on ("ivi#1", "firmware~1"); so do rows, EL3's once it is replaced.
         """
         node = self.nodes.pop(name)
-        firmware = retired_name("firmware", self.firmware_incarnation) + self._suffix
-        node.name = firmware if name == "firmware" else node.name
-        self.network.rename(node.link, node.name)
-        self.stranded[node.name] = node
+        retired = retired_name("firmware", self.firmware_incarnation) + self._suffix
+        self.network.rename(node.link, retired if name == "firmware" else node.name)
+        self.stranded[node.link.name] = node
         return node
 
     def restart_xen(self, first_request: int) -> None:

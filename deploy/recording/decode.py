@@ -33,7 +33,7 @@ from nodes.contract import Note
 TRAPS_MAX: Final = 65_536  # remembered until their SMC or their end is seen; the oldest is forgotten first
 FUNCTION: Final = 0xFFFF_FFFF
 XEN, FIRMWARE, TOOLSTACK = "xen", "firmware", "toolstack"
-MALFORMED, UNEXPECTED, REFUSED = "malformed", "unexpected", "refused"
+MALFORMED, UNEXPECTED, REFUSED, WELCOMED = "malformed", "unexpected", "refused", "welcomed"
 ENDINGS: Final = (frames.Return, frames.Undef, frames.Error)  # what ends a trap
 CALL: Final = "call"
 CALL_NUMBERS: Final = 5
@@ -118,6 +118,7 @@ class Decoder:
         self._origin_ns = origin_ns
         self._traps = Traps()
         self._received: dict[type, Callable[[int, Row, Any], Event | None]] = {
+            frames.Welcome: self._welcome,
             frames.Trap: self._trap,
             frames.Smc: self._smc,
             frames.SmcReturn: self._smc_return,
@@ -160,6 +161,13 @@ class Decoder:
                 yield event
 
     # ---- frames -------------------------------------------------------------------------------
+
+    def _welcome(self, number: int, row: Row, frame: frames.Welcome) -> Event | None:
+        if not frame.incarnation:
+            return None  # it says no epoch
+        if row[2] != XEN:
+            return _unexpected(number, row, frame)
+        return Noted(number, row[0], row[1], WELCOMED, frame.request, (frame.incarnation,), "")
 
     def _trap(self, number: int, row: Row, frame: frames.Trap) -> Event:
         at_ns, node, peer, _, _, page = row
@@ -285,6 +293,8 @@ class Decoder:
         numbers = note.numbers
         if note.what == "arrival_dropped" and numbers:
             numbers = (numbers[0] - self._origin_ns, *numbers[1:])
+        elif note.what == "stale" and len(numbers) > 1 and numbers[1]:
+            numbers = (numbers[0], numbers[1] - self._origin_ns, *numbers[2:])
         return Noted(number, row[0], row[1], note.what, note.request, numbers, note.text)
 
 

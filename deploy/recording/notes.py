@@ -30,5 +30,6 @@ NOTES: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     # made by ``decode`` of what came in:
     "malformed": ("every", (), "why the message that it received is none"),
     "unexpected": ("every", (), "a frame that its sender may not send: the kind and the sender"),
+    "welcomed": ("every", ("incarnation",), "it was welcomed by Xen, which is that incarnation"),
     "refused": ("every", ("definite",), "an Error to a node that is no domain: code and detail"),
 }

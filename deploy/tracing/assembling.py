@@ -46,7 +46,7 @@ ABOUT_CALLS: Final[dict[str, tuple[str, Callable[[Noted], Any]]]] = {
     "trap_refused": ("judged", lambda note: note.text),
     "waited": ("queued_ns", lambda note: note.numbers[1] if len(note.numbers) > 1 else 0),
 }
-SILENT_NOTES: Final = frozenset({"call", "domain"})
+SILENT_NOTES: Final = frozenset({"call", "domain", "welcomed"})
 ENDED: Final = "ended-with-domain"  # the code of a call whose domain was gone before it returned
 Key = tuple[str, int]
 

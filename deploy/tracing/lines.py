@@ -25,6 +25,8 @@ CODES: Final = {
     "timeout": "the guest's patience ended",
     "delayed-timeout": "the delayed response did not come in time",
     "el3-lost": "EL3 is gone",
+    "stale": "a newer incarnation of this domain has its place, or nobody has; its link is retired",
+    "other-cluster": "it is of another cluster",
     "ended-with-domain": "its domain was gone before it returned",
     "undelivered": "its domain was gone when the answer came",
     "channel-busy": "FREE was not set in the page",

@@ -942,6 +942,7 @@ gap = { "rows" },
 heal = {},
 malformed = {},
 unexpected = {},
+welcomed = { "incarnation" },
 refused = { "definite" },
 },
 }

@@ -68,7 +68,7 @@ class XenCore:
         self.incarnation = frames.incarnation_of(tuning.first_request)
         self._cluster, self._el3 = config.epoch.cluster, config.epoch.firmware
         self._next_firmware = next_firmware or (lambda incarnation: b"%s#%d" % (firmware, incarnation))
-        self._retired = Retired(self.meters, tuning.record)
+        self._retired = Retired(self.meters, toolstack, tuning.record)
         self._gate = Gate(tuning.metering, waits, self.meters, record=tuning.record)
         self._smcs = UnderWay(config, self._out, self.meters, self.story, firmware)
         self._timed = self._smcs.patience is not None or self._gate.holds
@@ -302,7 +302,7 @@ class XenCore:
             self._out.extend(not_running(domain, one) for one in self._gate.end(domain))
         elif event == "dead":
             why = ENDS.get(domain.reason, f"destroyed ({domain.reason})")
-            past = Past(domain.name, "guest", domain.incarnation, why, self._smcs.now_ns)
+            past = Past(domain.domid, domain.name, "guest", domain.incarnation, why, self._smcs.now_ns)
             self._retired.add(domain.link, past)
 
     def _undelivered(self, event: Undelivered) -> None:
@@ -346,7 +346,7 @@ class XenCore:
 
     def _replace_firmware(self, incarnation: int) -> None:
         """Another EL3 is about to start, on a link of its own."""
-        past = Past(FIRMWARE, FIRMWARE, self._el3, "replaced", self._smcs.now_ns)
+        past = Past(frames.EL3_DOMID, "EL3", FIRMWARE, self._el3, "replaced", self._smcs.now_ns)
         self._retired.add(self._firmware, past)
         self._el3 = incarnation
         self._firmware = link = self._next_firmware(incarnation)

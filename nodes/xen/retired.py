@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from bus import frames
-from nodes.contract import Effect, Log, Note
+from nodes.contract import Effect, Log, Note, Send
 from nodes.limits import RETIRED_LINKS
 from nodes.meters import Meters
 from nodes.xen.answers import error
@@ -27,6 +27,7 @@ DID: Final[dict[Any, str]] = {
 class Past(msgspec.Struct, frozen=True, gc=False):
     """Whose link it was. ``why`` and ``ended_ns``: how and when it ended being that, on Xen's clock."""
 
+    domid: int
     name: str
     role: str
     incarnation: int
@@ -35,9 +36,10 @@ class Past(msgspec.Struct, frozen=True, gc=False):
 
 
 class Retired:
-    """``record``: each refusal is noted."""
+    """``record``: each refusal is noted. ``toolstack`` is told of the first of each link."""
 
-    def __init__(self, meters: Meters, record: bool) -> None:
+    def __init__(self, meters: Meters, toolstack: bytes, record: bool) -> None:
+        self._toolstack = toolstack
         self._links: dict[bytes, Past] = {}
         self._heard: set[bytes] = set()  # of them, those that have spoken since
         self._record = record
@@ -55,10 +57,9 @@ class Retired:
     def refuse(self, link: bytes, frame: Any, now_ns: int) -> list[Effect] | None:
         """What follows from a frame of such a link; None if it is not one."""
         past = self._links.get(link)
-        return None if past is None else self.stale(link, frame, past, now_ns)
+        return None if past is None else self._stale(link, frame, past, now_ns)
 
-    def stale(self, link: bytes, frame: Any, past: Past, now_ns: int) -> list[Effect]:
-        """Refuse a frame of an earlier incarnation."""
+    def _stale(self, link: bytes, frame: Any, past: Past, now_ns: int) -> list[Effect]:
         self._drops[("stale",)] += 1
         self._ledger[("refused",)] += isinstance(frame, frames.Trap)
         ago_ms = (now_ns - past.ended_ns) / 1e6
@@ -68,6 +69,8 @@ class Retired:
         if link not in self._heard:
             self._heard.add(link)
             effects.append(Log("warning", f"refused what is stale: {text}"))
+            told = frames.Lifecycle(frames.PROTOCOL_VERSION, 0, 0, past.domid, past.name, "stale", text)
+            effects.append(Send(self._toolstack, told))
         if self._record:
             function = frame.x[0] & 0xFFFF_FFFF if isinstance(frame, frames.Trap) else 0
             effects.append(Note("stale", frame.request, (past.incarnation, past.ended_ns, function), text))

@@ -25,7 +25,7 @@ from deploy.memory import MappedMemory
 from deploy.topology import read_platform
 from nodes.contract import Core
 from nodes.firmware.core import FirmwareCore
-from nodes.xen.config import XenConfig
+from nodes.xen.config import XenConfig, XenEpoch
 from nodes.xen.core import XenCore
 from nodes.xen.profile import PROFILES
 
@@ -48,6 +48,7 @@ def build_xen(spec: Any, identities: Iterator[bytes], firmware: bytes, toolstack
         profile=PROFILES[spec.profile],
         strict=spec.strict,
         command_line=spec.command_line,
+        epoch=XenEpoch(bytes.fromhex(spec.cluster)),
     )
     return XenCore(config, build_memory(spec.pages), identities, firmware, toolstack)
 
@@ -71,6 +72,7 @@ class NodeSpec(msgspec.Struct):
     profile: str = "v11"
     strict: bool = False
     command_line: str = ""
+    cluster: str = ""
 
 
 def tell(**what: object) -> None:

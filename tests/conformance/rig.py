@@ -34,6 +34,7 @@ class XenSpec(msgspec.Struct, frozen=True):
     profile: str = "v11"
     strict: bool = False
     command_line: str = ""
+    cluster: str = ""
 
 
 class Got(msgspec.Struct, frozen=True):
@@ -53,6 +54,25 @@ class Port:
         self.name = name
         self.inbox: list[Got] = []
         self.on_message: Callable[[Got], None] | None = None
+        self._cut: list[tuple[bool, bytes, bytes]] | None = None
+
+    def cut(self) -> None:
+        """From now on nothing gets through either way: it waits."""
+        self._cut = []
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for that."""
+        return len(self._cut or ())
+
+    def heal(self) -> None:
+        """All that has waited gets through, in order."""
+        waited, self._cut = self._cut or [], None
+        for outward, envelope, page in waited:
+            if outward:
+                self.send_raw(envelope, page)
+            else:
+                self.arrived(envelope, page)
 
     def next_request(self) -> int:
         self._request += 1
@@ -62,10 +82,16 @@ class Port:
         self.send_raw(frames.encode(frame), page)
 
     def send_raw(self, envelope: bytes, page: bytes = b"") -> None:
+        if self._cut is not None:
+            self._cut.append((True, envelope, page))
+            return
         assert self._post(envelope, page), f"{self.name} cannot send"
 
     def arrived(self, envelope: bytes, page: bytes) -> None:
         """Called by the rig for every message to this port."""
+        if self._cut is not None:
+            self._cut.append((False, envelope, page))
+            return
         got = Got(frames.decode(envelope), page)
         if self.on_message is None:
             self.inbox.append(got)

@@ -134,7 +134,15 @@ def answers(bench: Bench) -> int:
     return odd
 
 
+def serves_the_old(bench: Bench) -> int:
+    """An SMC of the first Xen after the second one's Welcome."""
+    bench.core.step(Received(XEN, frames.Welcome(1, 0, 0, 0, "firmware", b"", 2), b""), 0)
+    frame = frames.Smc(1, 5, 7, (EL3_FID[TWO], 0, 0, 0, 0, 0, 0, 0), 0)
+    return sum(isinstance(effect, Send) for effect in bench.core.step(Received(XEN, frame, b""), 0))
+
+
 EL3_SHOWS: dict[str, Callable[[Bench], int]] = {
+    "serves-any-xen": serves_the_old,
     "forgets-permission": forgets,
     "applies-denied-set": applies,
     "stale-permission": stale,
@@ -277,7 +285,16 @@ def skips(bench: XenBench) -> int:
     return 10 - len(granted(bench))
 
 
+def unretired(bench: XenBench) -> int:
+    old = bench.create("domu", 2)
+    assert bench.rc(frames.DestroyDomain(old.domid)) == 0
+    bench.create("domu", 2)
+    bench.trap(old, FID[2])
+    return len(bench.smcs)
+
+
 XEN_SHOWS: dict[str, Callable[[XenBench], int]] = {
+    "never-retires": unretired,
     "forwards-foreign": foreign,
     "return-to-another": strays,
     "answers-twice": doubles,

@@ -10,6 +10,7 @@ from bus.scmi.protocol import Nothing
 from bus.scmi.status import Status
 from nodes.contract import Send
 from nodes.firmware.ladder import COMMAND_MASK
+from nodes.window import Window
 from tests.plants import Draws, Plant, put, table
 
 STALE_NS: Final = 20_000_000
@@ -42,6 +43,17 @@ def _forgets_permission(core: Core, dice: Draws) -> None:
         return may(*asked, **how) or dice.rarely(0.05)
 
     core.permissions.may = forgetful
+
+
+def _serves_any_xen(core: Core, _dice: Draws) -> None:
+    class Lax(Window):
+        __slots__ = ()
+
+        def admit(self, number: int) -> bool:
+            older = frames.incarnation_of(number) < frames.incarnation_of(self._newest)
+            return older or super().admit(number)
+
+    core._smcs, core._welcomed = Lax(), lambda _frame: ()
 
 
 def _applies_denied(core: Core, dice: Draws) -> None:
@@ -253,6 +265,7 @@ def _answers_twice(core: Core, dice: Draws) -> None:
 
 
 PLANTS: Final = table(
+    Plant("serves-any-xen", "what a Xen asks for that was replaced is done", _serves_any_xen),
     Plant("forgets-permission", "one refusal in twenty is forgotten", _forgets_permission),
     Plant("applies-denied-set", "answers DENIED and does it, three times in ten", _applies_denied),
     Plant("stale-permission", "what was revoked or reset is open to everybody for 20 ms", _stale_permission),

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bus import frames
 from bus.scmi import base
 from nodes.contract import Effect, Received, Send
 from nodes.xen.calls import Waiting
@@ -184,7 +185,31 @@ def _skips_grant(core: Core, dice: Draws) -> None:
     sci._management = lazy
 
 
+def _never_retires(core: Core, _dice: Draws) -> None:
+    """A retired link is still somebody's: its domain's next incarnation has it, or EL3."""
+    step = core.step
+    links: dict[bytes, str] = {}
+
+    def add(link: bytes, past: Any) -> None:
+        links[link] = past.name
+
+    def lenient(event: Any, now_ns: int) -> Effects:
+        name = links.get(event.peer) if type(event) is Received else None
+        if name == "EL3":
+            event = msgspec.structs.replace(event, peer=core._firmware)
+        elif name is not None and type(event.frame) is frames.Trap:
+            for domain in core.hypervisor.domains.values():
+                if domain.name == name:
+                    effects: Effects = core._smcs.enter(domain, domain.channel, event, None, now_ns)
+                    return effects
+        told: Effects = step(event, now_ns)
+        return told
+
+    core._retired.add, core.step, core._smcs.lost = add, lenient, lambda *_, **__: None
+
+
 PLANTS: Final = table(
+    Plant("never-retires", "the links of earlier incarnations are still taken", _never_retires),
     Plant("forwards-foreign", "every other doorbell of somebody else's reaches EL3", _forwards_foreign),
     Plant("return-to-another", "one Return in a hundred goes to another domain", _another_domain),
     Plant("answers-twice", "one Return in a hundred is sent twice", _answers_twice),

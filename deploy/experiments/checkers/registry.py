@@ -15,6 +15,7 @@ from deploy.experiments.checkers.once import AtMostOnce
 from deploy.experiments.checkers.order import Order
 from deploy.experiments.checkers.progress import Progress
 from deploy.experiments.checkers.reset import Reset
+from deploy.experiments.checkers.stale import StaleIncarnation
 from deploy.experiments.checkers.tokens import Tokens
 from deploy.experiments.result import CheckerResult
 from deploy.recording.events import Event
@@ -31,6 +32,7 @@ EVERY: Final[tuple[type[Judge], ...]] = (
     Bounds,
     Progress,
     Order,
+    StaleIncarnation,
 )
 CHECKERS: Final = {one.name: one for one in EVERY}
 ALL: Final = "all"

@@ -240,6 +240,13 @@ def test_an_error_to_xen_or_the_toolstack_is_no_end_of_a_trap() -> None:
     assert found == Noted(0, 0, "toolstack", "refused", 8, (1,), "no-console: gone")
 
 
+def test_a_welcome_tells_the_epoch_of_who_welcomes() -> None:
+    welcome = frames.Welcome(1, 0, 0, 1, "ivi", bytes(16), 2)
+    told, strange = events(got("ivi#1", "xen", welcome), got("ivi#1", "tcu#1", welcome))
+    assert (told.what, told.node, told.numbers) == ("welcomed", "ivi#1", (2,))
+    assert strange.what == "unexpected"
+
+
 def test_consoles_and_greetings_are_no_events() -> None:
     assert not events(
         got("xen", "ivi#1", frames.Hello(1, 0, 0, "guest")),
@@ -300,4 +307,10 @@ def test_a_real_run_tells_who_rang_and_who_was_answered() -> None:
     assert len(traps - ended) <= 8  # under way at the end
     assert {one.event for one in found if isinstance(one, Lived)} >= {"running", "reset", "dead"}
     noted = {(one.node, one.what) for one in found if isinstance(one, Noted)}
-    assert noted == {("run", "domain"), ("firmware", "reset"), ("firmware", "refused_at")}
+    domains = ("dom0#1", "ivi#1", "ivi#2", "tcu#1", "cluster#1")
+    assert {node for node, what in noted if what == "welcomed"} == {"firmware", *domains}
+    assert {one for one in noted if one[1] != "welcomed"} == {
+        ("run", "domain"),
+        ("firmware", "reset"),
+        ("firmware", "refused_at"),
+    }
