@@ -11,6 +11,7 @@ import msgspec
 
 from bus.frames import DomainInfo
 from bus.links import XEN
+from deploy.launching.launcher import Clock
 from deploy.recording import names, ring
 from deploy.recording.identities import without_identities
 from deploy.recording.names import NONE, Peer
@@ -26,7 +27,8 @@ class Histories:
     """``folder`` takes the files of all nodes; ``origin_ns`` is CLOCK_MONOTONIC at the start of the run.
 
     ``breakable``: it is an experiment's, links obey rules. ``names`` are the peers' names by digest.
-    ``rows`` "none": nothing is recorded, names are kept. ``offsets_ns``: of clocks, by node and life.
+    ``rows`` "none": nothing is recorded, names are kept. ``clocks``: those that are not
+    the supervisor's, by node and life. ``incomplete``: processes whose last rows never came.
     """
 
     breakable = True
@@ -40,7 +42,8 @@ class Histories:
         self._facts: dict[str, tuple[int, int, int]] = {}
         self.know(XEN, "xen")
         self.incarnations: dict[str, int] = {}
-        self.offsets_ns: dict[tuple[str, int], int] = {}
+        self.clocks: dict[tuple[str, int], Clock] = {}
+        self.incomplete = 0
         self._lives: dict[str, int] = {}
         self._own: list[Recorder] = []
 
@@ -59,10 +62,17 @@ class Histories:
     def ended(self, name: str) -> None:
         """The process of ``name`` has ended."""
 
-    def clock(self, node: str, life: int, offset_ns: int) -> None:
-        """Of that process of ``node``: what is to be added to its clock to have the supervisor's."""
-        if offset_ns and self.rows != "none":
-            self.offsets_ns[node, life] = offset_ns
+    def told(self, node: str, life: int, clock: Clock, rows_lost: bool) -> None:
+        """That process of ``node`` has ended: its clock, and whether some of its rows are nowhere."""
+        if self.rows != "none":
+            self.incomplete += rows_lost
+            if clock.offset_ns:
+                self.clocks[node, life] = clock
+
+    @property
+    def offsets_ns(self) -> dict[tuple[str, int], int]:
+        """What is to be added to the times of rows, by node and life."""
+        return {whose: clock.offset_ns for whose, clock in self.clocks.items()}
 
     def next_name(self, domain: str) -> str:
         """What a domain's next process will be called."""

@@ -282,7 +282,7 @@ class LocalEngine:
     def _forget(self, child: Handle) -> None:
         self.ended.append((child.node, child.stats))
         self.histories.ended(child.name)
-        self.histories.clock(child.node, child.life, child.offset_ns)
+        self.histories.told(child.node, child.life, child.clock, child.rows_lost)
         self.applied.update(child.applied)
         self.children.pop(child.name, None)
         self.supervision.ended(child.name)

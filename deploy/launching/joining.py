@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
@@ -27,6 +27,7 @@ from deploy.errors import UserError
 from deploy.launching import config as node_config
 from deploy.launching import messages as m
 from deploy.launching.config import NodeConfig
+from deploy.launching.courier import Courier
 from deploy.launching.home import Home
 from deploy.launching.identity import ROLES
 from deploy.launching.member_link import Control, MemberLink
@@ -109,6 +110,8 @@ class Joined:
     def work(self) -> int:
         accepted = self._link.accepted.get()
         spec = self._at_home(msgspec.msgpack.decode(accepted.spec, type=NodeSpec), accepted.shared)
+        brings = self._home is not None and spec.recording is not None and not spec.recording.ring
+        courier = Courier(self._home.rows, self._take) if brings and self._home is not None else None
         code: Any = 0
         try:
             address = self._config.address if self._config.metrics else ""
@@ -117,8 +120,8 @@ class Joined:
         except SystemExit as ended:
             code = ended.code
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if spec.recording is not None and not spec.recording.ring:
-            self._bring()
+        if courier is not None:
+            courier.finish()
         self._part()
         if self._home is not None:
             self._home.remove()
@@ -152,12 +155,10 @@ class Joined:
 
         self._link.before_end = before_end
 
-    def _bring(self) -> None:
-        """All that was recorded, piece by piece: the next when the last is on the supervisor's disk."""
-        for piece in _pieces(self._home.rows) if self._home is not None else ():
-            self._link.tell(piece)
-            if not self._wait(m.Took(piece.file, piece.at), TAKEN_S):
-                return
+    def _take(self, piece: m.Rows) -> bool:
+        """Have the supervisor take it; False if it does not."""
+        self._link.tell(piece)
+        return self._wait(m.Took(piece.file, piece.at), TAKEN_S)
 
     def _part(self) -> None:
         self._link.tell(m.Leave())
@@ -173,12 +174,3 @@ class Joined:
             except queue.Empty:
                 break
         return False
-
-
-def _pieces(folder: Path) -> Iterator[m.Rows]:
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            at = 0
-            while data := file.read(m.CHUNK_BYTES):
-                yield m.Rows(path.name, at, data)
-                at += len(data)

@@ -30,6 +30,16 @@ class LaunchFailed(Exception):  # noqa: N818 - what happened, not what to catch
     """A process that did not come up; the text is what it said."""
 
 
+class Clock(msgspec.Struct, frozen=True):
+    """Of a node: what is to be added to it to have the supervisor's, give or take ``uncertainty_ns``."""
+
+    offset_ns: int
+    uncertainty_ns: int
+
+    def __str__(self) -> str:
+        return f"{self.offset_ns} +- {self.uncertainty_ns} ns"
+
+
 class Handle(ABC):
     """One process as its supervisor sees it.
 
@@ -39,8 +49,8 @@ class Handle(ABC):
     begun and not ended. ``stopping``: its end was asked for. ``host``: the machine it runs on, "" for this
     one. ``pid``: its number there, 0 while nobody knows it.
 
-    ``life``: which process of its name in a history it is. Unless its clock is ours, ``offset_ns`` is to be
-    added to it to have ours, give or take ``uncertainty_ns``.
+    ``rows_lost``: not all that it recorded has come. ``life``: which process of its name in a history it is.
+    ``clock``: how far it is from ours; ``same_clock``: not at all.
     """
 
     def __init__(self, name: str) -> None:
@@ -56,8 +66,9 @@ class Handle(ABC):
         self.host = ""
         self.pid = 0
         self.life = 0
+        self.rows_lost = False
         self.same_clock = True
-        self.offset_ns = self.uncertainty_ns = 0
+        self.clock = Clock(0, 0)
 
     # ---- what launchers do in their own way ---------------------------------------------------
 

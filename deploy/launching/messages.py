@@ -10,7 +10,7 @@ import msgspec
 
 VERSION: Final = 1
 MESSAGE_BYTES_MAX: Final = 4 << 20  # of one message; a node's specification is the largest
-CHUNK_BYTES: Final = 1 << 17  # of a row file, in one message
+CHUNK_BYTES: Final = 256 << 10  # of a row file, in one message; more than any row
 LEASE_S: Final = 3.0
 RENEW_S: Final = 0.5
 REFUSALS: Final = {

@@ -22,7 +22,7 @@ from deploy.launching.identity import Identity
 from deploy.launching.joining import machine
 from deploy.launching.keeping import Kept
 from deploy.launching.keyring import FreshKeys, Keys
-from deploy.launching.launcher import STOP_S, Ground, Handle, LaunchFailed, ended_by
+from deploy.launching.launcher import STOP_S, Clock, Ground, Handle, LaunchFailed, ended_by
 from deploy.launching.registry import Counted, Expect, Lapsed, Over, Registry, Tell
 from deploy.launching.registry_link import News, RegistryLink
 from deploy.launching.starter import Starter
@@ -35,7 +35,7 @@ TURN_S: Final = 0.05
 
 
 class RegisteredHandle(Handle):
-    """``ended``: how the process ended, once that is known. ``offset_ns``: see ``messages.Renew``."""
+    """``ended``: how the process ended, once that is known."""
 
     def __init__(self, launcher: "RegisteredLauncher", identity: Identity) -> None:
         super().__init__(identity.name)
@@ -100,7 +100,9 @@ class RegisteredHandle(Handle):
             self.same_clock = message.machine == machine()
         elif isinstance(message, m.Renew):
             if not self.same_clock:
-                self.offset_ns, self.uncertainty_ns = message.offset_ns, message.uncertainty_ns
+                self.clock = Clock(message.offset_ns, message.uncertainty_ns)
+        elif isinstance(message, m.Leave):
+            self.rows_lost = False
         elif isinstance(message, m.Ready):
             self.take("ready", message.facts)
         elif isinstance(message, m.Failed):
@@ -123,7 +125,8 @@ class RegisteredHandle(Handle):
 class RegisteredLauncher:
     """A ``Launcher``. ``make_starter`` is given a folder for its files, which goes with the platform.
 
-    The registry listens on ``address``, which is where nodes reach this machine.
+    The registry is reached at ``address``; it listens there, or on ``listen``, on a ``port`` of the system's
+    choice unless said.
     """
 
     remote = True
@@ -132,13 +135,18 @@ class RegisteredLauncher:
         self,
         make_starter: Callable[[Path], Starter],
         keys: Keys | None = None,
+        *,
         address: str = "127.0.0.1",
         lease_s: float = LEASE_S,
+        listen: str = "",
+        port: int = 0,
     ) -> None:
         self.starter: Starter = cast(Starter, None)
         self.keys = keys or FreshKeys()
+        self.endpoint = ""  # where nodes find the registry
         self._make_starter = make_starter
         self._address = address
+        self._listen = f"tcp://{listen or address}:{port or '*'}"
         self._lease_ns = int(lease_s * 1e9)
         self._ground: Ground | None = None
         self._link: RegistryLink | None = None
@@ -154,9 +162,9 @@ class RegisteredLauncher:
         self._ground = ground
         self.starter = self._make_starter(ground.run / "tmp" / "nodes")
         registry = Registry(ground.cluster, self.keys.who, self._lease_ns, self.starter.shared)
-        wire = RouterWire(
-            f"tcp://{self._address}:*", self.keys.secret, lambda key: self.keys.who(key) is not None
-        )
+        keys = self.keys
+        wire = RouterWire(self._listen, keys.secret, lambda key: keys.who(key) is not None)
+        self.endpoint = f"tcp://{self._address}:{wire.endpoint.rpartition(':')[2]}"
         self._kept = Kept(ground.run / "log")
         self._link = RegistryLink(registry, wire, self._kept.rows)
         for source in (self._link.fd, self.starter.source):
@@ -187,11 +195,13 @@ class RegisteredLauncher:
         if len(spec) > m.MESSAGE_BYTES_MAX // 2:
             raise LaunchFailed(f"{identity.name}: its specification has {len(spec)} bytes, too many to send")
         handle = self._handles[identity] = RegisteredHandle(self, identity)
-        kept.expect(identity, msgspec.msgpack.decode(spec, type=NodeSpec).recording)
+        recording = msgspec.msgpack.decode(spec, type=NodeSpec).recording
+        kept.expect(identity, recording)
+        handle.rows_lost = recording is not None and not recording.ring and not self.starter.shared
         key = self.keys.node(identity.role, identity.name)
         link.submit(Expect(identity, spec))
         try:
-            place = self.starter.start(identity, self._config(identity, link.endpoint), key)
+            place = self.starter.start(identity, self._config(identity, self.endpoint), key)
         except OSError as error:
             self.release(handle)
             raise LaunchFailed(f"{identity.name} cannot be started: {error}") from None

@@ -36,6 +36,9 @@ class Recorded(msgspec.Struct, frozen=True):
     planned. ``origin_ns``: what a node's own clock said when the run began, 0 on virtual time.
     ``cluster``: as hex. ``first_requests``: for each start of Xen its ``Tuning.first_request``. ``others``:
     the boards beside the first, of which only what a platform is made of counts.
+
+    ``clocks``: of nodes on machines with a clock of their own, "OFFSET +- UNCERTAINTY ns" by "NODE~LIFE". The
+    rows' times are the supervisor's already.
     """
 
     run_id: str
@@ -58,6 +61,7 @@ class Recorded(msgspec.Struct, frozen=True):
     first_requests: tuple[int, ...] = (0,)
     others: tuple["Recorded", ...] = ()
     cluster: str = ""
+    clocks: Mapping[str, str] = {}
     format: int = FORMAT
 
     def board(self, number: int) -> "Recorded | None":
@@ -100,6 +104,7 @@ def describe(
     origin_ns: int = 0,
     first_requests: tuple[int, ...] = (0,),
     cluster: str = "",
+    clocks: Mapping[str, str] | None = None,
 ) -> Recorded:
     """The record of a run on ``topology``, or on several boards."""
     first, *more = [topology] if isinstance(topology, Topology) else topology
@@ -126,6 +131,7 @@ def describe(
             first_requests=first_requests,
             others=others,
             cluster=cluster,
+            clocks=clocks or {},
         )
 
     faults = tuple(faults)

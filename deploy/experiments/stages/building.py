@@ -151,6 +151,7 @@ class Keeper:
             faults=(fault.kind for fault in setup.plan.faults),
             origin_ns=stage.origin_ns if isinstance(stage, LocalStage) else 0,
             first_requests=tuple(stage.first_requests),
+            clocks=stage.clocks if isinstance(stage, LocalStage) else None,
             cluster=stage.cluster,
         )
         recorded.save(folder, made)

@@ -121,6 +121,12 @@ class LocalStage:
         return self.engine.identities.cluster
 
     @property
+    def clocks(self) -> dict[str, str]:
+        """Of nodes whose clock is not the supervisor's: "OFFSET +- UNCERTAINTY ns" by "NODE~LIFE"."""
+        found = self._histories.clocks.items()
+        return {f"{node}~{life}": str(one) for (node, life), one in found}
+
+    @property
     def first_requests(self) -> list[int]:
         return self.breaker.first_requests
 
@@ -338,7 +344,7 @@ class LocalStage:
         folder = self._histories.folder
         if self._histories.rows == "none" or not folder.exists():
             return
-        self.truncated = sum(segments.dropped(folder).values())
+        self.truncated = sum(segments.dropped(folder).values()) + self._histories.incomplete
         known = self._histories
         for row in segments.read_segments(folder, known.names, True, known.offsets_ns):
             if self._sink is None:
