@@ -159,6 +159,9 @@ def _account(result: RunResult) -> str:
     return f"{said}{_platform(result)}"
 
 
+TITLES = {"xen": "Xen", "el3": "EL3"}
+
+
 def _platform(result: RunResult) -> str:
     """What Xen and EL3 counted themselves."""
     of = result.account
@@ -170,7 +173,11 @@ def _platform(result: RunResult) -> str:
         if of.get(f"xen_{key}") or key == "returned"
     ]
     el3 = f"{count(of['el3_received'])} SMCs, {count(of['el3_returned'])} returned"
-    return f" Xen: {count(of['xen_received'])} traps = {' + '.join(xen)}. EL3: {el3}."
+    again = {
+        one.planned.kind.partition(".")[0] for one in result.faults if one.planned.kind.endswith(".restart")
+    }
+    who = {kind: f"{title}{', since its last start' * (kind in again)}" for kind, title in TITLES.items()}
+    return f" {who['xen']}: {count(of['xen_received'])} traps = {' + '.join(xen)}. {who['el3']}: {el3}."
 
 
 def _mark(held: bool) -> Text:

@@ -5,7 +5,7 @@ Several may break one node at once: it runs when nobody stops it any more. It do
 
 import signal
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -33,6 +33,7 @@ class Breaker:
         self._stops: Counter[tuple[str, int]] = Counter()  # how many hold a process, by host and pid
         self._paused: dict[int, list[Handle]] = {}
         self._slow: dict[int, list[Slowing]] = {}
+        self._restarts: deque[Callable[[], None]] = deque()  # the one under way, and those that wait
         self.first_requests = [0]
         engine.before_stop = self.undo
 
@@ -100,10 +101,25 @@ class Breaker:
         for child in self._children(names):
             child.signal(signal.SIGKILL)
 
+    def _in_turn(self, restart: Callable[[], None]) -> None:
+        """The engine goes on during a restart: another that comes due meanwhile begins when that is over."""
+        self._restarts.append(restart)
+        if len(self._restarts) > 1:
+            return
+        try:
+            while self._restarts:
+                self._restarts[0]()
+                self._restarts.popleft()
+        finally:
+            self._restarts.clear()
+
     def restart_firmware(self) -> None:
         """kill -9 of EL3, and a new one. Xen is told in between (``start_firmware``): nothing of the last one
-        will be answered, and it ends such calls with an explicit error.
+        will be answered, and it ends such calls with an explicit error. During another restart: after it.
         """
+        self._in_turn(self._restart_firmware)
+
+    def _restart_firmware(self) -> None:
         engine = self._engine
         engine.end(self._children((FIRMWARE,)), hard=True)
         for _ in range(TRIES):
@@ -121,12 +137,21 @@ class Breaker:
 
         return self.wait(welcomed, HEARD_S) or bool(self._paused or self._slow)
 
-    def restart_xen(self) -> None:
+    def restart_xen(self, afterwards: Callable[[int], None]) -> None:
         """kill -9 of Xen; every domain's process ends with it. EL3 finishes what it was given, and goes on
-        with the new Xen, which has Dom0 and the boot domains, and nobody plays them yet.
+        with the new Xen, which has Dom0 and the boot domains, and nobody plays them yet. During another
+        restart: after it. ``afterwards`` is told how many starts of Xen there were.
 
         With mapped pages a call that was under way then may leave its channel unusable, as on a board.
         """
+
+        def restart() -> None:
+            self._restart_xen()
+            afterwards(len(self.first_requests))
+
+        self._in_turn(restart)
+
+    def _restart_xen(self) -> None:
         engine = self._engine
         domains = tuple(name for name in engine.children if name not in (FIRMWARE, XEN_NODE))
         engine.end(self._children((*domains, XEN_NODE)), hard=True)

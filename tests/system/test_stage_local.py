@@ -21,7 +21,7 @@ from deploy.toolstack import Work
 from deploy.topology import Topology, load_shipped
 from nodes.guest import console
 from tests.system.cluster import Cluster
-from tests.system.processes import PATIENCE_S, VARIABLE, kill
+from tests.system.processes import PATIENCE_S, VARIABLE, kill, marked
 
 MS_NS = 1_000_000
 ROOT = Path(__file__).parents[2]
@@ -117,6 +117,19 @@ def test_killed_guests_el3_and_xen_come_back(stages: Stages) -> None:
     assert sorted(begins) == sorted(["toolstack", "run", *twice, *lives, "ivi#3", "ivi#4"])
     assert {peer for _, _, peer, _, _, _ in rows} <= {"", "xen", "toolstack", *begins}
     assert not stage.truncated
+
+
+def test_a_restart_that_comes_due_during_another_waits_for_its_end(stages: Stages) -> None:
+    stage = stages.start(think_ns=20 * MS_NS)
+    again = ("el3.restart", "xen.restart", "el3.restart")
+    for kind in again:
+        stage.engine.agenda.add(0.0, lambda kind=kind: stage.begin(fault(kind)))
+    stage.begin(fault("el3.restart"))
+    assert stage.engine.identities.newest["firmware"] == 4, "each restart happened once"
+    assert len(stage.first_requests) == 2
+    names = [*marked(stages.cluster.mark).values()]
+    assert names.count("trapline:firmwa") == names.count("trapline:xen") == 1
+    until(stage, lambda: {"dom0", "cluster", "ivi", "tcu"} <= set(stage.engine.children), "all domains")
 
 
 def test_paused_slow_and_stalled_nodes_go_on_afterwards(stages: Stages) -> None:

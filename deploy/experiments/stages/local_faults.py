@@ -97,9 +97,8 @@ class LocalFaults:
         self._breaker.restart_firmware()
 
     def _restart_xen(self, fault: Planned) -> None:
-        self._breaker.restart_xen()
-        start = len(self._stage.first_requests)
-        self._stage.errand(lambda: self._stage.bring_back(start))
+        stage = self._stage
+        self._breaker.restart_xen(lambda start: stage.errand(lambda: stage.bring_back(start)))
 
     # ---- what cores do ------------------------------------------------------------------------
 
