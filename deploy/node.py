@@ -204,7 +204,8 @@ class Obedience:
 
     def _relink(self, endpoint: str) -> None:
         """Xen is started again at ``endpoint``: EL3 says who it is. Or, without one, Xen has just ended: what
-        it had sent is still done, for on a board EL3 has it already; the answers are nobody's.
+        it had sent is still done, for on a board EL3 has it already; the answers are nobody's. What comes of
+        it after the next Xen's Welcome is not (PROTOCOL.md, "Epochs").
         """
         self._loop.order(partial(self._connect, endpoint) if endpoint else self._finish)
 

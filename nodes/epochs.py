@@ -49,8 +49,8 @@ class Belonging:
         """Nothing of it is done: counted, logged once, noted if the node records."""
         first = not self._drops[(STALE,)]
         self._drops[(STALE,)] += 1
-        kind = type(frame).__name__
-        text = f"a {kind} of xen#{incarnation}, after xen#{self.newest} welcomed this node"
+        what = "an SMC" if isinstance(frame, frames.Smc) else f"a {type(frame).__name__}"
+        text = f"{what} of xen#{incarnation}, after xen#{self.newest} welcomed this node"
         effects: tuple[Effect, ...] = (Log("warning", f"refused {text}"),) if first else ()
         if self._record:
             function = frame.x[0] & 0xFFFF_FFFF if isinstance(frame, frames.Smc) else 0

@@ -388,6 +388,8 @@ def _hints(call: Call, rung: int | None, grounds: Grounds | None) -> Iterable[st
         yield HINTS[rung]
     if rung == HANDLER:
         yield f"bus/scmi/{call.protocol}.md says when {call.message} answers {call.status}"
+    if call.code == "stale":
+        yield "it was cut off while another one took its place; 'trapline logs xen' says when"
     if call.unanswered:
         yield "see whether its process runs: 'trapline status', 'trapline logs firmware xen'"
     if call.refused and call.metered:

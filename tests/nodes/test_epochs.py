@@ -67,7 +67,7 @@ def test_el3_serves_the_newest_xen_that_welcomed_it() -> None:
     refused = el3.give(frames.Smc(1, 6, 9, X, 0))
     (note,) = (one for one in refused if isinstance(one, Note))
     assert (note.what, note.request, note.numbers) == ("stale", 6, (1, 0, EL3_FID[TWO]))
-    assert note.text == "a Smc of xen#1, after xen#2 welcomed this node"
+    assert note.text == "an SMC of xen#1, after xen#2 welcomed this node"
     assert el3.dropped() == {("stale",): 2, ("duplicate",): 1}
 
 

@@ -25,6 +25,7 @@ FORBIDDEN: tuple[frames.Frame, ...] = (
     frames.Domctl(VERSION, 3, 3, frames.ListDomains()),
     frames.Domctl(VERSION, 4, 4, frames.DestroyDomain(1)),
     frames.Domctl(VERSION, 5, 5, frames.NodeLost("firmware")),
+    frames.Domctl(VERSION, 13, 13, frames.NodeExpected("firmware", 2)),
     frames.Console(VERSION, 6, 6, 1, b""),
     frames.Smc(VERSION, 7, 7, REGISTERS, 0),
     frames.SmcReturn(VERSION, 8, 8, (0, 0, 0, 0)),
