@@ -98,6 +98,14 @@ HAZARD = Label(
     ),
 )
 NODE = Label("node", 256)
+REFUSAL = Label(
+    "refusal",
+    11,
+    (
+        *("version", "cluster", "role", "unknown", "old", "taken", "stranger", "again", "malformed"),
+        *("handshake", OTHER),
+    ),
+)
 STATE = Label("state", 5, ("created", "running", "shutdown", "dying", "dead"))
 FAULT = Label(
     "kind",

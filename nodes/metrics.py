@@ -40,6 +40,7 @@ from nodes.metric_labels import (
     QUEUED,
     REASON,
     RECEIVED,
+    REFUSAL,
     RUN_VERDICT,
     STATE,
     STATUS,
@@ -326,6 +327,19 @@ CATALOGUE: tuple[Metric, ...] = (
         "Node processes that ended without being asked to.",
         "supervisor",
         (NODE,),
+    ),
+    Metric(
+        "trapline_registry_refused_total",
+        "counter",
+        "Who wanted to be a node, or said something as one, and is none; by the word it was told.",
+        "supervisor",
+        (REFUSAL,),
+    ),
+    Metric(
+        "trapline_registry_dropped_total",
+        "counter",
+        "Messages from and to nodes that found no room, and what they sent that is not theirs.",
+        "supervisor",
     ),
     Metric(
         "trapline_experiment_running",

@@ -117,9 +117,8 @@ class LocalEngine:
         self._context = forkserver.acquire(str(self.run.tmp))
         self.logbook.open(self.run.log)
         self.caretaker.start(self._context, self.run.path)
-        self.launcher.open(
-            Ground(self.run.path, self.identities.cluster, self._context, self._watching, self.logbook.line)
-        )
+        known = (self.identities.cluster, self._context, self._watching, self.logbook.line, self.meters)
+        self.launcher.open(Ground(self.run.path, *known))
         if not self.options.carried:
             memory = MappedMemory(self.run.shmem)
             for agent in self.topology.platform.agent:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import msgspec
 
 from deploy.launching.identity import Identity
+from nodes.meters import Meters
 
 START_S = 20.0
 STOP_S = 3.0
@@ -140,7 +141,8 @@ class Sources(Protocol):
 
 class Ground(msgspec.Struct, frozen=True):
     """What a launcher is given: ``context`` starts processes from the fork server of ``run``'s supervisor,
-    ``sources`` is where its own descriptors go, ``log`` takes (level, text). ``cluster``: of all identities.
+    ``sources`` is where its own descriptors go, ``log`` takes (level, text), ``meters`` are the supervisor's.
+    ``cluster``: of all identities.
     """
 
     run: Path
@@ -148,6 +150,7 @@ class Ground(msgspec.Struct, frozen=True):
     context: Any
     sources: Sources
     log: Callable[[str, str], None]
+    meters: Meters
 
 
 class Launcher(Protocol):

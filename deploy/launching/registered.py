@@ -29,6 +29,8 @@ from deploy.launching.starter import Starter
 from deploy.launching.wires import RouterWire
 from deploy.specs import NodeSpec
 
+REFUSED: Final = "trapline_registry_refused_total"
+DROPPED: Final = "trapline_registry_dropped_total"
 START_S: Final = 60.0  # from the order to start to a node that is ready
 LEASE_S: Final = m.LEASE_S
 TURN_S: Final = 0.05
@@ -155,6 +157,8 @@ class RegisteredLauncher:
         self._watched: set[Identity] = set()
         self._events: deque[tuple[Handle, bool]] = deque()
         self._poll = select.poll()
+        self._lost: dict[Identity, int] = {}  # what each node had no room for
+        self._gone = 0  # the same of nodes that are gone, and orders that had none
 
     # ---- begin and end ------------------------------------------------------------------------
 
@@ -236,6 +240,7 @@ class RegisteredLauncher:
         if self._handles.pop(identity, None) is None:
             return
         self._watched.discard(identity)
+        self._gone += self._lost.pop(identity, 0)
         if cast(RegisteredHandle, handle).ended is None:
             self.starter.kill(identity)
         if self._link is not None:
@@ -247,8 +252,17 @@ class RegisteredLauncher:
 
     def heard(self, ready: Iterable[Any]) -> Iterator[tuple[Handle, bool]]:
         self._look()
+        self._count()
         while self._events:
             yield self._events.popleft()
+
+    def _count(self) -> None:
+        """What other threads counted."""
+        if self._ground is not None and self._link is not None and self._kept is not None:
+            counter = self._ground.meters.counter
+            dropped = sum(self._link.dropped.values()) + self._kept.refused
+            counter(DROPPED).put((), dropped + self._gone + sum(self._lost.values()))
+            counter(REFUSED).put(("handshake",), self._link.refused_handshakes)
 
     def turn(self, wait_s: float) -> None:
         """Let things happen, waiting at most so long for something; whom it is about hears of it in turn."""
@@ -267,6 +281,10 @@ class RegisteredLauncher:
         assert self._ground is not None
         if isinstance(one, Counted):
             self._ground.log("warning", f"registry: refused, {one.what}: {one.detail}")
+            if one.what in m.REFUSALS:
+                self._ground.meters.counter(REFUSED)[(one.what,)] += 1
+            else:
+                self._gone += 1
             return
         handle = self._handles.get(one.identity)
         if handle is None:
@@ -277,6 +295,8 @@ class RegisteredLauncher:
         elif isinstance(one.message, m.Lines):
             cast(Kept, self._kept).lines(one.identity, one.message.lines)
         else:
+            if isinstance(one.message, m.Renew) and one.message.dropped:
+                self._lost[one.identity] = one.message.dropped
             handle.hear(one.message)
             if one.identity in self._watched:
                 self._events.append((handle, False))

@@ -56,6 +56,11 @@ class RegistryLink:
 
     # ---- the supervisor's side ----------------------------------------------------------------
 
+    @property
+    def refused_handshakes(self) -> int:
+        """Of keys that nobody was given."""
+        return self._wire.refused
+
     def submit(self, event: Event) -> None:
         """Let the registry know, soon."""
         self._events.append(event)
