@@ -37,7 +37,7 @@ from deploy.metrics.exporter import serve, snapshot
 from deploy.recording import ring
 from deploy.recording.segments import Recorder
 from deploy.specs import GuestSpec, NodeSpec, epoch_of
-from nodes.contract import Core
+from nodes.contract import REPLACED, Core
 from nodes.epochs import hello
 from nodes.guest.core import GuestCore
 
@@ -281,6 +281,8 @@ def run(spec: NodeSpec, control: Any, with_log: Callable[[NodeLog], None] = lamb
     log.close()
     if recorder is not None:
         recorder.close()
+    if built.driver.halted is not None and built.driver.halted.code == REPLACED:
+        sys.exit(REPLACED)
 
 
 def _recorder(spec: NodeSpec, log: NodeLog) -> Recorder | None:

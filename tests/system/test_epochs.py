@@ -32,7 +32,7 @@ def comes_late(platform: Platform, identity: Identity, role: Any, token: bytes) 
         child.join()
         assert child.ending is not None, child.how_it_ended()
         code, reason = child.ending
-        assert code == REPLACED
+        assert code == child.process.exitcode == REPLACED
         assert [(line.level, line.text) for line in logs.read(run.log, [LATE])][-1] == ("error", reason)
         return reason
     finally:
