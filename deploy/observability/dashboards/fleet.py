@@ -5,7 +5,7 @@ from typing import Any
 from deploy.observability.dashboards import asking
 from deploy.observability.dashboards.asking import none
 from deploy.observability.dashboards.frame import row, text
-from deploy.observability.dashboards.looks import ANY_IS_BAD, BAD, GOOD, LATENCY, RATIO, WARN, Steps
+from deploy.observability.dashboards.looks import ANY_IS_BAD, BAD, GOOD, LATENCY, PLAIN, RATIO, WARN, Steps
 from deploy.observability.dashboards.names import CLUSTER_LINKS, CLUSTER_ROW_LINKS
 from deploy.observability.dashboards.panels import (
     BY_SIZE,
@@ -19,10 +19,11 @@ from deploy.observability.dashboards.panels import (
     Column,
     Look,
     lines,
+    ranking,
     rows,
     stat_panel,
 )
-from deploy.observability.dashboards.promql import Scope
+from deploy.observability.dashboards.promql import Not, Scope
 from deploy.observability.dashboards.words import words
 from deploy.observability.rules import CALLS, DURATIONS, ERRORS
 
@@ -33,7 +34,17 @@ SOME: Steps = ((None, BAD), (1, GOOD))
 ONE: Steps = ((None, GOOD), (2, WARN))
 TROUBLE: Steps = ((None, GOOD), (1, WARN), (2, BAD))
 
-KNOWN = f"count by (cluster) ({SCOPE.series('up')})"
+RESULTS = {
+    "pass": GOOD,
+    "fail": BAD,
+    "error": WARN,
+    "lost": "#B877D9",
+    "running": "#8AB8FF",
+    "waiting": PLAIN,
+}
+"""What becomes of a fleet's platforms, in the colours of a run's phases and verdicts."""
+
+KNOWN = f"count by (cluster) ({SCOPE.series('up', role=Not('fleet'))})"
 RATE = f"sum by (cluster) ({SCOPE.series(CALLS)})"
 FAILED = f"sum by (cluster) ({SCOPE.series(ERRORS)} * {SCOPE.series(CALLS)}) / ({RATE} > 0)"
 SLOWEST = f"histogram_quantile(0.99, sum by (cluster, le) ({SCOPE.series(DURATIONS)})) >= 0"
@@ -65,6 +76,8 @@ def dashboard() -> str:
         *courses(18),
         row("Is the machine the cause?", 27),
         *machine(28),
+        row("How far is 'trapline fleet run'?", 36),
+        *runs(37),
     ]
     return text("fleet", "Trapline: Fleet", WHY, variables, panels)
 
@@ -173,5 +186,30 @@ def machine(y: int) -> list[Any]:
             Look(WORDS["memory"], at=(12, y, 12, 8), unit=BYTES, palette=BY_SIZE, links=CLUSTER_LINKS),
             Ask(memory, "{{cluster}}"),
             stacked=True,
+        ),
+    ]
+
+
+def runs(y: int) -> list[Any]:
+    """Platforms of fleets: how many are left, what became of the others, where they fail."""
+    jobs, results = "trapline_fleet_jobs", "trapline_fleet_results_total"
+    failing = f"topk(10, {SCOPE.increase(results, 'cluster', 'cell', verdict=Not('pass'))} > 0)"
+    return [
+        stat_panel(
+            Look(WORDS["left"], at=(0, y, 4, 4), unit=COUNT, decimals=0),
+            Ask(f"sum({SCOPE.last(jobs, state=('waiting', 'running'))})", "platforms"),
+        ),
+        stat_panel(
+            Look(WORDS["died"], at=(0, y + 4, 4, 4), unit=COUNT, steps=ONE, decimals=0),
+            Ask(none(SCOPE.increase("trapline_fleet_workers_lost_total"), SCOPE.series(jobs)), "workers"),
+        ),
+        lines(
+            Look(WORDS["jobs"], at=(4, y, 10, 8), unit=COUNT, colours=RESULTS, legend_below=True),
+            *(Ask(SCOPE.last(jobs, state=state), state) for state in RESULTS),
+            stacked=True,
+        ),
+        ranking(
+            Look(WORDS["failing"], at=(14, y, 10, 8), unit=COUNT, steps=ANY_IS_BAD, decimals=0),
+            Ask(failing, "{{cell}} · {{cluster}}"),
         ),
     ]
