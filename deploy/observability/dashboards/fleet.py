@@ -115,7 +115,7 @@ def sums(y: int) -> list[Any]:
 
 def clusters(y: int) -> Any:
     """The table."""
-    version = f"count by (cluster, version) ({SCOPE.series('trapline_build_info')})"
+    version = f"count by (cluster, version) ({SCOPE.series('trapline_build_info', role=Not('fleet'))})"
     keys = {"cluster": Column("cluster", links=CLUSTER_ROW_LINKS), "version": Column("version")}
     columns = [
         Column("trouble", Ask(trouble()), steps=TROUBLE, decimals=0),

@@ -22,9 +22,10 @@ from deploy.fleet.ledger import Died, Done, Given, Record
 from deploy.fleet.ledger_file import LedgerFile
 from deploy.fleet.local_crew import LocalCrew
 from deploy.fleet.messages import Answer, Order
-from deploy.fleet.plan import Plan, jobs
+from deploy.fleet.plan import Plan, jobs, make
 from deploy.fleet.working import encode, order_of, outcome, work
-from tests.deploy.fleet.fleets import FAILING, plan
+from deploy.rundir import usual_parent
+from tests.deploy.fleet.fleets import FAILING, plan, scenario
 from tests.deploy.fleet.fleets import outcome as some_outcome
 
 PLATFORMS = 40
@@ -36,11 +37,13 @@ def lead(
     asked: Plan | None,
     crew: Callable[[LedgerFile], Crew],
     told: Callable[[Sequence[Record]], None] = lambda records: None,
+    *,
     patience_s: float = PATIENCE_S,
+    turned: Callable[[], None] = lambda: None,
 ) -> Fleet:
     """A fleet from where it is to its end."""
     with opened(out, asked, resume=ledger_file.exists(out)) as (fleet, ledger):
-        Coordinator(fleet, ledger, crew(ledger), out, patience_s=patience_s, told=told).run(2)
+        Coordinator(fleet, ledger, crew(ledger), out, patience_s=patience_s, told=told, turned=turned).run(2)
     return fleet
 
 
@@ -275,6 +278,41 @@ def test_what_a_run_raises_is_its_result_and_not_tried_again(tmp_path: Path) -> 
     assert fleet.book.states()["error"] == 2
     assert fleet.book.attempts == 2
     assert "small.toml" in fleet.result().merged.failures[0].reason
+
+
+def dies_at_work(order: bytes) -> bytes:
+    """In the middle of a run of real processes."""
+    asked = order_of(order)
+
+    def progress(doing: str, part: float) -> None:
+        if asked.attempt == 1 and doing != "boot":
+            die()
+
+    return encode(Answer(asked.job, asked.attempt, outcome(asked, progress)))
+
+
+def test_a_killed_worker_of_real_processes_leaves_nothing(tmp_path: Path) -> None:
+    asked = make(scenario(tmp_path), (), 2, "local")
+    crews: list[LocalCrew] = []
+    pids: list[int] = []
+    seen: list[Path] = []
+
+    def crew(ledger: LedgerFile) -> Crew:
+        crews.append(local(dies_at_work)(ledger))
+        return crews[0]
+
+    def told(records: Sequence[Record]) -> None:
+        pids.extend(crews[0].pids())
+
+    def turned() -> None:
+        seen.extend(crews[0].run_directories())
+
+    out = tmp_path / "out"
+    fleet = lead(out, asked, crew, told, turned=turned)
+    assert (fleet.book.states()["pass"], fleet.book.workers_lost) == (2, 2)
+    assert {one.name.split("-")[1] for one in seen} <= {str(pid) for pid in pids}, "these can be watched"
+    assert not [path for pid in pids for path in usual_parent().glob(f"run-{pid}-*")]
+    assert not (out / "runs").exists() or not list((out / "runs").iterdir()), "those that pass are not kept"
 
 
 def test_an_end_in_the_middle_ends_the_workers_and_loses_nothing(asked: Plan, tmp_path: Path) -> None:
