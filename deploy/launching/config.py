@@ -27,9 +27,10 @@ FORM: Final = "LAUNCHING.md says what a node's config holds"
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``registry``: "tcp://HOST:PORT"; ``registry_key``: its public key, Z85; ``key_file``: the node's own.
 
-    ``incarnation`` 0: whichever is expected; the node asks for ``patience_s``. ``address``: where others
-    reach this machine; Xen listens there. ``metrics``: the address for the metrics port, "" for what the
-    supervisor says. ``folder``: where the node's private folder is made, "" for the machine's usual one.
+    ``incarnation`` 0: whichever is expected, and ``cluster`` may be empty: the registry's. The node asks for
+    ``patience_s``. ``address``: where others reach this machine; Xen listens there. ``metrics``: the address
+    for the metrics port, "" for what the supervisor says. ``folder``: where the node's private folder is
+    made, "" for the machine's usual one.
     """
 
     cluster: str
@@ -80,7 +81,10 @@ def load(path: Path, role: str) -> NodeConfig:
 def _problem(config: NodeConfig, role: str) -> str:
     """The first key that is wrong, the rule, the remedy; empty if all is well."""
     checks = (
-        (is_cluster(config.cluster), "cluster: not 32 hexadecimal digits; copy it from the supervisor"),
+        (
+            is_cluster(config.cluster) or not (config.cluster or config.incarnation),
+            "cluster: not 32 hexadecimal digits; copy it, or leave it empty and the incarnation out",
+        ),
         (config.role in ROLES, f"role: not one of {', '.join(ROLES)}; correct it"),
         (config.role == role, f"role: is {config.role!r}, the command line says {role!r}; make them agree"),
         (0 < len(config.name) <= 255, "name: must have 1 to 255 characters; correct it"),

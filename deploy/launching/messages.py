@@ -53,7 +53,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 
 class Register(Message, frozen=True, tag="register"):
     """Who it says it is, every RENEW_S until it is answered. ``incarnation`` 0: whichever is expected of that
-    name. ``machine`` is the same for processes that share a clock; ``host`` is for people.
+    name; then ``cluster`` may be empty too, for the registry's. ``machine`` is the same for processes that
+    share a clock; ``host`` is for people.
     """
 
     number: int

@@ -49,11 +49,11 @@ class RegisteredHandle(Handle):
         self._launcher = launcher
 
     def wait_ready(self) -> None:
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + self._launcher.start_s
         while not self.facts and self.failed is None and self.ended is None:
             if time.monotonic() > deadline:
                 self.end(hard=True)
-                raise LaunchFailed(f"{self.name} was not ready within {START_S:g} s")
+                raise LaunchFailed(f"{self.name} was not ready within {self._launcher.start_s:g} s")
             self._launcher.turn(TURN_S)
         if self.failed is not None:
             raise LaunchFailed(self.failed)
@@ -106,7 +106,7 @@ class RegisteredHandle(Handle):
         elif isinstance(message, m.Leave):
             self.rows_lost = False
         elif isinstance(message, m.Ready):
-            self.take("ready", message.facts)
+            self.take("ready", {**message.facts, "host": self.host} if self.host else message.facts)
         elif isinstance(message, m.Failed):
             self.failed = message.why
         elif isinstance(message, m.Stats):
@@ -127,6 +127,8 @@ class RegisteredHandle(Handle):
 class RegisteredLauncher:
     """A ``Launcher``. ``make_starter`` is given a folder for its files, which goes with the platform.
 
+    ``start_s``: how long a node may take from the order to start until it is ready.
+
     The registry is reached at ``address``; it listens there, or on ``listen``, on a ``port`` of the system's
     choice unless said.
     """
@@ -140,6 +142,7 @@ class RegisteredLauncher:
         *,
         address: str = "127.0.0.1",
         lease_s: float = LEASE_S,
+        start_s: float = START_S,
         listen: str = "",
         port: int = 0,
     ) -> None:
@@ -150,6 +153,7 @@ class RegisteredLauncher:
         self._address = address
         self._listen = f"tcp://{listen or address}:{port or '*'}"
         self._lease_ns = int(lease_s * 1e9)
+        self.start_s = start_s
         self._ground: Ground | None = None
         self._link: RegistryLink | None = None
         self._kept: Kept | None = None

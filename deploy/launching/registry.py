@@ -229,7 +229,7 @@ class Registry:
         """The first word that applies; empty if all is well."""
         if asked.version != m.VERSION:
             return "version"
-        if asked.cluster != self._cluster:
+        if asked.cluster != self._cluster and (asked.cluster or asked.incarnation):
             return "cluster"
         if who != (asked.role, asked.name):
             return "role"

@@ -23,6 +23,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
 
 
+def test_a_file_may_outlive_a_platform(tmp_path: Path) -> None:
+    config = msgspec.structs.replace(CONFIG, cluster="")
+    assert load(write(tmp_path, config, SECRET), "guest").cluster == ""
+    with pytest.raises(UserError, match="cluster"):
+        load(write(tmp_path, msgspec.structs.replace(config, incarnation=1), SECRET), "guest")
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
