@@ -60,6 +60,7 @@ LATENCY_BUCKETS_NS = tuple(
 COARSE_NS = (100_000, 200_000, 500_000, 1_000_000, 5_000_000, 25_000_000, 500_000_000)
 ROOM = 512  # sets of label values of one metric that one process keeps in full
 ALL_DOMAINS = 1280  # ... where each domain that Xen can have has five or so
+ALL_CELLS = 1024  # ... where each cell of a fleet's matrix has its verdicts
 CALLS_SHARE = 64  # ... of them that one agent can take: the others keep theirs
 HISTOGRAM_ROOM = 64  # ... of one histogram: each takes many lines
 
@@ -361,6 +362,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "Platforms of a fleet that have a result, by cell of the matrix and verdict.",
         "fleet",
         (CELL, RUN_VERDICT),
+        ALL_CELLS,
     ),
     Metric("trapline_fleet_attempts_total", "counter", "Jobs handed to a worker of the fleet.", "fleet"),
     Metric(

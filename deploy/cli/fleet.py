@@ -109,6 +109,7 @@ def fleet() -> None:
     "--metrics-port",
     type=click.IntRange(0, PORT_MAX),
     default=0,
+    metavar="PORT",
     help="Where the fleet's own metrics are, on loopback. Default: any; see DIR/sd.",
 )
 @observe_options

@@ -106,6 +106,9 @@ class LedgerFile:
         except OSError as error:
             self._cut()
             raise self._refused(error) from None
+        except BaseException:  # Ctrl-C: half a line would stand before the next one
+            self._cut()
+            raise
         self._good += len(lines)
 
     def _cut(self) -> None:

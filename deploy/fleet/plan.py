@@ -17,7 +17,7 @@ from deploy.experiments.describing import problems
 from deploy.experiments.describing.scenario import SEED_MAX, ready
 from deploy.experiments.keeping import session
 from deploy.experiments.stages.building import ENGINES
-from deploy.fleet.matrix import SEED, Block, Cell, named, parse
+from deploy.fleet.matrix import CELLS_MAX, SEED, Block, Cell, named, parse
 from deploy.fleet.messages import Keep, Order
 from nodes.xen.profile import PROFILES
 
@@ -91,6 +91,11 @@ def again(kept: Plan) -> Plan:
 def jobs(plan: Plan) -> tuple[Job, ...]:
     """All of it, in order. Raises UserError for words that contradict each other."""
     blocks = [parse(one) for one in plan.matrix] or [Block()]
+    cells = len({cell for one in blocks for cell in one.cells})
+    if cells > CELLS_MAX:
+        raise UserError(
+            f"--matrix: {cells} cells together, a fleet has at most {CELLS_MAX}; give fewer values"
+        )
     if plan.platforms is None:
         fixed = [one if one.seeds else _seeded(one, plan.first_seed, 1) for one in blocks]
     else:

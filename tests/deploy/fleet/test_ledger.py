@@ -101,6 +101,32 @@ def test_two_coordinators_on_one_folder_are_refused(tmp_path: Path, monkeypatch:
     LedgerFile(tmp_path).close()
 
 
+def test_ctrl_c_in_the_middle_of_a_line_leaves_none_of_it(tmp_path: Path) -> None:
+    class Interrupted(LedgerFile):
+        def spoil(self) -> None:
+            whole = self._file
+
+            class Once:
+                def write(_, lines: bytes) -> int:  # noqa: N805
+                    self._file = whole
+                    whole.write(lines[: len(lines) // 2])
+                    raise KeyboardInterrupt
+
+                def fileno(_) -> int:  # noqa: N805
+                    return whole.fileno()
+
+            self._file = Once()  # type: ignore[assignment]
+
+    with Interrupted(tmp_path) as ledger:
+        assert not list(ledger.records())
+        ledger.append(RECORDS[:2])
+        ledger.spoil()
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append(RECORDS[2:4])
+        ledger.append([RECORDS[-1]])
+    assert list(ledger_file.read(tmp_path)) == [*RECORDS[:2], RECORDS[-1]]
+
+
 FULL = """
 import resource, signal, sys
 from pathlib import Path

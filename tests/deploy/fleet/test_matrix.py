@@ -19,6 +19,10 @@ def words(*matrix: str, platforms: int | None = None, first: int = 5) -> Plan:
     return Plan("small", "Small", "", first, "1", matrix, platforms)
 
 
+def seconds(first: int, last: int) -> str:
+    return "seconds=" + ",".join(map(str, range(first, last + 1)))
+
+
 def pairs(found: Plan) -> list[tuple[str, int]]:
     return [(named(one.cell), one.seed) for one in jobs(found)]
 
@@ -84,6 +88,7 @@ def test_several_matrices_are_added_up() -> None:
         (words("profile=a,seed=1..3", "profile=a,seed=3"), "two of them have profile=a seed=3"),
         (words("seed=3", "seed=3"), "two of them have seed=3"),
         (words(f"seed=0..{JOBS_MAX}"), f"at most {JOBS_MAX}"),
+        (words(seconds(1, 200), seconds(101, 257)), "257 cells together"),
         (words(platforms=2, first=SEED_MAX), f"they end at {SEED_MAX}"),
     ],
 )
@@ -96,6 +101,7 @@ def test_the_edge_of_what_there_can_be() -> None:
     assert len(jobs(words(f"seed=1..{JOBS_MAX}"))) == JOBS_MAX
     assert len(jobs(words(f"seed=0..{SEED_MAX}", platforms=3))) == 3, "a huge matrix costs nothing"
     assert [one.seed for one in jobs(words(first=SEED_MAX))] == [SEED_MAX]
+    assert len(jobs(words(seconds(1, 200), seconds(201, CELLS_MAX)))) == CELLS_MAX
 
 
 @given(
