@@ -284,10 +284,10 @@ class RegisteredLauncher:
     def _hear(self, one: News) -> None:
         assert self._ground is not None
         if isinstance(one, Counted):
-            self._ground.log("warning", f"registry: refused, {one.what}: {one.detail}")
             if one.what in m.REFUSALS:
+                self._ground.log("warning", f"registry: refused, {one.what}: {one.detail}")
                 self._ground.meters.counter(REFUSED)[(one.what,)] += 1
-            else:
+            else:  # an order for one that has just ended, or has not come up yet
                 self._gone += 1
             return
         handle = self._handles.get(one.identity)
