@@ -223,6 +223,9 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     Metric("trapline_smc_duplicates_total", "counter", "SMCs that came twice and were dropped.", "firmware"),
     Metric(
+        "trapline_smc_stale_total", "counter", "SMCs of a Xen that had been replaced, refused.", "firmware"
+    ),
+    Metric(
         "trapline_smc_unknown_total", "counter", "SMCs with a function id that no channel has.", "firmware"
     ),
     Metric(

@@ -111,6 +111,7 @@ class FirmwareCore:
         self._unknown = self.meters.counter("trapline_smc_unknown_total")
         self._drops = self.meters.counter("trapline_bus_dropped_total")
         self._duplicates = self.meters.counter("trapline_smc_duplicates_total")
+        self._stale = self.meters.counter("trapline_smc_stale_total")
         self._changes = self.meters.counter("trapline_device_permission_changes_total")
         for channel in self.channels.values():
             self._expect(channel.label)
@@ -144,6 +145,7 @@ class FirmwareCore:
     def _unwanted(self, frame: frames.Smc | frames.Console) -> Sequence[Effect]:
         """What came before, or from a Xen that has been replaced: it is not done."""
         if self._belonging.outlived(frame.request):
+            self._stale[()] += isinstance(frame, frames.Smc)
             return self._belonging.stale(frame, frames.incarnation_of(frame.request))
         self._drops[("duplicate",)] += 1
         self._duplicates[()] += isinstance(frame, frames.Smc)

@@ -69,6 +69,7 @@ def test_el3_serves_the_newest_xen_that_welcomed_it() -> None:
     assert (note.what, note.request, note.numbers) == ("stale", 6, (1, 0, EL3_FID[TWO]))
     assert note.text == "an SMC of xen#1, after xen#2 welcomed this node"
     assert el3.dropped() == {("stale",): 2, ("duplicate",): 1}
+    assert el3.core.meters.counter("trapline_smc_stale_total")[()] == 2
 
 
 def test_el3_answers_no_console_of_an_old_xen_and_takes_no_old_welcome() -> None:

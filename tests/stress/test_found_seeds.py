@@ -17,6 +17,7 @@ FOUND = (
     ),
     (4997, "what Xen had still said of a domain before it ended was taken for its successor's word"),
     (5405, "a wish of unknown outcome was forgotten when a later call ended that told nothing of it"),
+    (9175, "SMCs that EL3 refused, for their Xen had been replaced, were missing in the account"),
     (2055, "a domain whose every call failed was taken for one that does not call, and was not rebooted"),
 )
 pytestmark = pytest.mark.stress

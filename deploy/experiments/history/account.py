@@ -17,6 +17,7 @@ LEDGER: Final = "trapline_trap_ledger_total"
 INFLIGHT: Final = "trapline_scmi_inflight_calls"
 WAITING: Final = "trapline_scmi_waiting_calls"
 TWICE: Final = "trapline_smc_duplicates_total"
+STALE: Final = "trapline_smc_stale_total"
 UNDER_WAY_MAX: Final = 1 << 16  # traps of one domain that may be unanswered at a time
 XEN: Final = "xen"
 
@@ -178,5 +179,5 @@ def service(firmware: Mapping[str, Any]) -> Service:
     """From EL3's numbers."""
     found = firmware.get("counters", {})
     messages = found.get(MESSAGES, {})
-    twice = sum(found.get(TWICE, {}).values())
-    return Service(messages.get(("smc", "in"), 0) - twice, messages.get(("smcreturn", "out"), 0))
+    undone = sum(sum(found.get(name, {}).values()) for name in (TWICE, STALE))
+    return Service(messages.get(("smc", "in"), 0) - undone, messages.get(("smcreturn", "out"), 0))

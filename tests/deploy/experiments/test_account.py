@@ -101,10 +101,16 @@ def xen(**more: int) -> dict[str, dict[str, dict[tuple[str, ...], int]]]:
     }
 
 
-def el3(received: int, returned: int, twice: int = 0) -> dict[str, dict[str, dict[tuple[str, ...], int]]]:
+def el3(
+    received: int, returned: int, twice: int = 0, stale: int = 0
+) -> dict[str, dict[str, dict[tuple[str, ...], int]]]:
     messages = {("smc", "in"): received, ("smcreturn", "out"): returned}
     return {
-        "counters": {"trapline_bus_messages_total": messages, "trapline_smc_duplicates_total": {(): twice}}
+        "counters": {
+            "trapline_bus_messages_total": messages,
+            "trapline_smc_duplicates_total": {(): twice},
+            "trapline_smc_stale_total": {(): stale},
+        }
     }
 
 
@@ -148,7 +154,7 @@ PLAN = Plan((), {}, {}, ())
 def test_xen_el3_and_the_guests_tell_the_same(
     told: int | None, lives: int, received: int, wrong: str
 ) -> None:
-    stats = {"xen": xen(), "firmware": el3(received + 1, 7, 1), "xen~0": xen(returned=0), "a#1": {}}
+    stats = {"xen": xen(), "firmware": el3(received + 3, 7, 1, 2), "xen~0": xen(returned=0), "a#1": {}}
     found = books(stats, PLAN, told, lives)
     assert found.killed == (None if told is None else 10 - told)
     assert wrong in found.problem() if wrong else not found.problem()
