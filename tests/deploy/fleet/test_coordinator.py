@@ -16,7 +16,7 @@ import pytest
 from deploy.errors import UserError
 from deploy.fleet import ledger_file
 from deploy.fleet.book import TRIES_MAX
-from deploy.fleet.coordinator import Coordinator, Fleet, opened
+from deploy.fleet.coordinator import Coordinator, Fleet, opened, read
 from deploy.fleet.crew import Answered, Crew, Gone
 from deploy.fleet.ledger import Died, Done, Given, Record
 from deploy.fleet.ledger_file import LedgerFile
@@ -98,7 +98,7 @@ def test_killed_workers_cost_attempts_and_no_result(asked: Plan, undisturbed: by
     fleet = lead(tmp_path, asked, local(perilous))
     assert results_of(tmp_path) == Counter(range(PLATFORMS))
     assert (fleet.book.workers_lost, fleet.book.attempts) == (len(PERILS), PLATFORMS + len(PERILS))
-    assert result(fleet) == undisturbed
+    assert result(fleet) == result(read(tmp_path)) == undisturbed
 
 
 def test_workers_killed_from_outside_whatever_they_do(
@@ -119,7 +119,7 @@ def test_workers_killed_from_outside_whatever_they_do(
     fleet = lead(tmp_path, asked, crew, told)
     assert results_of(tmp_path) == Counter(range(PLATFORMS))
     assert fleet.book.workers_lost >= PLATFORMS // 10
-    assert result(fleet) == undisturbed
+    assert result(fleet) == result(read(tmp_path)) == undisturbed
 
 
 def poison(order: bytes) -> bytes:
@@ -188,7 +188,7 @@ def test_a_fleet_whose_coordinators_are_killed_has_the_result_of_an_undisturbed_
     fleet = lead(tmp_path, None, local())
     assert results_of(tmp_path) == Counter(range(PLATFORMS))
     assert fleet.book.coordinators >= 5
-    assert result(fleet) == undisturbed
+    assert result(fleet) == result(read(tmp_path)) == undisturbed
 
 
 class Unreliable:
