@@ -14,6 +14,7 @@ import msgspec
 from rich.markup import escape
 
 from deploy import control, timing
+from deploy.cli.engine_options import Engine, engine_options
 from deploy.cli.live import event_line
 from deploy.cli.metrics_options import for_own_eyes, metrics_options, warn
 from deploy.cli.observing import beside, observe_options, where_to_look
@@ -80,6 +81,7 @@ START_S = 60.0
     metavar="NAME|US",
     help=f"For --timing: {', '.join(timing.LATENCIES)}, or microseconds per message.",
 )
+@engine_options
 @metrics_options
 @observe_options
 @json_option
@@ -111,6 +113,7 @@ def up(
     observe: bool,
     observe_port: int | None,
     alerts: bool,
+    engine: Engine,
     metrics: Access,
     as_json: bool,
 ) -> None:
@@ -139,7 +142,7 @@ def up(
         return
     options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped, node)
     work = Work(not idle, int(pause_ms * 1e6))
-    platform = Platform(topology, run, options, work, flight=not no_flight, companion=companion)
+    platform = engine.platform(topology, run, options, work, flight=not no_flight, companion=companion)
     Describing(platform).begin()
     if not _live(platform, cost, as_json):
         ctx.exit(1)

@@ -73,7 +73,8 @@ class LocalEngine:
         self.histories = histories or Unrecorded()
         self.rules: tuple[Rule, ...] = ()
         self.applied: Counter[int] = Counter()
-        self.supervision = Supervision(options.node.metrics)
+        own = msgspec.structs.replace(options.node.metrics, port=options.metrics_port)
+        self.supervision = Supervision(own)
         self.meters = self.supervision.meters
         self.failure: str | None = None
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None

@@ -16,7 +16,7 @@ class Options(msgspec.Struct, frozen=True):
 
     ``node``: what every node's process is told beside its role. ``launcher`` makes what starts processes: on
     this machine unless said. ``tcp_address``: where Xen listens on tcp; "" is loopback, and where nodes may
-    be on several machines the address of its own.
+    be on several machines the address of its own. ``metrics_port``: the supervisor's own, 0: any.
     """
 
     tcp_port: int | None = None
@@ -24,6 +24,7 @@ class Options(msgspec.Struct, frozen=True):
     node: NodeOptions = NodeOptions()
     launcher: Callable[[], Launcher] = ForkedLauncher
     tcp_address: str = ""
+    metrics_port: int = 0
 
     def check(self, remote: bool) -> None:
         """Raises UserError for what a launcher cannot do whose nodes may be ``remote``."""

@@ -5,7 +5,9 @@ own, never on a command line or in the environment.
 """
 
 import os
+import socket
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -22,15 +24,17 @@ BYTES_MAX: Final = 65_536
 KEY_CHARACTERS: Final = 40  # Z85 of KEY_BYTES
 PATIENCE_S: Final = 20.0
 FORM: Final = "LAUNCHING.md says what a node's config holds"
+AUTO: Final = "auto"
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``registry``: "tcp://HOST:PORT"; ``registry_key``: its public key, Z85; ``key_file``: the node's own.
 
     ``incarnation`` 0: whichever is expected, and ``cluster`` may be empty: the registry's. The node asks for
-    ``patience_s``. ``address``: where others reach this machine; Xen listens there. ``metrics``: the address
-    for the metrics port, "" for what the supervisor says. ``folder``: where the node's private folder is
-    made, "" for the machine's usual one.
+    ``patience_s``. ``address``: where others reach this machine, AUTO: from where it reaches the registry;
+    Xen listens there. ``metrics``: the address for the metrics port, "" for what the supervisor says;
+    ``metrics_port`` 0: of the system's choice. ``folder``: where the node's private folder is made, "" for
+    the machine's usual one.
     """
 
     cluster: str
@@ -42,6 +46,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     incarnation: int = 0
     address: str = "127.0.0.1"
     metrics: str = ""
+    metrics_port: int = 0
     folder: str = ""
     patience_s: float = PATIENCE_S
 
@@ -53,13 +58,14 @@ def write(folder: Path, config: NodeConfig, secret: bytes) -> Path:
     """
     stem = f"{config.role}-{quote(config.name, safe='')}-{config.incarnation}"
     key = folder / f"{stem}.key"
-    _write(key, z85.encode(secret))
+    put(key, z85.encode(secret))
     path = folder / f"{stem}.json"
-    _write(path, msgspec.json.encode(msgspec.structs.replace(config, key_file=str(key.absolute()))))
+    put(path, msgspec.json.encode(msgspec.structs.replace(config, key_file=str(key.absolute()))))
     return path
 
 
-def _write(path: Path, content: bytes) -> None:
+def put(path: Path, content: bytes) -> None:
+    """A new file of mode 0600. Raises OSError."""
     path.unlink(missing_ok=True)
     with open(path, "xb", opener=private) as file:
         file.write(content)
@@ -67,7 +73,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def load(path: Path, role: str) -> NodeConfig:
     """Raises UserError that names file, key, rule and remedy."""
-    content = _own(path)
+    content = own_text(path)
     try:
         config = msgspec.json.decode(content, type=NodeConfig)
     except msgspec.DecodeError as error:
@@ -91,15 +97,17 @@ def _problem(config: NodeConfig, role: str) -> str:
         (config.incarnation >= 0, "incarnation: must not be negative; leave it out to be told"),
         (config.registry.startswith("tcp://"), "registry: not tcp://HOST:PORT; correct it"),
         (
-            len(_z85(config.registry_key)) == KEY_BYTES,
+            len(raw_key(config.registry_key)) == KEY_BYTES,
             "registry_key: not a key of 40 Z85 characters; copy it",
         ),
+        (0 <= config.metrics_port <= 65535, "metrics_port: no port; give 0 to 65535"),
         (config.patience_s > 0, "patience_s: must be more than 0; correct it"),
     )
     return next((told for holds, told in checks if not holds), "")
 
 
-def _z85(text: str) -> bytes:
+def raw_key(text: str) -> bytes:
+    """A key of KEY_CHARACTERS; empty if it is none."""
     try:
         return z85.decode(text.encode()) if len(text) == KEY_CHARACTERS else b""
     except (KeyError, ValueError, OverflowError):
@@ -108,13 +116,25 @@ def _z85(text: str) -> bytes:
 
 def registry_key(config: NodeConfig) -> bytes:
     """The registry's public key, raw."""
-    return _z85(config.registry_key)
+    return raw_key(config.registry_key)
+
+
+def own_address(config: NodeConfig) -> str:
+    """Where others reach this machine. Raises OSError while the registry's name means nothing."""
+    if config.address != AUTO:
+        return config.address
+    host, _, port = config.registry.removeprefix("tcp://").rpartition(":")
+    family, kind, protocol, _, peer = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as probe:  # nothing is sent
+        probe.connect(peer)
+        found = str(probe.getsockname()[0])
+    return f"[{found}]" if family == socket.AF_INET6 else found
 
 
 def secret_key(config: NodeConfig, path: Path) -> bytes:
     """The node's secret key, raw; ``path`` is the config's. Raises UserError."""
     key_path = Path(config.key_file)
-    found = _z85(_own(key_path, f"{path}: key_file: ").strip())
+    found = raw_key(own_text(key_path, f"{path}: key_file: ").strip())
     if len(found) != KEY_BYTES:
         raise UserError(
             f"{path}: key_file: {key_path} holds no key of {KEY_CHARACTERS} Z85 characters; copy it"
@@ -122,7 +142,7 @@ def secret_key(config: NodeConfig, path: Path) -> bytes:
     return found
 
 
-def _own(path: Path, where: str = "") -> str:
+def own_text(path: Path, where: str = "") -> str:
     """The text of a file that only its owner may read, and the owner is this process' user or root."""
     try:
         content = read_text(path, BYTES_MAX)
@@ -133,7 +153,15 @@ def _own(path: Path, where: str = "") -> str:
         raise UserError(f"{where}{path}: {error.strerror}") from None
     if found.st_uid not in (0, os.geteuid()):
         raise UserError(f"{where}{path}: belongs to user {found.st_uid}; it must be yours: run 'chown' on it")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        mode = stat.S_IMODE(found.st_mode)
+    mode = stat.S_IMODE(found.st_mode)
+    if lets_others_in(mode, found.st_uid, found.st_gid, os.geteuid(), (os.getegid(), *os.getgroups())):
         raise UserError(f"{where}{path}: mode {mode:04o} lets others in; run 'chmod 600 {path}'")
     return content
+
+
+def lets_others_in(mode: int, owner: int, group: int, me: int, groups: Collection[int]) -> bool:
+    """Whether others than its owner may use a file. What root hands to a process of another user through that
+    one's group, to be read only, is that process' own: so containers get their secrets.
+    """
+    handed = owner == 0 and me != 0 and group in groups
+    return bool(mode & (0o037 if handed else 0o077))

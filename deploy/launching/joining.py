@@ -106,6 +106,7 @@ class Joined:
         self._config = found
         self._link = link
         self._home: Home | None = None
+        self._address = ""
 
     def work(self) -> int:
         accepted = self._link.accepted.get()
@@ -114,7 +115,7 @@ class Joined:
         courier = Courier(self._home.rows, self._take) if brings and self._home is not None else None
         code: Any = 0
         try:
-            address = self._config.address if self._config.metrics else ""
+            address = self._address if self._config.metrics else ""
             control = Control(self._link, lambda: os.kill(os.getpid(), signal.SIGTERM), address)
             node.run(spec, control, self._with_log)
         except SystemExit as ended:
@@ -136,11 +137,13 @@ class Joined:
             if spec.recording is not None:
                 recording = msgspec.structs.replace(spec.recording, folder=str(self._home.rows))
                 changed["recording"] = recording
+        self._address = node_config.own_address(self._config)
         if isinstance(spec.role, XenSpec):
-            bind = spec.role.bind.replace(HERE, self._config.address, 1)
+            bind = spec.role.bind.replace(HERE, self._address, 1)
             changed["role"] = msgspec.structs.replace(spec.role, bind=bind)
         if self._config.metrics:
-            access = msgspec.structs.replace(spec.options.metrics, address=self._config.metrics)
+            where = {"address": self._config.metrics, "port": self._config.metrics_port}
+            access = msgspec.structs.replace(spec.options.metrics, **where)
             changed["options"] = msgspec.structs.replace(spec.options, metrics=access)
         return msgspec.structs.replace(spec, **changed)
 

@@ -167,8 +167,8 @@ class Membership:
         return Begin(message), *self._renew(now_ns)
 
     def _refused(self, message: m.Refused, _now_ns: int) -> Sequence[Effect]:
-        if message.word == "unknown" and not self._asked.incarnation and not self.member:
-            return ()  # it will be asked for, some time
+        if message.word in m.LATER and not self._asked.incarnation and not self.member:
+            return ()  # it will be expected, some time
         if message.word in ("again", "malformed"):
             return ()  # what was said is lost, the lease is not
         return self._halt(REFUSED, f"refused by the registry: {message.word}: {m.REFUSALS[message.word]}")

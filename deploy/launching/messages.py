@@ -24,6 +24,7 @@ REFUSALS: Final = {
     "again": "what is said once was said twice",
     "malformed": "does not parse",
 }
+LATER: Final = ("unknown", "taken")  # to who was given no incarnation: not now
 
 Key = tuple[str, ...]
 

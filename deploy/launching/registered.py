@@ -23,7 +23,7 @@ from deploy.launching.joining import machine
 from deploy.launching.keeping import Kept
 from deploy.launching.keyring import FreshKeys, Keys
 from deploy.launching.launcher import STOP_S, Clock, Ground, Handle, LaunchFailed, ended_by
-from deploy.launching.registry import Counted, Expect, Lapsed, Over, Registry, Tell
+from deploy.launching.registry import Asks, Counted, Expect, Lapsed, Over, Registry, Tell
 from deploy.launching.registry_link import News, RegistryLink
 from deploy.launching.starter import Starter
 from deploy.launching.wires import RouterWire
@@ -290,6 +290,9 @@ class RegisteredLauncher:
             else:  # an order for one that has just ended, or has not come up yet
                 self._gone += 1
             return
+        if isinstance(one, Asks):
+            self._asked(one)
+            return
         handle = self._handles.get(one.identity)
         if handle is None:
             return
@@ -304,6 +307,9 @@ class RegisteredLauncher:
             handle.hear(one.message)
             if one.identity in self._watched:
                 self._events.append((handle, False))
+
+    def _asked(self, one: Asks) -> None:
+        """A process waits to be expected that this launcher has not started."""
 
     def _end(self, identity: Identity, code: int | None, why: str = "") -> None:
         handle = self._handles.get(identity)

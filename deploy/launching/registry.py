@@ -87,7 +87,18 @@ class Counted(msgspec.Struct, frozen=True):
     detail: str
 
 
-Effect = Give | Said | Lapsed | Counted
+class Asks(msgspec.Struct, frozen=True):
+    """A process of that role and name waits on ``host`` to be expected; said again while it does. ``taken``:
+    another one of that name is a member.
+    """
+
+    role: str
+    name: str
+    host: str
+    taken: bool
+
+
+Effect = Give | Said | Lapsed | Counted | Asks
 
 
 class Member:
@@ -209,6 +220,8 @@ class Registry:
     def _register(self, link: bytes, who: Who | None, asked: m.Register, now_ns: int) -> Sequence[Effect]:
         member = self._members.get(asked.name)
         word = self._wrong(link, who, asked, member)
+        if word in m.LATER and not asked.incarnation:
+            return Give(link, m.Refused(word, "")), Asks(asked.role, asked.name, asked.host, word == "taken")
         if word or member is None:
             detail = f"{asked.name[:64]}#{asked.incarnation}, pid {asked.pid} on {asked.host[:64]}"
             return self._refuse(link, word, detail)

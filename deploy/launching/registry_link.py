@@ -15,7 +15,18 @@ import zmq
 
 from deploy.launching import messages as m
 from deploy.launching.identity import Identity
-from deploy.launching.registry import Counted, Effect, Event, Give, Heard, Lapsed, Registry, Said, Tick
+from deploy.launching.registry import (
+    Asks,
+    Counted,
+    Effect,
+    Event,
+    Give,
+    Heard,
+    Lapsed,
+    Registry,
+    Said,
+    Tick,
+)
 from deploy.launching.signals import Flag
 from deploy.launching.wires import RouterWire
 
@@ -26,7 +37,7 @@ IDLE_MS: Final = 1000
 LOSABLE: Final = (m.Stats, m.Lines, m.Renew)
 
 Keep = Callable[[Identity, m.Rows], None]
-News = Said | Lapsed | Counted
+News = Said | Lapsed | Counted | Asks
 
 
 class RegistryLink:
@@ -128,7 +139,7 @@ class RegistryLink:
             self._keep(effect.identity, effect.message)
         elif isinstance(effect, Said) and isinstance(effect.message, LOSABLE) and len(self._news) >= MAILBOX:
             self.dropped[type(effect.message).__name__.lower()] += 1
-        elif isinstance(effect, Counted) and len(self._news) >= MAILBOX:
+        elif isinstance(effect, Counted | Asks) and len(self._news) >= MAILBOX:
             self.dropped["refusal"] += 1
         else:
             self._news.append(effect)

@@ -32,7 +32,7 @@ ACCOUNT_FORM: Final = "NAME:scrypt$SALT$KEY, as 'python -m deploy.metrics.access
 class Access(msgspec.Struct, frozen=True):
     """``serve`` False: nothing listens. ``cert`` and ``key``: TLS. ``client_ca``: clients have to show a
     certificate of these. ``account``: the line of a password file, "" for none; ``own``: the password of
-    a Prometheus that was started beside the platform.
+    a Prometheus that was started beside the platform. ``port`` 0: one of the system's choice.
     """
 
     address: str = LOOPBACK
@@ -42,6 +42,7 @@ class Access(msgspec.Struct, frozen=True):
     account: str = ""
     own: str = ""
     serve: bool = True
+    port: int = 0
 
     @property
     def outside(self) -> bool:

@@ -28,7 +28,7 @@ def serve(meters: Meters, port: int = 0, access: Access = HERE) -> tuple[int, Ca
     """
     if not access.serve:
         return 0, lambda: None
-    listener = Listener(Page(meters), access, port)
+    listener = Listener(Page(meters), access, port or access.port)
     return listener.port, listener.stop
 
 

@@ -95,9 +95,10 @@ def test_who_is_refused_ends(word: str) -> None:
 
 def test_who_was_given_no_incarnation_waits_until_one_is_expected() -> None:
     rig = Rig(incarnation=0)
-    assert rig.hear(m.Refused("unknown", "")) == ()
-    assert [type(one) for one in rig.tick(RENEW_NS)] == [Give]
-    assert [type(one) for one in rig.hear(m.Refused("taken", ""))] == [Halt]
+    for number, word in enumerate(m.LATER, start=1):
+        assert rig.hear(m.Refused(word, "")) == ()
+        assert [type(one) for one in rig.tick(number * RENEW_NS)] == [Give]
+    assert [type(one) for one in rig.hear(m.Refused("old", ""))] == [Halt]
 
 
 def test_a_message_that_was_refused_does_not_end_a_member() -> None:

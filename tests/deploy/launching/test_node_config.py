@@ -7,7 +7,15 @@ import pytest
 from zmq.utils import z85
 
 from deploy.errors import UserError
-from deploy.launching.config import NodeConfig, load, registry_key, secret_key, write
+from deploy.launching.config import (
+    NodeConfig,
+    lets_others_in,
+    load,
+    own_address,
+    registry_key,
+    secret_key,
+    write,
+)
 from deploy.launching.wires import new_keys
 
 PUBLIC, SECRET = new_keys()
@@ -42,6 +50,7 @@ def test_a_file_may_outlive_a_platform(tmp_path: Path) -> None:
         ("registry_key", "short"),
         ("registry_key", '"' * 40),
         ("patience_s", 0.0),
+        ("metrics_port", 65536),
     ],
 )
 def test_each_wrong_key_is_named(tmp_path: Path, key: str, value: object) -> None:
@@ -70,6 +79,33 @@ def test_others_must_not_read_it(tmp_path: Path, mode: int) -> None:
     path.chmod(mode)
     with pytest.raises(UserError, match="chmod 600"):
         load(path, "guest")
+
+
+def test_who_comes_by_itself_needs_no_cluster_and_no_address(tmp_path: Path) -> None:
+    config = msgspec.structs.replace(CONFIG, cluster="", address="auto", metrics_port=9470)
+    assert own_address(load(write(tmp_path, config, SECRET), "guest")) == "127.0.0.1"
+    first = write(tmp_path, msgspec.structs.replace(config, incarnation=1), SECRET)
+    with pytest.raises(UserError, match="cluster"):
+        load(first, "guest")
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "me", "lets"),
+    [
+        (0o600, 7, 7, False),
+        (0o640, 7, 7, True),
+        (0o440, 0, 7, False),
+        (0o640, 0, 7, False),
+        (0o460, 0, 7, True),
+        (0o444, 0, 7, True),
+        (0o440, 0, 0, True),
+    ],
+)
+def test_root_may_hand_a_file_to_a_process_through_its_group(
+    mode: int, owner: int, me: int, lets: bool
+) -> None:
+    assert lets_others_in(mode, owner, 7, me, (7,)) is lets
+    assert lets_others_in(mode, owner, 8, me, (7,)) is bool(mode & 0o077), "another group"
 
 
 def test_a_file_without_a_key(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from deploy.launching import messages as m
 from deploy.launching.identity import Identity
 from deploy.launching.registry import (
     MAILBOX,
+    Asks,
     Counted,
     Effect,
     Event,
@@ -114,14 +115,23 @@ def test_one_that_has_ended_is_old_and_the_next_is_not_there_yet(rig: Rig) -> No
     rig.hear(ASKED)
     rig.step(Over(IVI))
     assert rig.refused(rig.hear(ASKED, link=b"other")) == "old"
-    assert rig.refused(rig.hear(msgspec.structs.replace(ASKED, incarnation=0))) == "unknown"
+    coming = msgspec.structs.replace(ASKED, incarnation=0)
+    assert rig.hear(coming) == (
+        Give(b"link", m.Refused("unknown", "")),
+        Asks("guest", "ivi", "lab3", False),
+    )
 
 
 @pytest.mark.parametrize("incarnation", [0, 1])
 def test_a_live_incarnation_is_there_once(rig: Rig, incarnation: int) -> None:
     rig.hear(ASKED)
     twice = msgspec.structs.replace(ASKED, incarnation=incarnation)
-    assert rig.refused(rig.hear(twice, link=b"other")) == "taken"
+    effects = rig.hear(twice, link=b"other")
+    if incarnation:
+        assert rig.refused(effects) == "taken"
+    else:
+        waits = Asks("guest", "ivi", "lab3", True)
+        assert effects == (Give(b"other", m.Refused("taken", "")), waits), "it may be the next one"
     assert rig.hear(m.Renew(2, 0, -1, 0))[0] == Give(b"link", m.Renewed(2, 0)), "the first goes on"
 
 

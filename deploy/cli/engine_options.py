@@ -1,0 +1,126 @@
+"""--engine and what goes with it: who starts the processes of a platform's nodes."""
+
+import ipaddress
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+
+from deploy.engines.local import Options
+from deploy.errors import UserError
+from deploy.platform import Companion, Platform
+from deploy.rundir import RunDirectory
+from deploy.toolstack import Work
+from deploy.topology import Topology
+
+F = TypeVar("F", bound=Callable[..., Any])
+ENGINES: Final = ("local", "kubernetes")
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """``listen`` and ``keys`` are the registry's; ``metrics_port``: the supervisor's, 0 for any."""
+
+    name: str = "local"
+    listen: str = ""
+    keys: Path = Path()
+    metrics_port: int = 0
+
+    def platform(
+        self,
+        topology: Topology,
+        run: RunDirectory,
+        options: Options,
+        work: Work,
+        *,
+        flight: bool,
+        companion: Companion | None,
+    ) -> Platform:
+        """A platform that is not started yet. Raises UserError."""
+        options = msgspec.structs.replace(options, metrics_port=self.metrics_port)
+        if self.name == "local":
+            return Platform(topology, run, options, work, flight=flight, companion=companion)
+        if companion is not None:
+            raise UserError("--observe: watches processes of this machine only; leave it out")
+        from deploy.arrivals import ArrivingPlatform  # noqa: PLC0415 - only this engine needs them
+        from deploy.launching import granted  # noqa: PLC0415
+        from deploy.launching.arriving import ArrivingLauncher  # noqa: PLC0415
+
+        address, port = _listening(self.listen)
+        keys = granted.load(self.keys)
+        made: list[Platform] = []
+
+        def launcher() -> ArrivingLauncher:
+            return ArrivingLauncher(
+                keys, address, port, interrupted=lambda: any(one.stopping for one in made)
+            )
+
+        tcp_port = options.tcp_port or 0
+        options = msgspec.structs.replace(options, launcher=launcher, tcp_port=tcp_port)
+        made.append(ArrivingPlatform(topology, run, options, work, flight=flight))
+        return made[0]
+
+
+def _listening(text: str) -> tuple[str, int]:
+    """ADDRESS:PORT of --listen."""
+    address, _, port = text.rpartition(":")
+    try:
+        found = ipaddress.ip_address(address.strip("[]"))
+        number = int(port)
+    except ValueError:
+        number = 0
+    if not 0 < number < 65536:
+        raise UserError(f"--listen {text}: give ADDRESS:PORT, such as 0.0.0.0:5555")
+    return (f"[{found}]" if found.version == 6 else str(found)), number
+
+
+def engine_options(command: F) -> F:
+    """All of them; the command gets ``engine``, an Engine."""
+
+    @wraps(command)
+    def with_engine(
+        *arguments: Any,
+        engine: str,
+        listen: str | None,
+        keys: Path | None,
+        metrics_port: int | None,
+        **others: Any,
+    ) -> Any:
+        here = engine == "local"
+        for option, value in (("--listen", listen), ("--keys", keys)):
+            if (value is None) is not here:
+                what = "is for --engine kubernetes; leave it out" if here else f"--engine {engine} needs it"
+                raise UserError(f"{option}: {what}")
+        chosen = Engine(engine, listen or "", keys or Path(), metrics_port or 0)
+        return command(*arguments, engine=chosen, **others)
+
+    wrapped: Any = with_engine
+    for option in (
+        click.option(
+            "--metrics-port",
+            type=click.IntRange(1, 65535),
+            help="The port of the supervisor's own metrics. Default: any.",
+        ),
+        click.option(
+            "--keys",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="For --engine kubernetes: the registry's key and whose keys are let in.",
+        ),
+        click.option(
+            "--listen",
+            metavar="ADDRESS:PORT",
+            help="For --engine kubernetes: where nodes find the registry.",
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="local",
+            show_default=True,
+            help="Who starts the nodes: this command, or Kubernetes, and they come by themselves.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]

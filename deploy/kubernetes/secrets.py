@@ -1,0 +1,119 @@
+"""``python -m deploy.kubernetes.secrets --release NAME --domain D ... | kubectl create -f -``: the keys of a
+platform in Kubernetes, fresh, as Secrets for its chart.
+
+One Secret is the registry's: its key, and whose each public key is. Each node has one of its own, with its
+key and the config of its command line; a pod gets its own and no other. Keys go to stdout and nowhere else.
+"""
+
+import argparse
+import base64
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import msgspec
+from zmq.utils import z85
+
+from deploy.errors import UserError
+from deploy.launching import granted
+from deploy.launching.config import AUTO, NodeConfig
+from deploy.launching.registry import Who
+from deploy.launching.wires import new_keys
+
+REGISTRY_PORT: Final = 5555  # as the chart has it, and so are the others
+METRICS_PORT: Final = 9470
+MOUNTED: Final = "/keys"
+PATIENCE_S: Final = 86_400.0  # a node waits as long as its platform is not there
+NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
+
+
+class Options(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Raises UserError."""
+    parser = Options(prog="python -m deploy.kubernetes.secrets", description=__doc__)
+    parser.add_argument("--release", required=True, help="the name that 'helm install' is given")
+    parser.add_argument(
+        "--domain", action="append", required=True, help="a domain of the platform, dom0 too; repeatable"
+    )
+    found = parser.parse_args(arguments)
+    for option, name in (("--release", found.release), *(("--domain", one) for one in found.domain)):
+        if not NAME.fullmatch(name):
+            raise UserError(
+                f"{option} {name}: Kubernetes wants 1 to 40 of a-z, 0-9 and '-', ends without '-'; rename it"
+            )
+    for name in found.domain:
+        if found.domain.count(name) > 1:
+            raise UserError(f"--domain {name}: is there twice; give each once")
+    return found
+
+
+def nodes(domains: Sequence[str]) -> list[Who]:
+    """Everybody who has a key."""
+    return [("xen", "xen"), ("firmware", "firmware"), *(("guest", name) for name in domains)]
+
+
+def secret_name(release: str, role: str, name: str) -> str:
+    """As the chart has it."""
+    return f"{release}-keys-domain-{name}" if role == "guest" else f"{release}-keys-{role}"
+
+
+def config_of(release: str, who: Who, public: bytes) -> NodeConfig:
+    """A node of a pod: it knows no address but the registry's, and makes no identity up."""
+    return NodeConfig(
+        cluster="",
+        role=who[0],
+        name=who[1],
+        registry=f"tcp://{release}-supervisor:{REGISTRY_PORT}",
+        registry_key=z85.encode(public).decode(),
+        key_file=f"{MOUNTED}/node.key",
+        address=AUTO,
+        metrics="0.0.0.0",
+        metrics_port=METRICS_PORT,
+        patience_s=PATIENCE_S,
+    )
+
+
+def manifests(release: str, domains: Sequence[str]) -> dict[str, Any]:
+    """A List of Secrets, with fresh keys."""
+    public, secret = new_keys()
+    whose: dict[Who, bytes] = {}
+    items = []
+    for who in nodes(domains):
+        whose[who], own = new_keys()
+        config = msgspec.json.format(msgspec.json.encode(config_of(release, who, public)), indent=1)
+        content = {"node.json": config, "node.key": z85.encode(own)}
+        items.append(_secret(secret_name(release, *who), release, content))
+    items.insert(0, _secret(f"{release}-keys-registry", release, granted.contents(secret, whose)))
+    return {"apiVersion": "v1", "kind": "List", "items": items}
+
+
+def _secret(name: str, release: str, content: dict[str, bytes]) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/name": "trapline", "app.kubernetes.io/instance": release}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": labels},
+        "type": "Opaque",
+        "data": {file: base64.b64encode(text).decode() for file, text in content.items()},
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line; gives the exit code."""
+    try:
+        asked = options(arguments)
+    except UserError as error:
+        sys.stderr.write(f"trapline: {error}\n")
+        return 2
+    found = manifests(asked.release, asked.domain)
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
