@@ -57,6 +57,11 @@ EMPTY = {
     "agent: Where the time goes (p95) C",
     "overview: Where the time goes (p95) C",
     "overview: Wait in the queue, by agent (p95) A",
+    # no fleet runs
+    "fleet: Platforms left A",
+    "fleet: Workers that died A",
+    *(f"fleet: Platforms, by what became of them {letter}" for letter in "ABCDEF"),
+    "fleet: Cells with failures A",
     # no line is too many, no domain's name is folded
     "overview: Lost lines and folded numbers A",
     "overview: Lost lines and folded numbers B",
