@@ -65,9 +65,12 @@ WAY_BACK = Label("kind", 2, ("notification", "delayed"))
 QUEUED = Label("result", 3, ("queued", "dropped", "withdrawn"))
 DROP = Label(
     "cause",
-    9,
+    12,
     (
         "handshake",
+        "second_link",
+        "crowd",
+        "kept_out",
         "malformed",
         "unknown_link",
         "not_allowed",
@@ -100,10 +103,10 @@ HAZARD = Label(
 NODE = Label("node", 256)
 REFUSAL = Label(
     "refusal",
-    11,
+    14,
     (
         *("version", "cluster", "role", "unknown", "old", "taken", "stranger", "again", "malformed"),
-        *("handshake", OTHER),
+        *("handshake", "second_link", "crowd", "kept_out", OTHER),
     ),
 )
 STATE = Label("state", 5, ("created", "running", "shutdown", "dying", "dead"))

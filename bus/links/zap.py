@@ -1,47 +1,26 @@
-"""The ZeroMQ authentication handler (ZAP, RFC 27) for CURVE: is this key on the list?
+"""The question that libzmq asks about a handshake (ZAP, RFC 27), for CURVE, and its answer.
 
-One thread with one REP socket, as libzmq asks for it. It knows keys, not whose they are.
+It knows keys, not whose they are; the socket is ``bus.links.entrance``'s.
 """
 
-import threading
 from collections.abc import Callable
+from typing import Final
 
-import zmq
-from zmq.utils import z85
-
-ENDPOINT = "inproc://zeromq.zap.01"
-REQUEST_FRAMES = 7
-VERSION = b"1.0"
+ENDPOINT: Final = "inproc://zeromq.zap.01"
+REQUEST_FRAMES: Final = 7
+VERSION: Final = b"1.0"
 
 
-class KeyCheck:
-    """Asks ``admits(raw public key)`` for every handshake of ``context`` until the context ends."""
-
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", admits: Callable[[bytes], bool]) -> None:
-        self._admits = admits
-        self._socket = context.socket(zmq.REP)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(ENDPOINT)
-        self._thread = threading.Thread(target=self._run, name="zap", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            while True:
-                self._socket.send_multipart(self._judge(self._socket.recv_multipart()))
-        except zmq.ContextTerminated:
-            self._socket.close()
-
-    def _judge(self, request: list[bytes]) -> list[bytes]:
-        """The reply to one request; the accepted key becomes the connection's User-Id."""
-        sequence = request[1] if len(request) > 1 else b""
-        if len(request) != REQUEST_FRAMES or request[0] != VERSION or request[5] != b"CURVE":
-            return [VERSION, sequence, b"500", b"not a CURVE request", b"", b""]
-        key = request[6]
-        if not self._admits(key):
-            return [VERSION, sequence, b"400", b"unknown key", b"", b""]
-        return [VERSION, sequence, b"200", b"OK", z85.encode(key), b""]
-
-    def join(self) -> None:
-        """Wait for the thread's end; the context must be terminating."""
-        self._thread.join()
+def judge(request: list[bytes], user_of: Callable[[bytes], str | None]) -> list[bytes]:
+    """The reply to one request. ``user_of`` a raw public key gives the connection's User-Id; None: the key
+    is not on the list, and who shows it will not try again; "": not now, and it will.
+    """
+    sequence = request[1] if len(request) > 1 else b""
+    if len(request) != REQUEST_FRAMES or request[0] != VERSION or request[5] != b"CURVE":
+        return [VERSION, sequence, b"500", b"not a CURVE request", b"", b""]
+    user = user_of(request[6])
+    if user is None:
+        return [VERSION, sequence, b"400", b"unknown key", b"", b""]
+    if not user:
+        return [VERSION, sequence, b"300", b"not now", b"", b""]
+    return [VERSION, sequence, b"200", b"OK", user.encode(), b""]

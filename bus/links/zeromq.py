@@ -17,7 +17,8 @@ from zmq.utils import z85
 
 from bus.frames import ENVELOPE_BYTES_MAX, PAGE_FRAME_BYTES_MAX
 from bus.links import XEN, Delivery, LinkError
-from bus.links.zap import KeyCheck
+from bus.links.entrance import Entrance, key_of
+from bus.links.listening import IDLE_S, PROBES, PROBES_S
 
 TOKEN_BYTES = 32
 QUEUE_MESSAGES = 1024  # per peer and direction; beyond it a message is refused, not dropped
@@ -90,6 +91,10 @@ class DealerLink:
             self.socket.setsockopt(zmq.CURVE_SECRETKEY, z85.encode(token))
             self.socket.setsockopt(zmq.CURVE_PUBLICKEY, zmq.curve_public(z85.encode(token)))
             self.socket.setsockopt(zmq.ROUTING_ID, routing_id(token))
+            self.socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+            self.socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, IDLE_S)
+            self.socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, PROBES_S)
+            self.socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, PROBES)
         self.socket.connect(endpoint)
         self._timeout = _Timeout(self.socket)
         self._fine_s: float | None = None
@@ -151,7 +156,8 @@ class RouterLink:
     """Xen's end. ``malformed`` is called for each message that is not envelope and page.
 
     ``endpoints`` are the bound addresses, with the port that the system chose. A ``secret`` turns
-    CURVE on; then ``admit`` learns which tokens may connect.
+    CURVE on, on one tcp endpoint; then ``admit`` learns which tokens may connect, each once at a time, and
+    ``on_refused`` is told by another thread who was not let in (``Entrance.refused``).
     """
 
     def __init__(
@@ -164,9 +170,10 @@ class RouterLink:
         self._malformed = malformed
         self._routes: dict[bytes, bytes] = {}
         self._tokens: dict[bytes, bytes] = {}
-        self._key_check: KeyCheck | None = None
+        self._users: dict[str, tuple[bytes, bytes]] = {}  # token and route of each connection that has spoken
+        self._entrance: Entrance | None = None
         self.curve = secret is not None
-        self.on_refused_handshake: Callable[[], None] = lambda: None
+        self.on_refused: Callable[[str, int], None] = lambda word, count: None
         if secret is not None:
             self._turn_curve_on(secret)
         try:
@@ -179,6 +186,8 @@ class RouterLink:
         self._recv = BackendSocket.recv.__get__(self._socket)
 
     def _bind(self, endpoint: str) -> str:
+        if self._entrance is not None:
+            return self._entrance.bind(endpoint)
         if endpoint.startswith("ipc://"):
             check_ipc_path(endpoint.removeprefix("ipc://"))
         try:
@@ -192,22 +201,15 @@ class RouterLink:
     # ---- CURVE --------------------------------------------------------------------------------
 
     def _turn_curve_on(self, secret: bytes) -> None:
-        self._key_check = KeyCheck(self._context, self._admits)
-        self._socket.setsockopt(zmq.CURVE_SERVER, 1)
-        self._socket.setsockopt(zmq.CURVE_SECRETKEY, z85.encode(secret))
+        entrance = Entrance(self._context, self._socket, secret, self._tokens.__contains__)
+        entrance.refused, entrance.gone = self._refused, self._forget
+        self._entrance = entrance
 
     def admit(self, token: bytes) -> None:
         """Let the holder of ``token`` connect."""
         if self.curve:
             self._routes[token] = routing_id(token)
             self._tokens[public_key(token)] = token
-
-    def _admits(self, key: bytes) -> bool:
-        """Whether a raw public key was issued; called by the ZAP thread."""
-        if key in self._tokens:
-            return True
-        self.on_refused_handshake()
-        return False
 
     # ---- messages -----------------------------------------------------------------------------
 
@@ -249,9 +251,25 @@ class RouterLink:
 
     def _proven(self, peer: bytes, page: "zmq.Frame") -> bytes:
         """The token of the connection that a message came through, whatever its routing id says."""
-        user = page.get("User-Id")
-        token = self._tokens.get(z85.decode(str(user).encode()))
-        return token if token is not None and self._routes[token] == peer else b"?" + peer
+        token, route = self._users.get(str(page.get("User-Id"))) or self._meet(peer, page)
+        return token if route == peer else b"?" + peer
+
+    def _meet(self, peer: bytes, page: "zmq.Frame") -> tuple[bytes, bytes]:
+        """A connection that has not spoken before."""
+        user = str(page.get("User-Id"))
+        key = key_of(user)
+        token = self._tokens[key]
+        found = token, self._routes[token]
+        if found[1] == peer and self._entrance is not None:
+            self._users[user] = found
+            self._entrance.spoke(int(page.get(zmq.SRCFD)), user, key)
+        return found
+
+    def _forget(self, user: str) -> None:
+        self._users.pop(user, None)
+
+    def _refused(self, word: str, count: int) -> None:
+        self.on_refused(word, count)
 
     def _drain(self) -> None:
         while self._recv(0, False).more:
@@ -266,5 +284,5 @@ class RouterLink:
                 Path(endpoint.removeprefix("ipc://")).unlink(missing_ok=True)
         self._socket.close(linger=0)
         self._context.term()
-        if self._key_check is not None:
-            self._key_check.join()
+        if self._entrance is not None:
+            self._entrance.join()

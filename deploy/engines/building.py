@@ -122,8 +122,8 @@ class Builder:
         late.append(built.driver)
         refusals = core.meters.counter("trapline_bus_dropped_total")
 
-        def count_refusal() -> None:
-            refusals[("handshake",)] += 1
+        def count_refusal(word: str, count: int) -> None:
+            refusals[(word,)] += count
 
-        link.on_refused_handshake = count_refusal
+        link.on_refused = count_refusal
         return built

@@ -266,7 +266,8 @@ class RegisteredLauncher:
             counter = self._ground.meters.counter
             dropped = sum(self._link.dropped.values()) + self._kept.refused
             counter(DROPPED).put((), dropped + self._gone + sum(self._lost.values()))
-            counter(REFUSED).put(("handshake",), self._link.refused_handshakes)
+            for word, count in list(self._link.strangers.items()):
+                counter(REFUSED).put((word,), count)
 
     def turn(self, wait_s: float) -> None:
         """Let things happen, waiting at most so long for something; whom it is about hears of it in turn."""

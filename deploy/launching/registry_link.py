@@ -68,8 +68,8 @@ class RegistryLink:
     # ---- the supervisor's side ----------------------------------------------------------------
 
     @property
-    def refused_handshakes(self) -> int:
-        """Of keys that nobody was given."""
+    def strangers(self) -> Counter[str]:
+        """Who was not let in, by the words of ``bus.links.entrance``."""
         return self._wire.refused
 
     def submit(self, event: Event) -> None:

@@ -7,6 +7,7 @@ means is in ``messages``.
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -14,10 +15,11 @@ import zmq
 from zmq.utils import z85
 
 from bus.links import LinkError
-from bus.links.zap import KeyCheck
+from bus.links.entrance import Entrance, key_of
 from deploy.launching.messages import MESSAGE_BYTES_MAX
 
 QUEUE_MESSAGES: Final = 256  # per peer and direction; beyond it a message is refused
+LINKS_OF_A_KEY: Final = 4  # at once: of a process, and of those before it that are not known to be gone
 HEARTBEAT_MS: Final = 1000  # a connection that is only half there is made anew
 KEY_BYTES: Final = 32
 _NOW: Final = int(zmq.DONTWAIT)
@@ -44,32 +46,30 @@ def _prepare(socket: "zmq.Socket[bytes]") -> None:
 class RouterWire:
     """The registry's end. ``known`` says whether a raw public key may connect; it is asked by another thread.
 
-    ``refused`` counts handshakes of keys that may not. ``endpoint``: where it listens, with its port.
+    ``refused`` counts who was not let in, by the words of ``Entrance.refused``. ``endpoint``: where it
+    listens, with its port.
     """
 
     def __init__(self, endpoint: str, secret: bytes, known: Callable[[bytes], bool]) -> None:
-        self.refused = 0
-        self._known = known
+        self.refused: Counter[str] = Counter()
+        self._users: dict[str, bytes] = {}  # the keys of connections that have spoken
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self.socket = self._context.socket(zmq.ROUTER)
         _prepare(self.socket)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        self._keys = KeyCheck(self._context, self._admits)
-        self.socket.setsockopt(zmq.CURVE_SERVER, 1)
-        self.socket.setsockopt(zmq.CURVE_SECRETKEY, z85.encode(secret))
+        self._entrance = Entrance(self._context, self.socket, secret, known, each=LINKS_OF_A_KEY)
+        self._entrance.refused, self._entrance.gone = self._count, self._forget
         try:
-            self.socket.bind(endpoint)
-        except zmq.ZMQError as error:
+            self.endpoint = self._entrance.bind(endpoint)
+        except LinkError:
             self.close()
-            raise LinkError(f"{endpoint}: cannot listen there: {error.strerror}; choose another") from None
-        self.endpoint = str(self.socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0")
+            raise
 
-    def _admits(self, key: bytes) -> bool:
-        if self._known(key):
-            return True
-        self.refused += 1
-        return False
+    def _count(self, word: str, count: int) -> None:
+        self.refused[word] += count
+
+    def _forget(self, user: str) -> None:
+        self._users.pop(user, None)
 
     def send(self, link: bytes, message: bytes) -> bool:
         try:
@@ -90,13 +90,20 @@ class RouterWire:
             return None
         if not rest:
             return link.bytes, b"", b""
-        key = z85.decode(str(rest[0].get("User-Id")).encode())
+        user = str(rest[0].get("User-Id"))
+        key = self._users.get(user) or self._meet(user, rest[0])
         return link.bytes, key, rest[0].bytes if len(rest) == 1 else b""
+
+    def _meet(self, user: str, frame: "zmq.Frame") -> bytes:
+        """The key of a connection that has not spoken before."""
+        key = self._users[user] = key_of(user)
+        self._entrance.spoke(int(frame.get(zmq.SRCFD)), user, key)
+        return key
 
     def close(self) -> None:
         self.socket.close(linger=0)
         self._context.term()
-        self._keys.join()
+        self._entrance.join()
 
 
 class DealerWire:

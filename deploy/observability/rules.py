@@ -329,7 +329,7 @@ TROUBLE: Final = (
         happened(
             "trapline_bus_dropped_total",
             "cluster, process, cause",
-            ',cause=~"handshake|malformed|not_allowed|unknown_link"',
+            ',cause=~"handshake|second_link|crowd|kept_out|malformed|not_allowed|unknown_link"',
         ),
         "",
         "warning",

@@ -1,21 +1,40 @@
 """Who a peer of the ZeroMQ link is: what its link proves, never what it claims."""
 
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
 import zmq
 from zmq.utils import monitor, z85
 
-from bus.links import XEN
+from bus.links import XEN, entrance
+from bus.links.porch import BUDGET, STRANGERS_MAX
 from bus.links.zeromq import TOKEN_BYTES, public_key, routing_id
 
 from .zeromq_bench import PATIENCE_S, Bench, Pair, deliveries, first, token
+
+
+def descriptors(but: int = 0) -> int:
+    return len(os.listdir("/proc/self/fd")) - but
+
+
+def wait(done: Callable[[], bool]) -> bool:
+    until = time.monotonic() + PATIENCE_S
+    while not (reached := done()) and time.monotonic() < until:
+        time.sleep(0.01)
+    return reached
 
 
 def test_on_ipc_an_identity_that_was_not_issued_is_no_known_peer(bench: Bench) -> None:
     ipc = Pair(bench, "ipc")
     guess = bench.raw(ROUTING_ID=b"xen")
     nameless = bench.raw()
-    for socket in (guess, nameless):
-        socket.connect(ipc.endpoint)
-        socket.send_multipart([b"envelope", b"page"])
+    for one in (guess, nameless):
+        one.connect(ipc.endpoint)
+        one.send_multipart([b"envelope", b"page"])
     peers = [peer for peer, _, _ in deliveries(ipc.router, lambda found: len(found) == 2)]
     assert b"xen" in peers
     assert ipc.token not in peers
@@ -102,11 +121,94 @@ def test_on_tcp_a_name_of_ones_own_choice_is_unknown(bench: Bench) -> None:
         "CURVE_SECRETKEY": z85.encode(thief),
         "CURVE_PUBLICKEY": z85.encode(public_key(thief)),
     }
-    for socket in (bench.raw(**options), bench.raw(**options, ROUTING_ID=thief)):
-        socket.connect(tcp.endpoint)
-        socket.send_multipart([b"envelope", b""])
+    for one in (bench.raw(**options), bench.raw(**options, ROUTING_ID=thief)):
+        one.connect(tcp.endpoint)
+        one.send_multipart([b"envelope", b""])
     found = deliveries(tcp.router, lambda found: len(found) == 2)
     assert all(peer.startswith(b"?") for peer, _, _ in found)
+
+
+def test_on_tcp_the_second_of_a_key_is_refused_and_comes_in_when_the_first_is_gone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrance, "HANDSHAKE_MS", 300)
+    tcp = Pair(bench, "tcp")
+    tcp.dealer.send(XEN, b"the real one", b"")
+    first(tcp.router)
+    thief = tcp.raw(tcp.token)
+    thief.send_multipart([b"stolen", b""])
+    assert bench.counted("second_link")
+    assert tcp.router.send(tcp.token, b"for the real one", b"")
+    assert tcp.dealer.receive() == (XEN, b"for the real one", b"")
+    tcp.dealer.send(XEN, b"still here", b"")
+    assert first(tcp.router) == (tcp.token, b"still here", b"")
+    bench.shut(tcp.dealer)
+    assert first(tcp.router) == (tcp.token, b"stolen", b"")
+    assert not bench.counts["handshake"]
+
+
+def test_on_tcp_the_newest_of_those_that_said_nothing_is_heard(bench: Bench) -> None:
+    tcp = Pair(bench, "tcp")
+    porch = bench.porch(tcp.router)
+    assert wait(lambda: porch.shaken_hands == 1)
+    newest = bench.dealer(tcp.endpoint, tcp.token, tcp.server_key)
+    newest.send(XEN, b"hello", b"")
+    assert first(tcp.router)[:2] == (tcp.token, b"hello")
+
+
+def test_on_tcp_a_second_connection_cannot_choose_a_name_with_its_next_message(bench: Bench) -> None:
+    tcp = Pair(bench, "tcp")
+    victim, _ = tcp.another()
+    thief = tcp.raw(tcp.token)
+    for _ in range(3):
+        thief.send_multipart([routing_id(victim), b"page"])
+    assert first(tcp.router)[0] != victim
+    assert all(peer != victim for peer, _, _ in deliveries(tcp.router, lambda found: len(found) == 2))
+
+
+def test_on_tcp_strangers_are_counted_and_leave_no_descriptor(bench: Bench) -> None:
+    tcp = Pair(bench, "tcp")
+    tcp.dealer.send(XEN, b"hello", b"")
+    first(tcp.router)
+    before = descriptors()
+    host, _, port = tcp.endpoint.removeprefix("tcp://").rpartition(":")
+    for word in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(60)):
+        with socket.create_connection((host, int(port))) as stranger, suppress(OSError):
+            stranger.sendall(word)
+            stranger.shutdown(socket.SHUT_WR)
+            stranger.settimeout(PATIENCE_S)
+            while stranger.recv(4096):
+                pass
+    assert bench.counted("handshake", 3)
+    assert bench.counts == {"handshake": 3}
+    assert wait(lambda: descriptors() == before)
+
+
+def test_on_tcp_a_crowd_of_strangers_is_kept_out_and_goes_and_peers_do_not_notice(bench: Bench) -> None:
+    tcp = Pair(bench, "tcp")
+    tcp.dealer.send(XEN, b"hello", b"")
+    first(tcp.router)
+    before = descriptors()
+    host, _, port = tcp.endpoint.removeprefix("tcp://").rpartition(":")
+    crowd: list[socket.socket] = []
+    try:
+        for _ in range(2 * BUDGET):
+            one = socket.socket()
+            crowd.append(one)
+            one.bind(("127.0.0.2", 0))
+            one.setblocking(False)
+            one.connect_ex((host, int(port)))
+        assert bench.counted("kept_out"), bench.counts
+        assert wait(lambda: descriptors(but=len(crowd)) <= before + STRANGERS_MAX)
+        tcp.dealer.send(XEN, b"still here", b"")
+        assert first(tcp.router) == (tcp.token, b"still here", b"")
+        elsewhere, dealer = tcp.another()
+        dealer.send(XEN, b"from another address", b"")
+        assert first(tcp.router) == (elsewhere, b"from another address", b"")
+    finally:
+        for one in crowd:
+            one.close()
+    assert wait(lambda: descriptors() <= before + 16)  # the other dealer, and its connection
 
 
 def test_a_routing_id_never_starts_with_a_zero() -> None:

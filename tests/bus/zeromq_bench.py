@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import zmq
 from zmq.utils import z85
 
 from bus.links import Delivery
+from bus.links.porch import Porch
 from bus.links.zeromq import TOKEN_BYTES, DealerLink, RouterLink, public_key, routing_id
 
 SECOND_NS = 1_000_000_000
@@ -28,16 +30,34 @@ class Bench:
         self.folder = folder
         self.reports: list[str] = []
         self.refused = threading.Event()
+        self.counts: Counter[str] = Counter()
         self._open: list[DealerLink | RouterLink] = []
         self._raw: list[zmq.Socket[bytes]] = []
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
 
     def router(self, endpoint: str, secret: bytes | None = None) -> RouterLink:
         link = RouterLink([endpoint], self.reports.append, secret)
-        link.on_refused_handshake = self.refused.set
+        link.on_refused = self._count
         link.set_timeout_ns(SECOND_NS // 20)
         self._open.append(link)
         return link
+
+    def _count(self, word: str, count: int) -> None:
+        self.counts[word] += count
+        self.refused.set()
+
+    def porch(self, router: RouterLink) -> Porch:
+        """Who stands before its door."""
+        assert router._entrance is not None
+        return router._entrance._porch
+
+    def counted(self, word: str, least: int = 1) -> bool:
+        """Whether so many were refused with that word, or are soon."""
+        until = time.monotonic() + PATIENCE_S
+        while self.counts[word] < least and time.monotonic() < until:
+            self.refused.clear()
+            self.refused.wait(0.05)
+        return self.counts[word] >= least
 
     def dealer(self, endpoint: str, identity: bytes, server_key: bytes | None = None) -> DealerLink:
         link = DealerLink(endpoint, identity, server_key)

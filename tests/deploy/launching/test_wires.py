@@ -79,7 +79,7 @@ def test_the_key_of_a_name_gets_in_as_that_name(desk: Desk) -> None:
 
 def test_a_key_that_nobody_was_given_stays_outside(desk: Desk) -> None:
     wire = desk.connect(new_keys()[1])
-    desk.until(lambda: desk.link.refused_handshakes)
+    desk.until(lambda: desk.link.strangers["handshake"])
     assert not wire.send(m.encode(ASKED)), "there is no connection"
 
 
