@@ -44,6 +44,7 @@ COMMANDS = {
     "swarm": "deploy.cli.swarm",
     "fleet": "deploy.cli.fleet",
     "runs": "deploy.cli.runs",
+    "keys": "deploy.cli.keys",
 }
 
 

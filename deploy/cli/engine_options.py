@@ -11,6 +11,7 @@ import msgspec
 
 from deploy.engines.local import Options
 from deploy.errors import UserError
+from deploy.launching.keyring import Keys
 from deploy.platform import Companion, Platform
 from deploy.rundir import RunDirectory
 from deploy.toolstack import Work
@@ -25,7 +26,7 @@ class Engine(msgspec.Struct, frozen=True):
 
     name: str = "local"
     listen: str = ""
-    keys: Path = Path()
+    keys: Path | None = None
     metrics_port: int = 0
 
     def platform(
@@ -41,15 +42,18 @@ class Engine(msgspec.Struct, frozen=True):
         """A platform that is not started yet. Raises UserError."""
         options = msgspec.structs.replace(options, metrics_port=self.metrics_port)
         if self.name == "local":
+            if self.keys is not None:
+                options = msgspec.structs.replace(options, keys=_kept(self.keys, options))
             return Platform(topology, run, options, work, flight=flight, companion=companion)
         if companion is not None:
             raise UserError("--observe: watches processes of this machine only; leave it out")
         from deploy.arrivals import ArrivingPlatform  # noqa: PLC0415 - only this engine needs them
-        from deploy.launching import granted  # noqa: PLC0415
+        from deploy.keys import authority  # noqa: PLC0415
         from deploy.launching.arriving import ArrivingLauncher  # noqa: PLC0415
 
         address, port = _listening(self.listen)
-        keys = granted.load(self.keys)
+        assert self.keys is not None
+        keys = authority.opened(self.keys)
         made: list[Platform] = []
 
         def launcher() -> ArrivingLauncher:
@@ -61,6 +65,15 @@ class Engine(msgspec.Struct, frozen=True):
         options = msgspec.structs.replace(options, launcher=launcher, tcp_port=tcp_port)
         made.append(ArrivingPlatform(topology, run, options, work, flight=flight))
         return made[0]
+
+
+def _kept(folder: Path, options: Options) -> Keys:
+    """A local platform uses of them what is Xen's."""
+    from deploy.keys.authority import Authority  # noqa: PLC0415
+
+    if options.tcp_port is None:
+        raise UserError("--keys: nodes of this machine have keys on tcp only; give --tcp, or leave it out")
+    return Authority(folder)
 
 
 def _listening(text: str) -> tuple[str, int]:
@@ -89,11 +102,12 @@ def engine_options(command: F) -> F:
         **others: Any,
     ) -> Any:
         here = engine == "local"
+        if here and listen is not None:
+            raise UserError("--listen: is for --engine kubernetes; leave it out")
         for option, value in (("--listen", listen), ("--keys", keys)):
-            if (value is None) is not here:
-                what = "is for --engine kubernetes; leave it out" if here else f"--engine {engine} needs it"
-                raise UserError(f"{option}: {what}")
-        chosen = Engine(engine, listen or "", keys or Path(), metrics_port or 0)
+            if value is None and not here:
+                raise UserError(f"{option}: --engine {engine} needs it")
+        chosen = Engine(engine, listen or "", keys, metrics_port or 0)
         return command(*arguments, engine=chosen, **others)
 
     wrapped: Any = with_engine
@@ -107,7 +121,7 @@ def engine_options(command: F) -> F:
             "--keys",
             type=click.Path(path_type=Path),
             metavar="DIR",
-            help="For --engine kubernetes: the registry's key and whose keys are let in.",
+            help="A cluster's keys, as 'trapline keys new' makes them. Default: fresh ones every time.",
         ),
         click.option(
             "--listen",

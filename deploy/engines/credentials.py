@@ -2,19 +2,20 @@
 
 from pathlib import Path
 
-import zmq
-from zmq.utils import z85
-
 from deploy import specs
+from deploy.launching.keyring import Keys
+from deploy.launching.wires import new_keys, public_of
 
 
 class Credentials:
     """``secret`` and ``server_key`` are None on ipc, where a token is all there is.
 
     EL3 has a token of its own as each incarnation (``firmware``), made of a root that only Xen knows besides.
+    ``keys``: who keeps Xen's key; raises LaunchFailed if nobody has it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Keys | None = None) -> None:
+        self._keys = keys
         self._root, self.toolstack = next(specs.tokens()), next(specs.tokens())
         self.secret: bytes | None = None
         self.server_key: bytes | None = None
@@ -33,6 +34,6 @@ class Credentials:
         if tcp_port is None:
             return f"ipc://{socket}"
         if self.secret is None:
-            public, secret = zmq.curve_keypair()
-            self.server_key, self.secret = z85.decode(public), z85.decode(secret)
+            self.secret = new_keys()[1] if self._keys is None else self._keys.node("xen", "xen")
+            self.server_key = public_of(self.secret)
         return f"tcp://{address}:{tcp_port or '*'}"

@@ -96,7 +96,7 @@ class LocalEngine:
         self.launcher = options.launcher()
         self.identities = Identities()
         self.endpoint = ""
-        self._credentials = Credentials()
+        self._credentials = Credentials(options.keys)
 
     # ---- start --------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import msgspec
 
 from deploy.errors import UserError
 from deploy.launching.forked import ForkedLauncher
+from deploy.launching.keyring import Keys
 from deploy.launching.launcher import Launcher
 from deploy.metrics.access import LOOPBACK
 from deploy.specs import HERE, NodeOptions
@@ -17,6 +18,7 @@ class Options(msgspec.Struct, frozen=True):
     ``node``: what every node's process is told beside its role. ``launcher`` makes what starts processes: on
     this machine unless said. ``tcp_address``: where Xen listens on tcp; "" is loopback, and where nodes may
     be on several machines the address of its own. ``metrics_port``: the supervisor's own, 0: any.
+    ``keys``: where Xen's own key is kept; None: a fresh one.
     """
 
     tcp_port: int | None = None
@@ -25,6 +27,7 @@ class Options(msgspec.Struct, frozen=True):
     launcher: Callable[[], Launcher] = ForkedLauncher
     tcp_address: str = ""
     metrics_port: int = 0
+    keys: Keys | None = None
 
     def check(self, remote: bool) -> None:
         """Raises UserError for what a launcher cannot do whose nodes may be ``remote``."""

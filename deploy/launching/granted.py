@@ -38,8 +38,13 @@ class GrantedKeys:
 
 def contents(secret: bytes, nodes: dict[Who, bytes]) -> dict[str, bytes]:
     """The files by name, for ``nodes`` by their public keys."""
+    return {REGISTRY: z85.encode(secret), NODES: listed(nodes)}
+
+
+def listed(nodes: dict[Who, bytes]) -> bytes:
+    """What NODES holds."""
     told = {f"{role}/{name}": z85.encode(key).decode() for (role, name), key in nodes.items()}
-    return {REGISTRY: z85.encode(secret), NODES: msgspec.json.encode(told)}
+    return msgspec.json.encode(told)
 
 
 def load(folder: Path) -> GrantedKeys:
