@@ -18,6 +18,7 @@ from deploy.experiments.checkers import page as checkers
 from deploy.experiments.describing import reference as experiments
 from deploy.experiments.history import reference as history
 from deploy.interop import grid as interop
+from deploy.kubernetes import reference as kubernetes
 from deploy.launching import reference as launching
 from deploy.lint import rules
 from deploy.observability import dashboards, rules_file
@@ -36,6 +37,7 @@ PAGES: Mapping[str, Sections] = {
     "grafana/METRICS.md": {"metrics": nodes_reference.metrics, "labels": nodes_reference.label_values},
     "deploy/experiments/checkers/CHECKERS.md": {"checkers": checkers.checkers, "excuses": checkers.excuses},
     "deploy/launching/LAUNCHING.md": {"messages": launching.sent, "refusals": launching.refusals},
+    "deploy/kubernetes/README.md": {"values": kubernetes.values},
     "deploy/lint/RULES.md": {"rules": rules.markdown},
     "deploy/interop/GRID.md": {"grid": interop.markdown},
     "nodes/firmware/EL3.md": {"rungs": ladder_table.markdown, "limits": limits_table.markdown},

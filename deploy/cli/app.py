@@ -47,6 +47,8 @@ COMMANDS = {
     "keys": "deploy.cli.keys",
 }
 
+HEAVY = frozenset({"pyarrow", "plotly", "textual", "jinja2"})
+
 
 class LazyGroup(click.Group):
     """Imports a command's module when the command is wanted, not before."""
@@ -57,9 +59,24 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        try:
+            command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        except ModuleNotFoundError as error:
+            if error.name not in HEAVY:
+                raise
+            return _without(cmd_name, str(error.name))
         assert isinstance(command, click.Command)
         return command
+
+
+def _without(name: str, library: str) -> click.Command:
+    """What stands for a command where its library is left out, as in the image for containers."""
+
+    def refuse() -> None:
+        raise UserError(f"'{name}' needs {library}, which is not installed here; install Trapline with pip")
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, callback=refuse, help=f"Needs {library}.", context_settings=settings)
 
 
 @click.command(
@@ -80,7 +97,7 @@ def trapline() -> None:
 def run() -> None:
     """Run the command line and exit."""
     try:
-        code = trapline.main(standalone_mode=False)
+        code = trapline.main(prog_name="trapline", standalone_mode=False)
     except click.exceptions.Exit as end:
         code = end.exit_code
     except (click.Abort, KeyboardInterrupt):

@@ -64,10 +64,14 @@ def work_table(rows: list[AgentRow]) -> Table:
 
 def _processes(nodes: dict[str, dict[str, Any]]) -> Table:
     rows = [
-        [name, str(facts.get("pid", "-")), f"http://127.0.0.1:{facts['port']}/metrics"]
+        [name, str(facts.get("pid", "-")), f"http://{facts.get('target') or _here(facts)}/metrics"]
         for name, facts in nodes.items()
     ]
     return table(None, ["process", "pid", "metrics"], rows, numbers=(1,))
+
+
+def _here(facts: dict[str, Any]) -> str:
+    return f"127.0.0.1:{facts['port']}"
 
 
 def _events(events: list[dict[str, Any]]) -> Table:

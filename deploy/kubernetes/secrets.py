@@ -25,7 +25,7 @@ REGISTRY_PORT: Final = 5555  # as the chart has it, and so are the others
 METRICS_PORT: Final = 9470
 MOUNTED: Final = "/keys"
 PATIENCE_S: Final = 86_400.0  # a node waits as long as its platform is not there
-NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
+NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 
 
 class Options(argparse.ArgumentParser):
@@ -44,7 +44,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     for option, name in (("--release", found.release), *(("--domain", one) for one in found.domain)):
         if not NAME.fullmatch(name):
             raise UserError(
-                f"{option} {name}: Kubernetes wants 1 to 40 of a-z, 0-9 and '-', ends without '-'; rename it"
+                f"{option} {name}: Kubernetes wants 1 to 20 of a-z, 0-9 and '-', ends without '-'; rename it"
             )
     for name in found.domain:
         if found.domain.count(name) > 1:
