@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import firmware, flight, scraping, simulated
+from tests.bench import firmware, flight, scraping, simulated, wire
 from tests.bench.fleet import Fleet
 from tests.bench.linting import lint_seconds
 from tests.bench.offering import offer
@@ -29,6 +29,7 @@ BUILD = Path("build")
 CONTROL = (0.95, 1.05)
 WORK_US, PAGE_BYTES = 15, 128
 RESET = "agent reset, 1,000 votes and 100 subscriptions, ms"
+WIRE = "a trap over tcp with CURVE, times that over ipc, p50"
 FLIGHT = "flight recorder, CPU time per call, 16 guests, % more"
 CALLS_LOST = "metrics, 16 guests, % of calls"
 SCRAPED = "metrics, a scrape each second of 32 agents, % of a core"
@@ -36,6 +37,7 @@ LIMITS = {
     "four domains ready, s": 2.0,
     "idle guest, MiB PSS": 16.0,
     RESET: 5.0,
+    WIRE: 1.5,
     FLIGHT: 6.0,
     CALLS_LOST: 5.0,
     SCRAPED: 3.0,
@@ -162,6 +164,7 @@ def main() -> None:
     BUILD.mkdir(exist_ok=True)
     facts = {"four domains ready, s": ready_seconds(), "idle guest, MiB PSS": idle_guest_mib()}
     facts[RESET] = firmware.reset_ms()
+    facts[WIRE] = wire.measure().ratio
     facts[FLIGHT] = flight.percent()
     facts[CALLS_LOST], facts[SCRAPED] = scraping.calls_percent(), scraping.core_percent()
     load = offer(OFFERED, guests=16, seconds=asked.seconds * 3)

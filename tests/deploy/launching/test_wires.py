@@ -1,14 +1,17 @@
 """The registry over real sockets: keys decide who gets in, and whose connection it is."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from bus.links import LinkError
+from bus.links.porch import BUDGET
 from deploy.launching import messages as m
 from deploy.launching.identity import Identity
-from deploy.launching.keyring import FreshKeys
+from deploy.launching.keyring import FreshKeys, Keys
 from deploy.launching.registry import Counted, Expect, Registry, Said
 from deploy.launching.registry_link import News, RegistryLink
 from deploy.launching.wires import DealerWire, RouterWire, new_keys
@@ -23,8 +26,8 @@ LEASE_NS = 60_000_000_000
 class Desk:
     """A registry that listens, and the connections to it."""
 
-    def __init__(self) -> None:
-        self.keys = FreshKeys()
+    def __init__(self, keys: Keys | None = None) -> None:
+        self.keys = keys or FreshKeys()
         wire = RouterWire("tcp://127.0.0.1:*", self.keys.secret, lambda key: self.keys.who(key) is not None)
         self.link = RegistryLink(Registry(CLUSTER, self.keys.who, LEASE_NS), wire, lambda who, rows: None)
         self.link.submit(Expect(IVI, b"spec"))
@@ -114,3 +117,17 @@ def test_an_address_that_is_none_is_said() -> None:
         DealerWire("tcp://", secret, public)
     with pytest.raises(LinkError, match="cannot listen"):
         RouterWire("tcp://203.0.113.1:1", secret, lambda key: False)
+
+
+def test_a_crowd_of_strangers_is_kept_out_and_members_do_not_notice(desk: Desk) -> None:
+    member = desk.connect(desk.keys.node("guest", "ivi"))
+    assert isinstance(desk.ask(member, ASKED), m.Accepted)
+    host, _, port = desk.link.endpoint.removeprefix("tcp://").rpartition(":")
+    with ExitStack() as crowd:
+        for _ in range(2 * BUDGET):
+            one = crowd.enter_context(socket.socket())
+            one.bind(("127.0.0.2", 0))
+            one.setblocking(False)
+            one.connect_ex((host, int(port)))
+        desk.until(lambda: desk.link.strangers["kept_out"])
+        assert isinstance(desk.ask(member, m.Renew(1, 0, -1, 0)), m.Renewed)
