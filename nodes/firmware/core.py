@@ -17,7 +17,6 @@ from nodes.firmware import console
 from nodes.firmware import profile as profiles
 from nodes.firmware.channel import Bare, Channel, transport
 from nodes.firmware.faults import Faults, Judging, Smc
-from nodes.firmware.grounds import text
 from nodes.firmware.hardware import Board
 from nodes.firmware.ladder import SUCCESS, Ladder
 from nodes.firmware.ledger import Entry
@@ -259,9 +258,9 @@ class FirmwareCore:
 
     def _tell_refused(self, agent_id: int, head: int, payload: bytes, status: Status) -> None:
         """Which rung refused a message, and what stands behind it, for the record."""
-        told = self.ladder.grounds(agent_id, head, payload, status)
+        told = self.ladder.told(agent_id, head, payload, status)
         numbers = (agent_id, head, status.value)
-        self.outbox.put(Note("refused_at", self.machine.request, numbers, text(told)))
+        self.outbox.put(Note("refused_at", self.machine.request, numbers, told))
 
     def _tell_reset(self, agent_id: int, record: ResetRecord) -> None:
         numbers = (agent_id, len(record.before), len(record.after), len(record.leaks))

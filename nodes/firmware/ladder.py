@@ -25,17 +25,18 @@ from bus.scmi.protocol import (
 )
 from bus.scmi.status import Status
 from nodes.firmware import dense
-from nodes.firmware.grounds import Grounds
+from nodes.firmware.grounds import Grounds, text
 from nodes.firmware.ledger import Entry
 from nodes.firmware.machine import Machine
 from nodes.firmware.platform.rights import ALWAYS
-from nodes.firmware.rights import EVERY_COMMAND
+from nodes.firmware.rights import EVERY_COMMAND, Resource
 from nodes.firmware.service import Answer, Handler, Service
 
 TYPE_MASK = header.HEADER.pack(message_type=3)
 COMMAND_MASK = header.HEADER.pack(protocol_id=0xFF, message_id=0xFF)
 ATTRIBUTES = 0x1  # the message that counts a protocol's resources
 MAJOR_AT = 16  # of a version
+REFUSALS_KEPT = 512  # whose grounds are remembered
 HANDLER = 9  # the rung on which a handler's own rules stand
 PERMISSION = 8
 OWN = {Status.NOT_FOUND: 6, Status.INVALID_PARAMETERS: 7, Status.DENIED: PERMISSION}  # that handlers climb
@@ -83,6 +84,7 @@ class Row:
 
 
 Judge = Callable[[int, Row, int, bytes], Answer]
+Refused = tuple[int, int, bytes, Status, int, Resource | None]  # all that a refusal's grounds depend on
 Rows = dict[int, Row]
 
 
@@ -109,6 +111,7 @@ class Ladder:
             machine.default_versions[table.id] = version
             self._default.update(self._rows(service, version, special=False))
         self._own: dict[int, Rows] = {}
+        self._told: dict[Refused, str] = {}
         for agent in machine.platform.agent:
             self._assemble(agent.id)
         machine.permissions.on_change.append(self._protocols_changed)
@@ -142,6 +145,7 @@ class Ladder:
 
     def _assemble(self, agent: int) -> None:
         """Give the agent a table of its own if anything is special about it, the common one otherwise."""
+        self._told.clear()
         negotiated = self._machine.negotiated.get(agent, {})
         denied = self._permissions.denied[agent]
         special = self._permissions.special(agent) or self._machine.views.special(agent)
@@ -155,6 +159,7 @@ class Ladder:
                 rows.update(self._rows(service, version, special=special))
 
     def _protocols_changed(self, agent: int) -> None:
+        self._told.clear()
         has = {header.protocol_id(key) for key in self._own.get(agent, self._default)}
         if has != self._services.keys() - self._permissions.denied[agent]:
             self._assemble(agent)
@@ -184,6 +189,21 @@ class Ladder:
     def _no(self, rung: int, status: Status) -> Status:
         self.failed = rung
         return status
+
+    def told(self, agent: int, head: int, payload: bytes, status: Status) -> str:
+        """``grounds`` as text, which is made once until a permission or a version changes: who is refused
+        tries again and again.
+        """
+        key = (agent, head & COMMAND_MASK, payload, status, self.failed, self._machine.refused)
+        said = self._told.get(key)
+        if said is not None:
+            self.failed, self._machine.refused = HANDLER, None
+            return said
+        said = text(self.grounds(agent, head, payload, status))
+        if len(self._told) >= REFUSALS_KEPT:
+            self._told.clear()
+        self._told[key] = said
+        return said
 
     def grounds(self, agent: int, head: int, payload: bytes, status: Status) -> Grounds:
         """What stands behind the refusal of the message that was answered last."""

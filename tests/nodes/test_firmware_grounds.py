@@ -9,6 +9,7 @@ from bus.scmi.status import Status
 from nodes.contract import Note
 from nodes.firmware import grounds
 from nodes.firmware.grounds import Change, DeviceRow, Grounds
+from nodes.firmware.ladder import REFUSALS_KEPT
 from nodes.firmware.ladder_table import RUNGS
 from nodes.firmware.platform import Right, check
 from nodes.limits import NOTE_CHARACTERS_MAX
@@ -63,6 +64,24 @@ def test_the_handler_is_the_ninth_rung() -> None:
     assert refuse(bench, RATE_SET, encode(clock.RateSet(0, 5, 9_999_999))) == Grounds(9, "clock 5")
     assert refuse(bench, RATE_SET, b"x").rung == 5
     assert refuse(bench, RATE_SET, encode(clock.RateSet(0, 5, 9_999_999))).rung == 9, "not the one before"
+
+
+def test_who_asks_again_is_told_the_same_and_nothing_is_left_of_it() -> None:
+    bench = Bench(record=True)
+    asked = encode(clock.RateSet(0, 5, 2000))
+    first = refuse(bench, RATE_SET, asked)
+    assert refuse(bench, RATE_SET, asked) == first
+    grant(bench, 5, 1)
+    assert refuse(bench, RATE_SET, encode(clock.RateSet(0, 5, 9_999_999))).rung == 9, "not the one before"
+    grant(bench, 5, 0)
+    assert refuse(bench, RATE_SET, asked) != first, "it was changed since"
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    bench = Bench(record=True)
+    for rate in range(2 * REFUSALS_KEPT + 1):
+        assert refuse(bench, RATE_SET, encode(clock.RateSet(0, 5, rate))).rung == 8
+    assert len(bench.core.ladder._told) <= REFUSALS_KEPT
 
 
 def test_implementation_is_the_fourth_rung() -> None:
