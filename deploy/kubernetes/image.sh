@@ -6,7 +6,7 @@
 #     deploy/kubernetes/image.sh --tar FILE      the file system only
 #
 # The same sources, wheels and Python give the same bytes. The image runs as user 10001 on a read-only root and has
-# no shell. $PYTHON: the Python to take (python3.11). Needs pip for it, ldd and tar; podman or docker.
+# no shell. $PYTHON: the Python to take (python3.11); $ENGINE: podman or docker, and its options. Needs pip, ldd, tar.
 set -eu
 
 usage() {
@@ -28,7 +28,7 @@ fi
 ask() { "$python" -c "import sys, sysconfig; print($1)"; }
 engine=
 if [ -z "$tar" ]; then
-    engine=$(command -v podman || command -v docker || true)
+    engine=${ENGINE:-$(command -v podman || command -v docker || true)}
     if [ -z "$engine" ]; then
         echo "$0 needs podman or docker: apt-get install podman" >&2
         exit 1
@@ -98,7 +98,7 @@ pack() {
 if [ -n "$tar" ]; then
     pack >"$tar"
 else
-    pack | "$engine" import --change 'ENTRYPOINT ["/opt/python/bin/python3.11","-m","deploy.entry"]' \
+    pack | $engine import --change 'ENTRYPOINT ["/opt/python/bin/python3.11","-m","deploy.entry"]' \
         --change 'USER 10001:10001' --change 'WORKDIR /tmp' --change 'ENV PYTHONDONTWRITEBYTECODE=1' \
         --change 'ENV PATH=/opt/python/bin' - "localhost/$1" >/dev/null
     echo "localhost/$1"
