@@ -18,16 +18,28 @@ from deploy.toolstack import Work
 from deploy.topology import Topology
 
 F = TypeVar("F", bound=Callable[..., Any])
-ENGINES: Final = ("local", "kubernetes")
+ENGINES: Final = ("local", "ray", "kubernetes")
+
+
+# what goes with each engine: options that it needs, and others that it takes
+NEEDS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "local": ((), ("--keys",)),
+    "ray": (("--address",), ("--place",)),
+    "kubernetes": (("--listen", "--keys"), ()),
+}
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """``listen`` and ``keys`` are the registry's; ``metrics_port``: the supervisor's, 0 for any."""
+    """``listen`` and ``keys`` are the registry's; ``metrics_port``: the supervisor's, 0 for any. ``address``
+    and ``place`` are for Ray.
+    """
 
     name: str = "local"
     listen: str = ""
     keys: Path | None = None
     metrics_port: int = 0
+    address: str = ""
+    place: tuple[str, ...] = ()
 
     def platform(
         self,
@@ -47,6 +59,12 @@ class Engine(msgspec.Struct, frozen=True):
             return Platform(topology, run, options, work, flight=flight, companion=companion)
         if companion is not None:
             raise UserError("--observe: watches processes of this machine only; leave it out")
+        if self.name == "ray":
+            from deploy.moving import MovingPlatform, on_ray  # noqa: PLC0415 - only this engine needs it
+
+            return MovingPlatform(
+                topology, run, on_ray(options, self.address, self.place), work, flight=flight
+            )
         from deploy.arrivals import ArrivingPlatform  # noqa: PLC0415 - only this engine needs them
         from deploy.keys import authority  # noqa: PLC0415
         from deploy.launching.arriving import ArrivingLauncher  # noqa: PLC0415
@@ -89,6 +107,22 @@ def _listening(text: str) -> tuple[str, int]:
     return (f"[{found}]" if found.version == 6 else str(found)), number
 
 
+ray_options: Final = (
+    click.option(
+        "--place",
+        multiple=True,
+        metavar="WHO=WHERE,...",
+        help="For --engine ray: xen, firmware, guests or a domain, and a custom resource of machines, or "
+        "together, apart, spread, any. Default: xen and firmware together, guests spread.",
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="For --engine ray: the cluster's head. This machine runs Ray too.",
+    ),
+)
+
+
 def engine_options(command: F) -> F:
     """All of them; the command gets ``engine``, an Engine."""
 
@@ -99,15 +133,19 @@ def engine_options(command: F) -> F:
         listen: str | None,
         keys: Path | None,
         metrics_port: int | None,
+        address: str | None,
+        place: tuple[str, ...],
         **others: Any,
     ) -> Any:
-        here = engine == "local"
-        if here and listen is not None:
-            raise UserError("--listen: is for --engine kubernetes; leave it out")
-        for option, value in (("--listen", listen), ("--keys", keys)):
-            if value is None and not here:
+        said = {"--listen": listen, "--keys": keys, "--address": address, "--place": place or None}
+        needed, allowed = NEEDS[engine]
+        for option, value in said.items():
+            if value is None and option in needed:
                 raise UserError(f"{option}: --engine {engine} needs it")
-        chosen = Engine(engine, listen or "", keys, metrics_port or 0)
+            if value is not None and option not in (*needed, *allowed):
+                owners = [name for name in ENGINES if option in (*NEEDS[name][0], *NEEDS[name][1])]
+                raise UserError(f"{option}: is for --engine {' and '.join(owners)}; leave it out")
+        chosen = Engine(engine, listen or "", keys, metrics_port or 0, address or "", place)
         return command(*arguments, engine=chosen, **others)
 
     wrapped: Any = with_engine
@@ -133,8 +171,9 @@ def engine_options(command: F) -> F:
             type=click.Choice(ENGINES),
             default="local",
             show_default=True,
-            help="Who starts the nodes: this command, or Kubernetes, and they come by themselves.",
+            help="Who starts the nodes: this command, Ray, or Kubernetes, and they come by themselves.",
         ),
+        *ray_options,
     ):
         wrapped = option(wrapped)
     return wrapped  # type: ignore[no-any-return]

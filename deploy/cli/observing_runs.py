@@ -53,7 +53,7 @@ class Seeing:
             return
         if engine != LOCAL:
             raise UserError(
-                "--observe: on virtual time there is nothing that Prometheus could ask; add --engine local"
+                "--observe: Prometheus can ask processes of this machine only; add --engine local"
             )
         with Observation(self._wanted, self._found, self._clusters) as self._seen:
             console(stderr=True).print(where_to_look(self._seen.session.urls()), "")

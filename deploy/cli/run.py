@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import click
 
+from deploy.cli.engine_options import ray_options
 from deploy.cli.following import signals_interrupt
 from deploy.cli.observing_runs import observe_options, over_runs
 from deploy.cli.options import FILE, Number, json_option
@@ -18,7 +19,7 @@ from deploy.experiments.describing.scenario import SEED_MAX
 from deploy.experiments.keeping import folders, session
 from deploy.experiments.pool import JobFailed, each
 from deploy.experiments.result import RunResult
-from deploy.experiments.stages.building import ENGINES
+from deploy.experiments.stages.building import ENGINES, RAY
 from nodes.xen.profile import PROFILES
 
 REPEAT_MAX = 10_000
@@ -27,7 +28,9 @@ JOBS_MAX = 256
 
 @click.command()
 @click.argument("scenario", required=False)
-@click.option("--engine", metavar="sim|local", help="Where it runs. Default: what the scenario says.")
+@click.option("--engine", metavar="sim|local|ray", help="Where it runs. Default: what the scenario says.")
+@ray_options[0]
+@ray_options[1]
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Default: what the scenario says.")
 @click.option(
     "--repeat", type=click.IntRange(1, REPEAT_MAX), default=1, show_default=True, help="Run K seeds in a row."
@@ -65,6 +68,8 @@ def run(
     ctx: click.Context,
     scenario: str | None,
     engine: str | None,
+    place: tuple[str, ...],
+    address: str | None,
     seed: int | None,
     repeat: int,
     jobs: int,
@@ -100,7 +105,7 @@ def run(
     if listing or scenario is None:
         scenarios(as_json)
         return
-    _check(engine)
+    engine = _engine(engine, address, place)
     kept = session.fault_numbers(faults)
     seeing = over_runs(observe, observe_port, alerts, observe_hold)
     with signals_interrupt():
@@ -132,10 +137,22 @@ def run(
     ctx.exit(0 if result.verdict == "pass" else 1)
 
 
-def _check(engine: str | None) -> None:
-    if engine is not None and engine not in ENGINES:
-        there = " and ".join(ENGINES)
-        raise UserError(f"--engine {engine}: there are {there}; a cluster of machines cannot be used yet")
+def _engine(engine: str | None, address: str | None, place: tuple[str, ...]) -> str | None:
+    """The engine's whole name: where a cluster is follows an "@", and then where nodes are to run. So it is
+    told by a run's own command, and may be given.
+    """
+    name = (engine or "").partition("@")[0]
+    if engine is not None and name not in ENGINES:
+        raise UserError(f"--engine {engine}: there are {', '.join(ENGINES)}; choose one")
+    if name != RAY:
+        if address or place:
+            raise UserError(f"{'--address' if address else '--place'}: is for --engine ray; leave it out")
+        return engine
+    if engine != name:
+        return engine
+    if address is None:
+        raise UserError("--address: --engine ray needs it")
+    return f"{RAY}@{','.join((address, *place))}"
 
 
 class Words(NamedTuple):

@@ -28,14 +28,16 @@ BOOT_HOPS: Final = 60  # that creating one domain takes, in round numbers: hyper
 BOOT_NS: Final = 2_000_000
 LOCAL_BOOT_NS: Final = 500_000_000  # of real processes: Xen, EL3
 LOCAL_DOMAIN_NS: Final = 80_000_000
-SIM, LOCAL = "sim", "local"
+RAY_BOOT_NS: Final = 3 * LOCAL_BOOT_NS  # Ray's workers start slowly
+RAY_DOMAIN_NS: Final = 20 * LOCAL_DOMAIN_NS
+SIM, LOCAL, RAY = "sim", "local", "ray"
 ROWS_FOLDER: Final = "rows"  # in a run's folder, while real processes run
 
 
 class Setup(msgspec.Struct, frozen=True):
     """What a stage is made of. ``plan`` is on the run's clock; ``rows`` takes the history.
 
-    ``experiment``: the scenario's name, for metrics.
+    ``experiment``: the scenario's name, for metrics. ``where``: what the engine's name says after its "@".
     """
 
     scenario: Scenario
@@ -47,6 +49,7 @@ class Setup(msgspec.Struct, frozen=True):
     run_id: str
     rows: Rows
     experiment: str = ""
+    where: str = ""
 
 
 class Played(msgspec.Struct):
@@ -62,6 +65,8 @@ class Played(msgspec.Struct):
 
 def boot_ns(engine: str, timing: Timing, domains: int) -> int:
     """How much time the boot is given before the plan begins. Waiting costs nothing on virtual time."""
+    if engine.startswith(f"{RAY}@"):
+        return RAY_BOOT_NS + RAY_DOMAIN_NS * domains
     if engine != SIM:
         return LOCAL_BOOT_NS + LOCAL_DOMAIN_NS * domains
     us = timing.hop_us + timing.jitter_us + timing.xen_us + timing.guest_us + timing.el3_us
@@ -70,10 +75,11 @@ def boot_ns(engine: str, timing: Timing, domains: int) -> int:
 
 def build(engine: str, setup: Setup) -> Played:
     """The stage of an engine. Raises UserError for one that there is not."""
-    make = ENGINES.get(engine)
-    if make is None:
+    name, _, where = engine.partition("@")
+    make = ENGINES.get(name)
+    if make is None or bool(where) != (name == RAY):
         raise UserError(f"there is no engine {engine!r} for scenarios; there are {', '.join(ENGINES)}")
-    return make(setup, Keeper(setup))
+    return make(msgspec.structs.replace(setup, where=where), Keeper(setup))
 
 
 def _simulated(setup: Setup, keeper: "Keeper") -> Played:
@@ -90,11 +96,23 @@ def _simulated(setup: Setup, keeper: "Keeper") -> Played:
 
 
 def _local(setup: Setup, keeper: "Keeper") -> Played:
+    return _processes(setup, keeper, LOCAL, Options(carried=setup.scenario.pages == "carried"))
+
+
+def _ray(setup: Setup, keeper: "Keeper") -> Played:
+    """``where`` is HOST:PORT and, after commas, what --place says."""
+    from deploy.moving import on_ray  # noqa: PLC0415 - only this engine needs it
+
+    address, *place = setup.where.split(",")
+    options = Options(tcp_port=0, carried=setup.scenario.pages == "carried")
+    return _processes(setup, keeper, RAY, on_ray(options, address, tuple(place)))
+
+
+def _processes(setup: Setup, keeper: "Keeper", engine: str, options: Options) -> Played:
     if len(setup.boards) > 1:
         raise UserError(
             "platform.boards: several boards are for the simulated engine; leave it out, or take sim"
         )
-    carried = setup.scenario.pages == "carried"
     stage = LocalStage(
         setup.boards[0],
         work=setup.work,
@@ -103,10 +121,10 @@ def _local(setup: Setup, keeper: "Keeper") -> Played:
         kept_in=setup.folder / ROWS_FOLDER if setup.folder else None,
         sink=keeper.kept,
         on_full=keeper.take,
-        options=Options(carried=carried, node=NodeOptions(labels={"experiment": setup.experiment})),
+        options=msgspec.structs.replace(options, node=NodeOptions(labels={"experiment": setup.experiment})),
     )
     stage.announcing.expect(setup.plan.faults)
-    return Played(stage, stage.origin_ns, lambda: keeper.finish(stage, LOCAL, stage.truncated))
+    return Played(stage, stage.origin_ns, lambda: keeper.finish(stage, engine, stage.truncated))
 
 
 class Keeper:
@@ -197,4 +215,8 @@ class Split:
 
 
 FIXED: Final = ("xen", "firmware", "toolstack")
-ENGINES: Final[Mapping[str, Callable[[Setup, Keeper], Played]]] = {SIM: _simulated, LOCAL: _local}
+ENGINES: Final[Mapping[str, Callable[[Setup, Keeper], Played]]] = {
+    SIM: _simulated,
+    LOCAL: _local,
+    RAY: _ray,
+}
