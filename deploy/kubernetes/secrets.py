@@ -1,5 +1,5 @@
 """``python -m deploy.kubernetes.secrets --release NAME --domain D ... | kubectl create -f -``: the keys of a
-platform in Kubernetes, fresh, as Secrets for its chart.
+platform in Kubernetes as Secrets for its chart: fresh, or with ``--keys DIR`` those of ``trapline keys``.
 
 One Secret is the registry's: its key, and whose each public key is. Each node has one of its own, with its
 key and the config of its command line; a pod gets its own and no other. Keys go to stdout and nowhere else.
@@ -10,16 +10,20 @@ import base64
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import msgspec
 from zmq.utils import z85
 
 from deploy.errors import UserError
+from deploy.keys.authority import Authority
 from deploy.launching import granted
 from deploy.launching.config import AUTO, NodeConfig
+from deploy.launching.keyring import FreshKeys, Keys
+from deploy.launching.launcher import LaunchFailed
 from deploy.launching.registry import Who
-from deploy.launching.wires import new_keys
+from deploy.launching.wires import public_of
 
 REGISTRY_PORT: Final = 5555  # as the chart has it, and so are the others
 METRICS_PORT: Final = 9470
@@ -38,18 +42,25 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Options(prog="python -m deploy.kubernetes.secrets", description=__doc__)
     parser.add_argument("--release", required=True, help="the name that 'helm install' is given")
     parser.add_argument(
-        "--domain", action="append", required=True, help="a domain of the platform, dom0 too; repeatable"
+        "--domain", action="append", default=[], help="a domain of the platform, dom0 too; repeatable"
     )
+    parser.add_argument("--keys", type=Path, help="a folder of 'trapline keys', which knows the domains")
     found = parser.parse_args(arguments)
-    for option, name in (("--release", found.release), *(("--domain", one) for one in found.domain)):
-        if not NAME.fullmatch(name):
-            raise UserError(
-                f"{option} {name}: Kubernetes wants 1 to 20 of a-z, 0-9 and '-', ends without '-'; rename it"
-            )
+    if bool(found.domain) is (found.keys is not None):
+        raise UserError("--domain, --keys: give the domains, or a folder of keys that knows them")
+    for option, name in (("--release ", found.release), *(("--domain ", one) for one in found.domain)):
+        _check(option, name)
     for name in found.domain:
         if found.domain.count(name) > 1:
             raise UserError(f"--domain {name}: is there twice; give each once")
     return found
+
+
+def _check(where: str, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{where}{name}: Kubernetes wants 1 to 20 of a-z, 0-9 and '-', ends without '-'; rename it"
+        )
 
 
 def nodes(domains: Sequence[str]) -> list[Who]:
@@ -78,13 +89,15 @@ def config_of(release: str, who: Who, public: bytes) -> NodeConfig:
     )
 
 
-def manifests(release: str, domains: Sequence[str]) -> dict[str, Any]:
-    """A List of Secrets, with fresh keys."""
-    public, secret = new_keys()
+def manifests(release: str, domains: Sequence[str], keys: Keys | None = None) -> dict[str, Any]:
+    """A List of Secrets, with fresh keys unless given; raises LaunchFailed for who has none of these."""
+    keys = keys or FreshKeys()
+    public, secret = keys.public, keys.secret
     whose: dict[Who, bytes] = {}
     items = []
     for who in nodes(domains):
-        whose[who], own = new_keys()
+        own = keys.node(*who)
+        whose[who] = public_of(own)
         config = msgspec.json.format(msgspec.json.encode(config_of(release, who, public)), indent=1)
         content = {"node.json": config, "node.key": z85.encode(own)}
         items.append(_secret(secret_name(release, *who), release, content))
@@ -103,14 +116,25 @@ def _secret(name: str, release: str, content: dict[str, bytes]) -> dict[str, Any
     }
 
 
+def _made(asked: argparse.Namespace) -> dict[str, Any]:
+    if asked.keys is None:
+        return manifests(asked.release, asked.domain)
+    authority = Authority(asked.keys)
+    known = [one for one in authority.list.nodes if authority.current(one.who) is not None]
+    domains = list(dict.fromkeys(one.name for one in known if one.role == "guest"))
+    for name in domains:
+        _check(f"{asked.keys}: guest:", name)
+    return manifests(asked.release, domains, authority)
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command line; gives the exit code."""
     try:
         asked = options(arguments)
-    except UserError as error:
+        found = _made(asked)
+    except (UserError, LaunchFailed) as error:
         sys.stderr.write(f"trapline: {error}\n")
         return 2
-    found = manifests(asked.release, asked.domain)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     return 0
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from deploy.errors import UserError
+from deploy.keys import authority
 from deploy.kubernetes import reference, secrets
 from deploy.launching import config, granted
 from deploy.launching.config import put
@@ -58,7 +59,9 @@ def test_keys_are_fresh() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--release", "lab"), "--domain"),
+        (("--release", "lab"), "--domain, --keys"),
+        (("--release", "lab", "--domain", "ivi", "--keys", "."), "--domain, --keys"),
+        (("--release", "lab", "--keys", "none"), "none"),
         (("--domain", "ivi"), "--release"),
         (("--release", "Lab", "--domain", "ivi"), "--release Lab"),
         (("--release", "lab", "--domain", "i_vi"), "--domain i_vi"),
@@ -74,6 +77,25 @@ def test_wrong_words_are_one_line(
     assert not out
     assert err.count("\n") == 1
     assert said in err
+
+
+def test_keys_that_are_kept_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    who = [("xen", "xen"), ("firmware", "firmware"), ("guest", "dom0"), ("guest", "ivi")]
+    kept = authority.create(tmp_path / "keys", who)
+    words = ("--release", "lab", "--keys", str(tmp_path / "keys"))
+    assert secrets.main(words) == 0
+    made = {one["metadata"]["name"]: one["data"] for one in json.loads(capsys.readouterr().out)["items"]}
+    assert len(made) == 5
+    keys = granted.load(unpacked(tmp_path, "registry", made["lab-keys-registry"]))
+    assert keys.public == kept.public
+    own = config.raw_key(base64.b64decode(made["lab-keys-domain-ivi"]["node.key"]).decode())
+    assert kept.who(public_of(own)) == keys.who(public_of(own)) == ("guest", "ivi")
+    kept.revoke("ivi")
+    assert secrets.main(words) == 0
+    assert "lab-keys-domain-ivi" not in capsys.readouterr().out
+    kept.revoke("xen")
+    assert secrets.main(words) == 2
+    assert "no valid key for xen" in capsys.readouterr().err
 
 
 def test_the_command_prints_what_kubectl_takes(capsys: pytest.CaptureFixture[str]) -> None:
