@@ -12,8 +12,8 @@ a key stands for, is not its business (``bus.links.entrance``).
 from collections import Counter
 from typing import Final
 
-STRANGERS_MAX: Final = 512  # at once, from all sources together
-BUDGET: Final = 384  # strangers of one source address that come at once: all domains of a platform, and more
+STRANGERS_MAX: Final = 1280  # at once, from all sources together
+BUDGET: Final = 1024  # strangers of one source address that come at once: a thousand domains of one process
 BUDGET_NS: Final = 31_250_000  # for one more: 32 each second
 REOPEN: Final = 32  # of its budget that a source must have, to be let in again
 SOURCES_MAX: Final = 64  # known by address; beyond, all others share one budget, and are kept out together
@@ -65,6 +65,7 @@ class Porch:
         self.to_shut: list[int] = []
         self._each = each
         self._strangers_max = strangers_max
+        self._budget_max = max(1, min(BUDGET, strangers_max * 4 // 5))
         self._keys_max = keys_max
         self._strangers: dict[int, bytes] = {}  # their sources, the oldest first
         self._shut: dict[int, None] = {}  # shut out, and not yet closed
@@ -111,7 +112,7 @@ class Porch:
             if len(self._sources) >= SOURCES_MAX:
                 self._clean(now_ns)
             name = source if len(self._sources) < SOURCES_MAX else OTHERS
-            known = self._sources.setdefault(name, Budget(BUDGET, BUDGET_NS, now_ns))
+            known = self._sources.setdefault(name, Budget(self._budget_max, BUDGET_NS, now_ns))
         return known
 
     def _clean(self, now_ns: int) -> None:

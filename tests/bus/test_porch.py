@@ -30,6 +30,15 @@ def test_a_source_is_kept_out_when_its_budget_is_used_up_and_let_in_when_it_has_
     assert porch.kept_out(deadline_ns) == ()
 
 
+def test_where_there_are_few_descriptors_a_budget_is_smaller() -> None:
+    porch = Porch(1, strangers_max=10)
+    for fd in range(8):
+        porch.accepted(fd, THERE, 0)
+    assert porch.kept_out(0) == ()
+    porch.accepted(8, THERE, 0)
+    assert porch.kept_out(0) == (THERE,)
+
+
 def test_who_speaks_costs_nothing() -> None:
     porch = Porch(1)
     for fd in range(4 * BUDGET):
