@@ -23,7 +23,8 @@ from bus.links.porch import OTHERS, STRANGERS_MAX, Porch
 from bus.links.zap import ENDPOINT, judge
 
 HANDSHAKE_MS: Final = 5_000  # for the whole of it
-AT_ONCE: Final = 256  # connections heard of between two looks at what they mean
+AT_ONCE: Final = 16  # connections heard of between two looks at what they mean
+REST_S: Final = 0.0002  # after so many: whoever works with those that are inside needs the interpreter, too
 _EVENTS: Final = (
     zmq.EVENT_ACCEPTED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -150,6 +151,8 @@ class Entrance:
             if not self._hear():
                 self._answer()
                 break
+        else:
+            time.sleep(REST_S)
         self._carry_out()
 
     def _hear(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 
 from bus.links import LinkError
 
-BACKLOG: Final = 128
+BACKLOG: Final = 512
 IDLE_S, PROBES_S, PROBES = 5, 2, 3  # a peer whose machine is gone is noticed after 11 s
 SO_ATTACH_FILTER: Final = 26
 SO_DETACH_FILTER: Final = 27

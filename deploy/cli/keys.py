@@ -25,11 +25,11 @@ def keys() -> None:
     """Make and keep the keys of a cluster's nodes.
 
     \b
-    trapline keys new DIR                     # for the platform that comes with Trapline
-    trapline keys new DIR --node guest:ivi    # or for these nodes, Xen and EL3
-    trapline up --tcp --keys DIR              # use them
-    trapline keys rotate DIR ivi --grace 60   # a new key; the old one is valid for 60 s more
-    trapline keys revoke DIR ivi              # none any more, at once
+    trapline keys new DIR                   # for the shipped platform
+    trapline keys new DIR --node guest:ivi  # or these nodes, Xen and EL3
+    trapline up --tcp --keys DIR            # use them
+    trapline keys rotate DIR ivi --grace 60 # the old one is good for 60 s
+    trapline keys revoke DIR ivi            # none any more, at once
 
     Secrets are in files that only you may read. No command prints one. deploy/keys/THREATS.md tells what keys
     keep out, and how to rotate them.

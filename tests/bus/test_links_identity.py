@@ -159,6 +159,7 @@ def test_on_tcp_the_newest_of_those_that_said_nothing_is_heard(bench: Bench) -> 
 def test_on_tcp_a_second_connection_cannot_choose_a_name_with_its_next_message(bench: Bench) -> None:
     tcp = Pair(bench, "tcp")
     victim, _ = tcp.another()
+    assert wait(lambda: bench.porch(tcp.router).shaken_hands == 2)
     thief = tcp.raw(tcp.token)
     for _ in range(3):
         thief.send_multipart([routing_id(victim), b"page"])
