@@ -254,7 +254,7 @@ def run(spec: NodeSpec, control: Any, with_log: Callable[[NodeLog], None] = lamb
     log = NodeLog(Path(spec.run) / "log", spec.name, level_of(spec.name, spec.options.log_levels))
     with_log(log)
     try:
-        recorder = _recorder(spec, log)
+        recorder = recorder_of(spec, log)
         built = Builder(spec, log, recorder).build()
         core = built.core
         port, _ = serve(core.meters, access=spec.options.metrics)
@@ -273,7 +273,7 @@ def run(spec: NodeSpec, control: Any, with_log: Callable[[NodeLog], None] = lamb
     try:
         loop.run()
     except Exception as error:
-        _crash(spec.name, core, error)
+        crashed(spec.name, core, error)
         supervisor.tell("exit", INTERNAL_ERROR, f"internal error: {error!r}", snapshot(core.meters))
         sys.exit(INTERNAL_ERROR)
     _end(built.driver, supervisor, log)
@@ -285,7 +285,7 @@ def run(spec: NodeSpec, control: Any, with_log: Callable[[NodeLog], None] = lamb
         sys.exit(REPLACED)
 
 
-def _recorder(spec: NodeSpec, log: NodeLog) -> Recorder | None:
+def recorder_of(spec: NodeSpec, log: NodeLog) -> Recorder | None:
     """What a run needs it must have; a flight recorder is done without if it cannot be made."""
     if spec.recording is None:
         return None
@@ -298,7 +298,7 @@ def _recorder(spec: NodeSpec, log: NodeLog) -> Recorder | None:
         return None
 
 
-def _crash(name: str, core: Core, error: Exception) -> None:
+def crashed(name: str, core: Core, error: Exception) -> None:
     """An invariant broke: the traceback and the node's story, for whoever has to find out why."""
     lines = [*traceback.format_exception(error), f"the story of {name}, oldest first:\n"]
     sys.stderr.write("".join(lines) + "\n".join(core.story.lines()) + "\n")

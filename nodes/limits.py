@@ -6,6 +6,7 @@ CHANNEL_WAITERS = 64  # traps and hypercalls of one domain waiting for its chann
 METER_WAITERS = 64  # traps of one domain that metering holds back
 HYPERCALLS = 64  # hypercalls in progress or waiting for Xen's management channel
 DOMAINS = 255  # as many as there are usable agent ids
+GUESTS_PER_PROCESS_MAX = 255  # that share one process; libzmq has room for 1023 sockets in it
 DOMAIN_FRAMES = 1 << 18  # machine frames that one domain may have or be allowed: 1 GiB of device memory
 CONSOLE_CALLS = 16  # console requests waiting in one guest
 AGENT_ID_MAX = 254  # u8 in the domain config, 255 is the invalid sentinel

@@ -53,7 +53,7 @@ from nodes.metric_labels import (
 UNITS = ("seconds", "bytes")
 JOB = "trapline"
 TARGET_LABELS = ("job", "instance", "process", "role", "cluster", "experiment")
-ROLES = ("xen", "firmware", "guest", "supervisor", "fleet")  # what the target label says
+ROLES = ("xen", "firmware", "guest", "host", "supervisor", "fleet")  # what the target label says
 LATENCY_BUCKETS_NS = tuple(
     int(us * 1000) for us in (50, 100, 200, 350, 500, 750, 1e3, 2e3, 3500, 5e3, 1e4, 2.5e4, 1e5, 5e5, 2.5e6)
 )

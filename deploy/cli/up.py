@@ -30,6 +30,7 @@ from deploy.cli.options import (
     xen_options,
 )
 from deploy.cli.output import console, say_error, say_json, who_is_who
+from deploy.cli.size_options import Size, size_options
 from deploy.cli.timing import as_data, show
 from deploy.engines.local import Options
 from deploy.errors import UserError
@@ -46,10 +47,12 @@ from nodes.xen.config import Tuning
 from nodes.xen.profile import PROFILES
 
 START_S = 60.0
+START_DOMAIN_S = 0.5  # more for each domain, on a machine that is busy
 
 
 @click.command()
 @platform_files
+@size_options
 @xen_options
 @firmware_option
 @meter_options
@@ -114,13 +117,14 @@ def up(
     observe_port: int | None,
     alerts: bool,
     engine: Engine,
+    size: Size,
     metrics: Access,
     as_json: bool,
 ) -> None:
     """Start a platform and stay up.
 
     That is EL3, Xen, Dom0, the boot domains and the given guests. Without files: the automotive
-    platform that comes with Trapline. Talk to it from another terminal
+    platform that comes with Trapline, or with --domains one of any size. Talk to it from another terminal
     with 'trapline status', 'xl', 'call' and 'trap'; Ctrl-C or 'trapline down' stops it.
     """
     run = run_directory(name, run_dir)
@@ -128,7 +132,8 @@ def up(
         raise UserError(f"--pause-ms {pause_ms:g}: give 0 to 3600000")
     model = timing.latency(firmware_latency)
     xen = XenOptions(PROFILES[profile], strict, xen_cmdline)
-    topology = with_firmware(topology_of(host_dt, platform_file, xl, dom0less, xen), firmware)
+    made = size.topology(xen, bool(host_dt or platform_file or xl or dom0less))
+    topology = with_firmware(made or topology_of(host_dt, platform_file, xl, dom0less, xen), firmware)
     topology = msgspec.structs.replace(topology, tuning=Tuning(metering=metering(meter, meter_mode)))
     metrics = for_own_eyes(metrics, observe)
     node = NodeOptions(log_levels=levels(log_level), metrics=metrics)
@@ -136,11 +141,12 @@ def up(
     companion = beside(run, observe, observe_port, alerts, metrics)
     warn(metrics)
     if detach:
-        _detach(run)
+        _detach(run, START_S + START_DOMAIN_S * len(topology.guests))
         _warn(run)
         _tell(run, control.ask(run, control.Status()), cost, as_json)
         return
     options = Options(tcp_port or 0 if tcp or tcp_port else None, not mapped, node)
+    options = size.options(options, engine.name)
     work = Work(not idle, int(pause_ms * 1e6))
     platform = engine.platform(topology, run, options, work, flight=not no_flight, companion=companion)
     Describing(platform).begin()
@@ -212,7 +218,7 @@ def _warn(run: RunDirectory) -> None:
         say_error(line)
 
 
-def _detach(run: RunDirectory) -> None:
+def _detach(run: RunDirectory, patience_s: float) -> None:
     """Run the same command without --detach in a session of its own; wait until it answers or ends."""
     words = [word for word in sys.argv[1:] if word not in ("--detach", "--json")]
     interrupted: list[int] = []
@@ -227,7 +233,7 @@ def _detach(run: RunDirectory) -> None:
             start_new_session=True,
             cwd=os.getcwd(),
         )
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + patience_s
         while not _ready(run, child.pid):
             if child.poll() is not None:
                 errors.seek(0)
@@ -237,7 +243,7 @@ def _detach(run: RunDirectory) -> None:
                 child.wait()
                 if interrupted:
                     raise click.Abort
-                raise ToolstackError(f"the platform was not ready within {START_S:.0f} s")
+                raise ToolstackError(f"the platform was not ready within {patience_s:.0f} s")
             time.sleep(0.02)
         child.returncode = 0  # it goes on without us
 

@@ -38,10 +38,14 @@ class Built(msgspec.Struct, frozen=True):
 
 
 class Builder:
-    """Makes a node's parts from its spec; ``tap`` is what its driver tells, if it records."""
+    """Makes a node's parts from its spec; ``tap`` is what its driver tells, if it records.
 
-    def __init__(self, spec: NodeSpec, log: NodeLog, recorder: Recorder | None) -> None:
+    ``context``: of all sockets of this process, if there are others.
+    """
+
+    def __init__(self, spec: NodeSpec, log: NodeLog, recorder: Recorder | None, context: Any = None) -> None:
         self._spec = spec
+        self._context = context
         self._log = log
         self._tap: Tap | None = recorder.tap if recorder is not None else None
         self._memory: Memory = PrivateMemory() if spec.carried else MappedMemory(Path(spec.run) / "shmem")
@@ -58,7 +62,7 @@ class Builder:
 
     def _peer(self, core: Core) -> Built:
         spec = self._spec
-        socket = DealerLink(spec.endpoint, spec.token, spec.server_key)
+        socket = DealerLink(spec.endpoint, spec.token, spec.server_key, self._context)
         return self._driven(core, socket, lambda peer: XEN.decode())
 
     def _driven(self, core: Core, socket: Link, name_of: Callable[[bytes], str]) -> Built:

@@ -93,7 +93,7 @@ class LocalEngine:
         self.caretaker = Caretaker(self._watching)
         self.logbook = Logbook(SUPERVISOR, options.node.log_levels, self.meters)
         self._context: Any = None
-        self.launcher = options.launcher()
+        self.launcher = options.launching()
         self.identities = Identities()
         self.endpoint = ""
         self._credentials = Credentials(options.keys)

@@ -140,19 +140,21 @@ class _Family:
 
 
 class Page:
-    """What one process says. ``text`` and ``open_text`` may be called from any thread, one at a time."""
+    """What one process says. ``text`` and ``open_text`` may be called from any thread, one at a time.
 
-    def __init__(self, meters: Meters) -> None:
+    ``process`` False: without the numbers of the process itself, which somebody else tells.
+    """
+
+    def __init__(self, meters: Meters, process: bool = True) -> None:
         self._meters = meters
         self._info = build_info()
         self._families = {row.name: _Family(row) for row in CATALOGUE if row.owner in (meters.role, "every")}
         self._process = CollectorRegistry()
-        self._process.register(PROCESS_COLLECTOR)
-        self._process.register(GC_COLLECTOR)
         self.registry = CollectorRegistry()
         self.registry.register(MetersCollector(meters))
-        self.registry.register(PROCESS_COLLECTOR)
-        self.registry.register(GC_COLLECTOR)
+        for collector in (PROCESS_COLLECTOR, GC_COLLECTOR) if process else ():
+            self._process.register(collector)
+            self.registry.register(collector)
 
     def text(self) -> bytes:
         """As ``prometheus_client.generate_latest`` has it."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, Protocol
+from urllib.parse import unquote
 
 from deploy.metrics.access import Access, Door, tls
 from deploy.metrics.exposition import OPENMETRICS, TEXT
@@ -41,15 +42,22 @@ class Said(Protocol):
     def open_text(self) -> bytes: ...
 
 
+NONE: Final[Mapping[str, Said]] = {}
+
+
 class BadRequest(Exception):  # noqa: N818 - a client's doing, not an error of ours
     """Not HTTP as it is spoken here; the connection ends."""
 
 
 class Listener:
-    """Listens until ``stop``; raises OSError if it cannot. ``port`` 0: one of the system's choice."""
+    """Listens until ``stop``; raises OSError if it cannot. ``port`` 0: one of the system's choice.
 
-    def __init__(self, said: Said, access: Access, port: int = 0) -> None:
+    ``others``: what is said at other paths than PATHS.
+    """
+
+    def __init__(self, said: Said, access: Access, port: int = 0, others: Mapping[str, Said] = NONE) -> None:
         self._said = said
+        self._others = others
         self._door = Door(access)
         self._context = tls(access)
         self._taking_turns = threading.Lock()
@@ -124,12 +132,14 @@ class Listener:
             return _answer(401, b"", close=close, more='WWW-Authenticate: Basic realm="metrics"\r\n')
         if method not in ("GET", "HEAD"):
             return _answer(405, b"", close=close, more="Allow: GET, HEAD\r\n")
-        if path.partition("?")[0] not in PATHS:
+        path = unquote(path.partition("?")[0])
+        said = self._said if path in PATHS else self._others.get(path)
+        if said is None:
             return _answer(404, b"", close=close)
         accept = headers.get("accept", "")
         only_open = "openmetrics" in accept and "text/plain" not in accept and "*/*" not in accept
         with self._taking_turns:
-            body = self._said.open_text() if only_open else self._said.text()
+            body = said.open_text() if only_open else said.text()
         kind = OPENMETRICS if only_open else TEXT
         return _answer(200, body, close=close, kind=kind, head=method == "HEAD")
 

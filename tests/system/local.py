@@ -19,19 +19,19 @@ class Local:
 
     def __init__(self, folder: Path) -> None:
         self.cluster = Cluster(folder)
-        self._platforms: list[Platform] = []
+        self.platforms: list[Platform] = []
 
     def start(
         self, options: Options | None = None, work: Work | None = None, guests: bool = True
     ) -> Platform:
         made = Platform(load_shipped(), RunDirectory(self.cluster.run), options or Options(), work or Work())
         made.start(guests)
-        self._platforms.append(made)
+        self.platforms.append(made)
         return made
 
     def stop(self) -> None:
         try:
-            for platform in self._platforms:
+            for platform in self.platforms:
                 platform.stop()
         finally:
             self.cluster.stop()
