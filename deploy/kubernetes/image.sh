@@ -89,6 +89,7 @@ find "$home" -name '*.so' -o -name '*.so.*' -o -name python3.11 -type f | xargs 
     done
 echo 'trapline:x:10001:10001::/tmp:/none' >"$root/etc/passwd"
 echo 'trapline:x:10001:' >"$root/etc/group"
+echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 chmod -R u=rwX,go=rX "$root"
 chmod 1777 "$root/tmp" "$root/run/trapline"
 

@@ -1,7 +1,7 @@
 """The rendered chart on podman's kube player, with an image made from scratch: all of it in one folder.
 
 podman 4.3 plays Pods, so each StatefulSet becomes its pod, under the StatefulSet's name: the supervisor's is
-then found under the name of its Service. It publishes every port that a pod names on the host, cannot mount a
+then known by the name of its Service. It publishes every port that a pod names on the host, cannot mount a
 Secret so that only the pod's user reads it, and asks probes with a curl that the image has not: ports and
 probes are taken out, and keys are host folders of the owner and mode that kubelet gives them. All other kinds
 are left out.
@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,8 @@ from tests.deploy.kubernetes import chart
 
 USER = 10001
 TAG = "trapline:test"
-PROGRAMS = ("podman", "runc", "catatonit", "iptables", "python3.11")
+SUBNET, SERVICE = "10.89.0.0/24", "10.89.0.10"
+PROGRAMS = ("podman", "runc", "catatonit", "iptables", "nsenter", "ip")
 CONF = """
 [engine]
 runtime = "runc"
@@ -48,7 +48,9 @@ def missing() -> str:
 
 
 class Pods:
-    """A podman that keeps everything in ``folder``; ``release`` is in the name of all that it starts."""
+    """A podman that keeps all in ``folder``, and its bridge and rules in a network namespace of its own;
+    ``release`` is in the name of all that it starts.
+    """
 
     def __init__(self, folder: Path, release: str, domains: tuple[str, ...]) -> None:
         self.folder = folder
@@ -57,7 +59,11 @@ class Pods:
         self.manifest = folder / "pods.yaml"
         (folder / "containers.conf").write_text(CONF)
         self.environment = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")}
+        subprocess.run(["ip", "netns", "add", release], check=True)
+        subprocess.run(["ip", "-n", release, "link", "set", "lo", "up"], check=True)
         self.words = (
+            "nsenter",
+            f"--net=/run/netns/{release}",
             "podman",
             f"--root={folder / 'store'}",
             f"--runroot={folder / 'state'}",
@@ -92,8 +98,8 @@ class Pods:
     # ---- the chart ----------------------------------------------------------------------------
 
     def play(self, values: dict[str, Any]) -> None:
-        """All pods, the supervisor's first: its Service would be there before any of them, and podman's DNS
-        asks the world for a name that it does not have yet, which takes 10 s.
+        """All pods; the supervisor has the address that stands for its Service's, and the others know it.
+        There is no DNS: podman's may take half a minute where it cannot ask the world.
         """
         name, tag = TAG.split(":")
         image = {"repository": f"localhost/{name}", "tag": tag, "pullPolicy": "Never"}
@@ -102,8 +108,8 @@ class Pods:
         pods = chart.pods(chart.rendered(self.folder, whole, self.release))
         ordered = sorted(pods.items(), key=lambda one: not one[0].endswith("-supervisor"))
         self.manifest.write_text(yaml.safe_dump_all([self._pod(*one) for one in ordered]))
-        self.podman("network", "create", self.release)
-        self.podman("kube", "play", "--network", self.release, self.manifest)
+        self.podman("network", "create", "--disable-dns", "--subnet", SUBNET, self.release)
+        self.podman("kube", "play", "--network", self.release, "--ip", SERVICE, self.manifest)
 
     def _write_keys(self) -> None:
         for item in secrets.manifests(self.release, self.domains)["items"]:
@@ -124,6 +130,7 @@ class Pods:
             if "secret" in volume:
                 folder = self.folder / volume.pop("secret")["secretName"]
                 volume["hostPath"] = {"path": str(folder), "type": "Directory"}
+        spec["hostAliases"] = [{"ip": SERVICE, "hostnames": [f"{self.release}-supervisor"]}]
         metadata = {"name": name, "labels": template["metadata"]["labels"]}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
@@ -154,10 +161,11 @@ class Pods:
         return said
 
     def metric(self, node: str, name: str) -> float:
-        """The sum of a metric's series, as Prometheus would read it from the pod's address."""
+        """The sum of a metric's series, read from the pod's address."""
         target = self.trapline("status")["nodes"][node]["target"]
-        with urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as page:
-            lines = page.read().decode().splitlines()
+        page = f"urlopen('http://{target}/metrics', timeout=10)"
+        read = f"from urllib.request import urlopen; print({page}.read().decode())"
+        lines = self.podman("exec", self.container("supervisor"), "python3.11", "-c", read).splitlines()
         return sum(float(one.rpartition(" ")[2]) for one in lines if one.startswith(name))
 
     # ---- the end ------------------------------------------------------------------------------
@@ -170,6 +178,8 @@ class Pods:
         self.podman("pod", "rm", "--all", "--force", "--time", "0", check=False)
         self.podman("network", "rm", "--force", self.release, check=False)
         self.podman("rmi", "--all", "--force", check=False)
+        if Path(f"/run/netns/{self.release}").exists():
+            subprocess.run(["ip", "netns", "delete", self.release], check=True)
 
     def left(self) -> dict[str, object]:
         """What there should be nothing of after the end."""

@@ -70,5 +70,4 @@ def test_a_platform_of_pods(pods: Pods) -> None:
     assert (answer["status"], int(answer["fields"]["agent_id"])) == ("SUCCESS", 3)
     assert pods.metric("xen", "trapline_bus_dropped_total") == 0
     pods.down()
-    pods.remove()
     assert not any(pods.left().values()), pods.left()
