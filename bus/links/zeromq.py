@@ -211,6 +211,12 @@ class RouterLink:
             self._routes[token] = routing_id(token)
             self._tokens[public_key(token)] = token
 
+    def dismiss(self, token: bytes) -> None:
+        """Its holder may connect no more; a connection that is there is nobody's."""
+        if self.curve:
+            self._routes.pop(token, None)
+            self._tokens.pop(public_key(token), None)
+
     # ---- messages -----------------------------------------------------------------------------
 
     def send(self, peer: bytes, envelope: bytes, page: bytes) -> bool:
@@ -258,8 +264,8 @@ class RouterLink:
         """A connection that has not spoken before."""
         user = str(page.get("User-Id"))
         key = key_of(user)
-        token = self._tokens[key]
-        found = token, self._routes[token]
+        token = self._tokens.get(key, b"")
+        found = token, self._routes.get(token, b"")
         if found[1] == peer and self._entrance is not None:
             self._users[user] = found
             self._entrance.spoke(int(page.get(zmq.SRCFD)), user, key)

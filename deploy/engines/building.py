@@ -118,6 +118,12 @@ class Builder:
             firmware_link,
         )
 
+        def forget(token: bytes) -> None:
+            link.dismiss(token)
+            others.pop(token, None)
+
+        core.retired.on_forgotten = forget
+
         def name_of(peer: bytes) -> str:
             domain = core.hypervisor.by_link.get(peer)
             return domain.name if domain is not None else others.get(peer, "")

@@ -68,7 +68,7 @@ class XenCore:
         self.incarnation = frames.incarnation_of(tuning.first_request)
         self._cluster, self._el3 = config.epoch.cluster, config.epoch.firmware
         self._next_firmware = next_firmware or (lambda incarnation: b"%s#%d" % (firmware, incarnation))
-        self._retired = Retired(self.meters, toolstack, tuning.record)
+        self.retired = Retired(self.meters, toolstack, tuning.record)
         self._gate = Gate(tuning.metering, waits, self.meters, record=tuning.record)
         self._smcs = UnderWay(config, self._out, self.meters, self.story, firmware)
         self._timed = self._smcs.patience is not None or self._gate.holds
@@ -238,7 +238,7 @@ class XenCore:
 
     def _refuse(self, peer: bytes, frame: Any) -> None:
         """A frame that this link may not send, or a link that is nobody's."""
-        stale = self._retired.refuse(peer, frame, self._smcs.now_ns)
+        stale = self.retired.refuse(peer, frame, self._smcs.now_ns)
         if stale is not None:
             self._out.extend(stale)
             return
@@ -303,7 +303,7 @@ class XenCore:
         elif event == "dead":
             why = ENDS.get(domain.reason, f"destroyed ({domain.reason})")
             past = Past(domain.domid, domain.name, "guest", domain.incarnation, why, self._smcs.now_ns)
-            self._retired.add(domain.link, past)
+            self.retired.add(domain.link, past)
 
     def _undelivered(self, event: Undelivered) -> None:
         self._drops[("undelivered",)] += 1
@@ -347,7 +347,7 @@ class XenCore:
     def _replace_firmware(self, incarnation: int) -> None:
         """Another EL3 is about to start, on a link of its own."""
         past = Past(frames.EL3_DOMID, "EL3", FIRMWARE, self._el3, "replaced", self._smcs.now_ns)
-        self._retired.add(self._firmware, past)
+        self.retired.add(self._firmware, past)
         self._el3 = incarnation
         self._firmware = link = self._next_firmware(incarnation)
         self._smcs.firmware = self._console.firmware = self._interrupts.firmware = link

@@ -4,6 +4,7 @@ Who still speaks through one is told that it is stale, once per frame: counted, 
 At most RETIRED_LINKS are known by name; an older one is nobody's link, and is refused as such.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -36,9 +37,12 @@ class Past(msgspec.Struct, frozen=True, gc=False):
 
 
 class Retired:
-    """``record``: each refusal is noted. ``toolstack`` is told of the first of each link."""
+    """``record``: each refusal is noted. ``toolstack`` is told of the first of each link, ``on_forgotten`` of
+    each that became nobody's.
+    """
 
     def __init__(self, meters: Meters, toolstack: bytes, record: bool) -> None:
+        self.on_forgotten: Callable[[bytes], None] = lambda link: None
         self._toolstack = toolstack
         self._links: dict[bytes, Past] = {}
         self._heard: set[bytes] = set()  # of them, those that have spoken since
@@ -53,6 +57,7 @@ class Retired:
             oldest = next(iter(self._links))
             del self._links[oldest]
             self._heard.discard(oldest)
+            self.on_forgotten(oldest)
 
     def refuse(self, link: bytes, frame: Any, now_ns: int) -> list[Effect] | None:
         """What follows from a frame of such a link; None if it is not one."""

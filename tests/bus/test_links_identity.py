@@ -147,6 +147,20 @@ def test_on_tcp_the_second_of_a_key_is_refused_and_comes_in_when_the_first_is_go
     assert not bench.counts["handshake"]
 
 
+def test_on_tcp_who_was_dismissed_is_nobody_and_does_not_connect_again(bench: Bench) -> None:
+    tcp = Pair(bench, "tcp")
+    tcp.dealer.send(XEN, b"before", b"")
+    assert first(tcp.router)[0] == tcp.token
+    tcp.router.dismiss(tcp.token)
+    tcp.dealer.send(XEN, b"after", b"")
+    assert first(tcp.router)[0] == tcp.token, "a connection that is there: the core knows no such link"
+    bench.shut(tcp.dealer)
+    again = bench.dealer(tcp.endpoint, tcp.token, tcp.server_key)
+    again.send(XEN, b"again", b"")
+    assert wait(bench.refused.is_set)
+    tcp.router.dismiss(tcp.token)
+
+
 def test_on_tcp_the_newest_of_those_that_said_nothing_is_heard(bench: Bench) -> None:
     tcp = Pair(bench, "tcp")
     porch = bench.porch(tcp.router)

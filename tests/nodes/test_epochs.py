@@ -171,12 +171,15 @@ def test_as_many_links_as_the_limit_are_known_by_name(monkeypatch: pytest.Monkey
     assert retired.RETIRED_LINKS == limits.RETIRED_LINKS
     monkeypatch.setattr(retired, "RETIRED_LINKS", 2)
     bench = Bench()
-    links = []
+    links: list[bytes] = []
+    forgotten: list[bytes] = []
+    bench.core.retired.on_forgotten = forgotten.append
     for _ in range(3):
         domain = bench.create("domu", 2)
         links.append(domain.link)
         assert bench.rc(frames.DestroyDomain(domain.domid)) == 0
     assert [ring(bench, link, 1).code for link in links] == ["refused", "stale", "stale"]
+    assert forgotten == links[:1]
 
 
 def test_a_new_xen_goes_on_counting_and_says_which_one_it_is() -> None:
