@@ -31,7 +31,7 @@ from deploy.logs import level_of
 from deploy.metrics.exporter import serve, snapshot
 from deploy.metrics.exposition import Page
 from deploy.metrics.listening import Said
-from deploy.node import INTERNAL_ERROR, Supervisor, crashed, recorder_of
+from deploy.node import INTERNAL_ERROR, Supervisor, crashed, decoded, recorder_of
 from deploy.recording.segments import Recorder
 from deploy.specs import NodeOptions, NodeSpec
 from nodes.meters import Meters
@@ -219,7 +219,7 @@ class Host:
         self._supervisor.tell(lodger.number, *message)
 
     def _enter(self, number: int, encoded: bytes) -> None:
-        spec = msgspec.msgpack.decode(encoded, type=NodeSpec)
+        spec = decoded(encoded)
         try:
             if spec.experiment:
                 raise LinkError("guests of an experiment have a process each")
