@@ -39,7 +39,14 @@ class Lab:
         self.address = f"{self.rig.addresses[self.head]}:{PORT}"
         self._folder = folder
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("TRAPLINE_", "RAY_"))}
-        self.environment = {**kept, **TUNED, VARIABLE: mark, "PYTHONPATH": str(ROOT), "TMPDIR": "/mnt"}
+        self.environment = {
+            **kept,
+            **TUNED,
+            VARIABLE: mark,
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": "/mnt",
+            "XDG_RUNTIME_DIR": "/mnt",
+        }
         try:
             self._ray(self.head, resources[self.head], "--head", f"--port={PORT}", f"--temp-dir={FOLDER}")
             eventually(self._head_listens, "Ray's head listens", UP_S)
@@ -76,6 +83,14 @@ class Lab:
             self.command(name, *words), env=self.environment, capture_output=True, check=False, timeout=60
         )
         return done.returncode
+
+    def said(self, name: str, *words: object) -> str:
+        """What a command on a host says."""
+        command = self.command(name, *words)
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, check=True, timeout=60, text=True
+        )
+        return done.stdout
 
     def begin(self, *words: object) -> "subprocess.Popen[str]":
         """The real command, on the head's host; it is not waited for."""
