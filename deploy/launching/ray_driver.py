@@ -9,6 +9,7 @@ incarnations.
 
 import os
 import queue
+import signal
 import socket
 import sys
 import threading
@@ -25,6 +26,8 @@ from deploy.launching.ray_placing import Demand, Group, lacking
 
 REACH_S: Final = 3.0
 GROUP_S: Final = 20.0  # for what is set aside to be free
+PREPARE_S: Final = 8.0  # for a machine to answer, Ray's worker to start
+TRIES: Final = 5
 KILL_S: Final = 2.0  # for an actor to tell how its child ended, then the actor is killed as well
 THREADS: Final = 4  # of an actor: one waits, others signal
 WHY_CHARACTERS: Final = 300
@@ -55,6 +58,7 @@ class Driver:
         self._say = say
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._actors: dict[int, Any] = {}
+        self._ready: set[int] = set()  # whose machine has answered
         self._group: Any = None
 
     # ---- the cluster --------------------------------------------------------------------------
@@ -113,29 +117,59 @@ class Driver:
         actor = self._actors.get(message.number)
         if actor is None:
             return
+        number = message.number
         if isinstance(message, m.Begin):
-            self._when(message.number, actor.begin.remote(message.role, message.config), lambda _: None)
-            self._when(message.number, actor.wait.remote(), lambda how: self._ended(message.number, *how))
+
+            def failed(error: BaseException) -> None:
+                self._ended(number, None, _short(error))
+
+            self._when(actor.begin.remote(message.role, message.config), lambda _: None, failed)
+            self._when(actor.wait.remote(), lambda how: self._ended(number, *how), failed)
         elif isinstance(message, m.Signal):
             actor.signal.remote(message.signal)
+        elif number in self._ready:
+            actor.signal.remote(signal.SIGKILL)
+            self._later(KILL_S, lambda: self._ended(number, None, "killed"))
         else:
-            actor.signal.remote(9)
-            number = message.number
-            later = threading.Timer(
-                KILL_S, lambda: self._tasks.put(lambda: self._ended(number, None, "killed"))
-            )
-            later.daemon = True
-            later.start()
+            self._ended(number, None, "killed")
 
-    def _prepare(self, message: m.Prepare) -> None:
+    def _prepare(self, message: m.Prepare, tries: int = 1) -> None:
+        """Nothing runs before the machine has answered. So one that does not is left for another: Ray may
+        have chosen one that is lost, before it knew that.
+        """
         from deploy.launching.ray_actor import NodeActor  # noqa: PLC0415 - tells Ray where its code is
 
-        options = {"max_concurrency": THREADS, "max_restarts": 0, "name": message.title}
+        number = message.number
+        options = {"max_concurrency": THREADS, "max_restarts": 0, "name": f"{message.title}/{tries}"}
         actor = self._ray.remote(NodeActor).options(**options, **self._where(message.demand)).remote()
-        self._actors[message.number] = actor
-        self._when(
-            message.number, actor.prepare.remote(__version__), lambda told: self._prepared(message, told)
-        )
+        self._actors[number] = actor
+
+        def again(why: str) -> None:
+            if self._actors.get(number) is actor and number not in self._ready:
+                if tries == TRIES:
+                    self._ended(number, None, why)
+                else:
+                    self._ray.kill(actor)
+                    self._prepare(message, tries + 1)
+
+        def there(told: tuple[str, bytes]) -> None:
+            if self._actors.get(number) is actor:
+                self._ready.add(number)
+                self._say(m.Prepared(number, told[0], z85.encode(told[1]).decode()))
+
+        def failed(error: BaseException) -> None:
+            if isinstance(error, self._ray.exceptions.RayActorError):
+                again(_short(error))
+            elif self._actors.get(number) is actor:
+                self._ended(number, None, _short(error))
+
+        self._when(actor.prepare.remote(__version__), there, failed)
+        self._later(PREPARE_S, lambda: again("no machine with room for it answered"))
+
+    def _later(self, wait_s: float, task: Task) -> None:
+        timer = threading.Timer(wait_s, lambda: self._tasks.put(task))
+        timer.daemon = True
+        timer.start()
 
     def _where(self, demand: Demand) -> dict[str, Any]:
         from ray.util import scheduling_strategies as s  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415
@@ -148,24 +182,23 @@ class Driver:
             found["scheduling_strategy"] = "SPREAD"
         return found
 
-    def _prepared(self, message: m.Prepare, told: tuple[str, bytes]) -> None:
-        if message.number in self._actors:
-            self._say(m.Prepared(message.number, told[0], z85.encode(told[1]).decode()))
-
-    def _when(self, number: int, reference: Any, then: Callable[[Any], None]) -> None:
-        """When that is done; a failure is the node's end."""
+    def _when(
+        self, reference: Any, then: Callable[[Any], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        """When that is done."""
 
         def done(future: Any) -> None:
             error = future.exception()
             if error is None:
                 self._tasks.put(lambda: then(future.result()))
             else:
-                self._tasks.put(lambda: self._ended(number, None, _short(error)))
+                self._tasks.put(lambda: failed(error))
 
         reference.future().add_done_callback(done)
 
     def _ended(self, number: int, code: int | None, why: str) -> None:
         actor = self._actors.pop(number, None)
+        self._ready.discard(number)
         if actor is not None:
             self._ray.kill(actor)
             self._say(m.Ended(number, code, why))
