@@ -45,6 +45,7 @@ COMMANDS = {
     "fleet": "deploy.cli.fleet",
     "runs": "deploy.cli.runs",
     "keys": "deploy.cli.keys",
+    "ray-example": "deploy.cli.ray_example",
 }
 
 HEAVY = frozenset({"pyarrow", "plotly", "textual", "jinja2"})
@@ -60,7 +61,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         try:
-            command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+            command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         except ModuleNotFoundError as error:
             if error.name not in HEAVY:
                 raise
