@@ -32,7 +32,8 @@ WORDS: Final = {signal.SIGKILL: "drop", signal.SIGSTOP: "hold", signal.SIGCONT: 
 class Process:
     """A process with guests: ``guests`` by number; ``over`` are those that ended since anybody looked.
 
-    ``silent``: nothing more will come. ``withdraw`` takes its scrape target back.
+    ``silent``: nothing more will come. ``asked``: a question for numbers is open.
+    ``withdraw`` takes its scrape target back.
     """
 
     def __init__(self, name: str, child: Child) -> None:
@@ -40,21 +41,36 @@ class Process:
         self.child = child
         self.guests: dict[int, Hosted] = {}
         self.over: deque[Hosted] = deque()
-        self.silent = False
+        self.silent = self.asked = False
         self.withdraw: Callable[[], None] = lambda: None
 
-    def hear(self, wait_s: float) -> "Hosted | None":
-        """Take in one message of a guest that is known, waiting so long for any; whose it was."""
-        guest = None
+    def hear(self, wait_s: float) -> "list[Hosted]":
+        """Take in one message, waiting so long for it; whose it was. Empty: there is none."""
+        found: list[Hosted] = []
         try:
-            while guest is None and self.child.pipe.poll(wait_s):
-                number, kind, *rest = self.child.pipe.recv()
-                guest, wait_s = self.guests.get(number), 0
+            while not found and self.child.pipe.poll(wait_s):
+                found, wait_s = self._take(*self.child.pipe.recv()), 0
         except (EOFError, OSError):
             self.silent = True
-        if guest is not None:
-            guest.take(kind, *rest)
-        return guest
+        return found
+
+    def _take(self, number: int, kind: str, *rest: Any) -> "list[Hosted]":
+        """What is said of guests that are known."""
+        if number != host.ALL:
+            told = {number: rest}
+        else:
+            self.asked, told = False, rest[0]
+            for guest in self.guests.values():  # who came after the question, or is held, is not in it
+                guest.asked = False
+        found = [(self.guests[one], said) for one, said in told.items() if one in self.guests]
+        for guest, said in found:
+            guest.take(kind, *said)
+        return [guest for guest, _ in found]
+
+    def ask_stats(self) -> bool:
+        """One question for all of its guests, unless an earlier one is still open."""
+        self.asked = self.asked or self.child.order("stats")
+        return self.asked
 
     def gone(self) -> bool:
         """Whether it has ended."""
@@ -84,8 +100,8 @@ class Hosted(Handle):
     def _hear_until(self, done: Callable[[], Any], patience_s: float) -> bool:
         deadline = time.monotonic() + patience_s
         while not done() and time.monotonic() < deadline:
-            if self.process.hear(0.02) is None and self.process.gone():
-                while self.process.hear(0) is not None:
+            if not self.process.hear(0.02) and self.process.gone():
+                while self.process.hear(0):
                     pass
                 break
         return bool(done())
@@ -98,6 +114,8 @@ class Hosted(Handle):
         raise LaunchFailed(self._failed or f"{self.name} ended while starting ({self.how_it_ended()})")
 
     def order(self, *message: Any) -> bool:
+        if message == ("stats",):
+            return self.process.ask_stats()
         return self.process.child.order("to", self.number, *message)
 
     def signal(self, number: int) -> bool:
@@ -188,10 +206,10 @@ class HostingLauncher(ForkedLauncher):
         spoke: deque[Hosted] = deque()
         for process in found:
             for _ in range(MESSAGES):
-                guest = process.hear(0)
-                if guest is None:
+                guests = process.hear(0)
+                if not guests:
                     break
-                spoke.append(guest)
+                spoke.extend(guests)
             if process.silent or process.child.process.sentinel in ready:
                 self._ended(process)
         yield from ((guest, False) for guest in spoke)
@@ -206,7 +224,7 @@ class HostingLauncher(ForkedLauncher):
         process.child.process.join(0.2)
         if not process.gone():
             return
-        while process.hear(0) is not None:
+        while process.hear(0):
             pass
         self._unwatch_process(process)
         process.over.extend(guest for guest in process.guests.values() if not guest.over)

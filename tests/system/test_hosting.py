@@ -93,8 +93,11 @@ def test_one_that_is_stopped_waits_alone_and_goes_on(platform: Platform) -> None
         platform.engine.console(
             platform.toolstack.find("guest1").domid, console.encode(console.Take()), within_s=0.2
         )
+    pump_until(platform, lambda: platform.engine.silent_s()["guest1"] > 1.2, "its silence")
+    assert platform.engine.silent_s()["guest0"] < platform.engine.silent_s()["guest1"]
     platform.engine.inject("guest1", "CONT")
     assert works(platform, "guest1")
+    pump_until(platform, lambda: platform.engine.silent_s()["guest1"] < 1, "its numbers")
 
 
 def test_the_end_of_a_process_resets_each_of_its_agents_once(platform: Platform) -> None:
