@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from deploy.topology import shipped
-from tests.system.processes import eventually, kill, marked, name_of
+from tests.system.processes import alive, eventually, kill, marked, name_of
 from tests.system.ray.lab import Lab, missing
 
 pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=missing() or "there can be a lab"),
     pytest.mark.timeout(150),
 ]
+NODES = ("xen", "firmwa", "dom0", "cluste", "ivi", "tcu")
 
 
 @pytest.fixture
@@ -29,11 +30,9 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def nodes(lab: Lab, host: str) -> dict[str, int]:
-    """The pids of node processes on a host, by name."""
+    """The pids of node processes on a host, by name, of which the kernel keeps six letters."""
     found = {name_of(pid).removeprefix("trapline:"): pid for pid in lab.rig.hosts[host].there()}
-    return {
-        name: pid for name, pid in found.items() if name in ("xen", "firmwa", "dom0", "cluster", "ivi", "tcu")
-    }
+    return {name: pid for name, pid in found.items() if name in NODES}
 
 
 def test_up(lab: Lab, tmp_path: Path) -> None:
@@ -88,3 +87,17 @@ def test_up(lab: Lab, tmp_path: Path) -> None:
         assert not nodes(lab, host)
         mnt = Path(f"/proc/{lab.rig.hosts[host].pid}/root/mnt")
         assert not list(mnt.glob("trapline-node-*")), "no folder with a key is left"
+
+
+def test_kill_9_of_the_supervisor_ends_every_node(lab: Lab, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    up = lab.begin("up", "--run-dir", run, "--engine", "ray", "--address", lab.address, "--place", "ivi=lab")
+    eventually(lambda: (run / "ready").exists() or up.poll() is not None, "ready", 60, 0.1)
+    assert up.poll() is None, up.communicate()
+    there = [pid for host in ("head", "lab1") for pid in nodes(lab, host).values()]
+    assert len(there) == 6
+    every = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in lab.rig.hosts["head"].there()}
+    (supervisor,) = (pid for pid, words in every.items() if b"deploy.entry\0up" in words)
+    kill(supervisor)
+    eventually(lambda: not any(map(alive, there)) and not run.exists(), "nodes and files are gone", 20, 0.1)
+    up.communicate()
