@@ -64,16 +64,19 @@ def work_table(rows: list[AgentRow]) -> Table:
 
 def _processes(nodes: dict[str, dict[str, Any]]) -> Table:
     """With the machine of each, where there may be several."""
-    rows = [
-        [name, str(facts.get("pid", "-")), f"http://{facts.get('target') or _here(facts)}/metrics"]
-        for name, facts in nodes.items()
-    ]
+    rows = [[name, str(facts.get("pid", "-")), _page(facts)] for name, facts in nodes.items()]
     titles = ["process", "pid", "metrics"]
     if any("host" in facts for facts in nodes.values()):
         titles.insert(2, "host")
         for row, facts in zip(rows, nodes.values(), strict=True):
             row.insert(2, facts.get("host", "here"))
     return table(None, titles, rows, numbers=(1,))
+
+
+def _page(facts: dict[str, Any]) -> str:
+    """Where its numbers are: a guest that shares a process has a page of its own there."""
+    target = facts.get("target") or _here(facts)
+    return f"http://{target}" if "/" in target else f"http://{target}/metrics"
 
 
 def _here(facts: dict[str, Any]) -> str:

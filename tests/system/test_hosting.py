@@ -9,6 +9,8 @@ import pytest
 
 from deploy import generated
 from deploy.engines.local import Options
+from deploy.errors import UserError
+from deploy.experiments.stages.local import LocalStage
 from deploy.platform import Platform
 from deploy.rundir import RunDirectory
 from deploy.toolstack import ToolstackError, Work
@@ -148,3 +150,10 @@ def test_a_process_that_is_stopped_ends_all_the_same(platform: Platform, local: 
     kill(pids(platform)["guest0"], signal.SIGSTOP)
     platform.stop()
     Cluster.expect_nothing_left(local.cluster)
+
+
+def test_guests_of_an_experiment_do_not_share(local: Local) -> None:
+    options = Options(guests_per_process=PER_PROCESS)
+    stage = LocalStage(generated.topology(2), work=Work(), run=local.cluster.run, options=options)
+    with pytest.raises((UserError, ToolstackError), match="of an experiment have a process each"):
+        stage.start()

@@ -44,6 +44,10 @@ def test_two_hundred_domains_share_four_processes(cluster: Cluster) -> None:
     cluster.up("--domains", 200, "--guests-per-process", 50, "--idle")
     assert sorted(map(len, sizes(cluster).values())) == [1, 1, 1, 1, 49, 50, 50, 50]
     every_call_is_answered(cluster, 199)
+    shown = cluster.here("status").stdout
+    assert "/metrics/guest198\n" in shown.replace(" ", "")
+    assert "/metrics/metrics" not in shown
+    assert shown.count("/metrics/guest") == 199
     assert cluster.here("down").returncode == 0
     assert cluster.ended().returncode == 0
     cluster.expect_nothing_left()
