@@ -262,17 +262,22 @@ class Host:
         del self._at[lodger.descriptor]
         self._more.pop(lodger.number, None)
         self._pages.pop(f"/metrics/{lodger.name}", None)
-        self._epoll.unregister(lodger.descriptor)
+        if not lodger.held:
+            self._epoll.unregister(lodger.descriptor)
         lodger.close()
         self._tell(lodger, "over")
 
     def _hold(self, lodger: Lodger) -> None:
-        lodger.held = True
+        """What waits for it must not keep us awake."""
+        if lodger.number in self._lodgers and not lodger.held:
+            lodger.held = True
+            self._epoll.unregister(lodger.descriptor)
 
     def _go(self, lodger: Lodger) -> None:
         """On it goes; an entry of its own in the heap is made anew."""
-        if lodger.number in self._lodgers:
+        if lodger.number in self._lodgers and lodger.held:
             lodger.held, lodger.armed_ns = False, None
+            self._epoll.register(lodger.descriptor, select.EPOLLIN)
             self._guarded(lodger, partial(self._take, lodger))
 
     WORDS: Final[dict[str, Callable[["Host", Lodger], None]]] = {

@@ -13,6 +13,7 @@ from deploy.errors import UserError
 from deploy.experiments.stages.local import LocalStage
 from deploy.platform import Platform
 from deploy.rundir import RunDirectory
+from deploy.scale.footprint import cpu_s
 from deploy.toolstack import ToolstackError, Work
 from nodes.guest import console
 from tests.system.cluster import Cluster
@@ -95,7 +96,9 @@ def test_one_that_is_stopped_waits_alone_and_goes_on(platform: Platform) -> None
         platform.engine.console(
             platform.toolstack.find("guest1").domid, console.encode(console.Take()), within_s=0.2
         )
-    pump_until(platform, lambda: platform.engine.silent_s()["guest1"] > 1.2, "its silence")
+    before = cpu_s([pids(platform)["guest1"]])
+    pump_until(platform, lambda: platform.engine.silent_s()["guest1"] > 1.5, "its silence")
+    assert cpu_s([pids(platform)["guest1"]]) < before + 0.4, "what waits for it keeps its process busy"
     assert platform.engine.silent_s()["guest0"] < platform.engine.silent_s()["guest1"]
     platform.engine.inject("guest1", "CONT")
     assert works(platform, "guest1")
