@@ -269,4 +269,4 @@ def test_nothing_outlives_the_supervisor_of_broken_nodes(cluster: Cluster, numbe
     assert started.stdout is not None
     assert started.stdout.readline() == "broken\n"
     kill(started.pid, number)
-    cluster.expect_nothing_left()
+    cluster.expect_nothing_left(PATIENCE_S)
