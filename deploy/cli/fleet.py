@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from deploy.experiments.keeping.runs import REPORT, RESULT
 from deploy.fleet import coordinator, page, telling
 from deploy.fleet.coordinator import Coordinator, Fleet
 from deploy.fleet.crew import Crew
-from deploy.fleet.crews import CREWS, crew_of
+from deploy.fleet.crews import CREWS, check, crew_of
 from deploy.fleet.ledger import Record
 from deploy.fleet.ledger_file import LedgerFile
 from deploy.fleet.local_crew import WORKERS_MAX
@@ -44,6 +44,7 @@ class Words(msgspec.Struct, frozen=True):
     patience_s: float
     metrics_port: int
     as_json: bool
+    address: str = ""
 
 
 @click.group()
@@ -84,8 +85,9 @@ def fleet() -> None:
     type=click.Choice(tuple(CREWS)),
     default="local",
     show_default=True,
-    help="Who runs them: local is processes of this machine.",
+    help="Who runs them: processes of this machine, or tasks of a Ray cluster, where runs are not kept.",
 )
+@click.option("--address", metavar="HOST:PORT", default="", help="For --engine ray: the cluster's head.")
 @click.option("--stage", metavar="sim|local", default="", help="The runs' engine. Default: as SCENARIO says.")
 @click.option("--drawn", is_flag=True, help="Let the swarm's dice change SCENARIO for each seed.")
 @click.option("--out", type=FILE, required=True, metavar="DIR", help="The fleet's folder; new or empty.")
@@ -128,6 +130,7 @@ def run(
     matrix: tuple[str, ...],
     jobs: int,
     engine: str,
+    address: str,
     stage: str,
     drawn: bool,
     out: Path,
@@ -156,24 +159,35 @@ def run(
 
     Exit code 0 if all passed, 1 if one did not, 2 for your mistake, 130 for Ctrl-C.
     """
+    check(engine, address)
     if scenario is None:
         _nothing_of_the_plan(ctx, resume=resume)
         plan = None
     else:
         plan = make(scenario, matrix, platforms, stage, drawn=drawn, keep=KEEPS[keep])
-    words = Words(out, jobs, engine, patience, metrics_port, as_json)
+    words = Words(out, jobs, engine, patience, metrics_port, as_json, address)
     if observe_hold is not None and not observe:
         raise UserError("--observe-hold goes with --observe; add it")
     crews: list[Crew] = []
+    ledgers: list[LedgerFile] = []
+
+    def in_child() -> None:
+        ledgers[0].left()
+
     seeing = Seeing(
         meant(observe, observe_port, alerts),
         lambda: [path for crew in crews for path in crew.run_directories()],
         observe_hold,
     )
-    with signals_interrupt(), coordinator.opened(out, plan, resume=resume) as (found, ledger):
-        crews.append(crew_of(engine, jobs, ledger.left))
+    with (
+        signals_interrupt(),
+        closing(crew_of(engine, jobs, in_child, address)) as crew,
+        coordinator.opened(out, plan, resume=resume) as (found, ledger),
+    ):
+        crews.append(crew)
+        ledgers.append(ledger)
         try:
-            result = _led(found, ledger, crews[0], words, seeing)
+            result = _led(found, ledger, crew, words, seeing)
         except KeyboardInterrupt:
             _say_how_to_go_on(found, words)
             raise
@@ -230,7 +244,8 @@ def _say_how_to_go_on(found: Fleet, words: Words) -> None:
     left = states["waiting"] + states["running"]
     jobs = f" -j {words.workers}" if words.workers > 1 else ""
     say_error(f"{found.book.jobs - left} of {found.book.jobs} platforms have their result; go on with")
-    print(f"trapline fleet run --out {shlex.quote(str(words.out))} --resume{jobs}", file=sys.stderr)
+    where = f" --engine {words.engine} --address {words.address}" if words.address else ""
+    print(f"trapline fleet run --out {shlex.quote(str(words.out))} --resume{jobs}{where}", file=sys.stderr)
 
 
 def _save(result: FleetResult, out: Path) -> None:

@@ -73,7 +73,7 @@ class Driver:
         except Exception as error:  # Ray raises whatever it finds
             raise UserError(
                 f"--address {asked.address}: cannot be joined from this machine, which must run Ray too "
-                f"('ray start --address={asked.address}'): {_short(error)}"
+                f"('ray start --address={asked.address}'): {short(error)}"
             ) from None
         machines = [one["Resources"] for one in self._ray.nodes() if one["Alive"]]
         problem = lacking(asked.placing, machines)
@@ -121,7 +121,7 @@ class Driver:
         if isinstance(message, m.Begin):
 
             def failed(error: BaseException) -> None:
-                self._ended(number, None, _short(error))
+                self._ended(number, None, short(error))
 
             self._when(actor.begin.remote(message.role, message.config), lambda _: None, failed)
             self._when(actor.wait.remote(), lambda how: self._ended(number, *how), failed)
@@ -159,9 +159,9 @@ class Driver:
 
         def failed(error: BaseException) -> None:
             if isinstance(error, self._ray.exceptions.RayActorError):
-                again(_short(error))
+                again(short(error))
             elif self._actors.get(number) is actor:
-                self._ended(number, None, _short(error))
+                self._ended(number, None, short(error))
 
         self._when(actor.prepare.remote(__version__), there, failed)
         self._later(PREPARE_S, lambda: again("no machine with room for it answered"))
@@ -204,7 +204,7 @@ class Driver:
             self._say(m.Ended(number, code, why))
 
 
-def _short(error: BaseException) -> str:
+def short(error: BaseException) -> str:
     """One line of what Ray says in many."""
     name = type(error).__name__
     if name in ("ActorDiedError", "ActorUnavailableError", "RayActorError", "NodeDiedError"):
