@@ -205,7 +205,7 @@ def _never_retires(core: Core, _dice: Draws) -> None:
         told: Effects = step(event, now_ns)
         return told
 
-    core._retired.add, core.step, core._smcs.lost = add, lenient, lambda *_, **__: None
+    core.retired.add, core.step, core._smcs.lost = add, lenient, lambda *_, **__: None
 
 
 PLANTS: Final = table(
