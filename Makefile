@@ -21,13 +21,13 @@ demo: setup ## Boot the automotive platform, break it a little, account for it. 
 	@$(BIN)/trapline demo $(if $(OBSERVE),--observe)
 
 test: setup ## Run every test in parallel.
-	$(BIN)/python -m pytest -n auto -q
+	$(BIN)/python -m pytest -n auto --dist worksteal -q
 
 pictures: setup ## Take pictures of the dashboards (needs chromium and prometheus).
 	$(BIN)/python -m deploy.observability.pictures
 
 stress: setup ## Run the ready scenarios and 200 fresh seeds, in parallel.
-	$(BIN)/python -m pytest -n auto -q -m stress tests/stress
+	$(BIN)/python -m pytest -n auto --dist worksteal -q -m stress tests/stress
 
 check: setup ## Lint, formatting, types, import contracts, generated files.
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ agents under /chosen/xen/xen_scmi_config, pages where the board has nothing, and
 ``write`` adds xl guests for agents 2 and 3. It knows nothing of the rules it obeys: those are judged by the
 code under test.
 
-What costs seconds for each board is tried with one in THIRDS of them (``third``), unless TRAPLINE_EVERY_BOARD
+What costs seconds for each board is tried with one in PARTS of them (``part``), unless TRAPLINE_EVERY_BOARD
 is set.
 """
 
@@ -23,7 +23,7 @@ from nodes.guest.binding import bind
 
 VARIABLE = "TRAPLINE_VENDOR_DTBS"
 EVERY = "TRAPLINE_EVERY_BOARD"
-THIRDS = 3
+PARTS = 6
 CHANNEL = "arm,scmi-smc"
 PAGE = 0x1000
 STEP = 0x10_0000  # free pages are looked for at each MiB
@@ -66,9 +66,9 @@ def every_board() -> list[Path]:
     return sorted(Path(folder).rglob("*.dtb")) if folder else []
 
 
-def third(which: int) -> list[Path]:
-    """The boards whose turn it is: three numbers in a row have them all."""
-    return boards() if os.environ.get(EVERY) else boards()[which % THIRDS :: THIRDS]
+def part(which: int) -> list[Path]:
+    """The boards whose turn it is: PARTS numbers in a row have them all."""
+    return boards() if os.environ.get(EVERY) else boards()[which % PARTS :: PARTS]
 
 
 # ---- what the board has -----------------------------------------------------------------------

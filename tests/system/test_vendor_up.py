@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("board", [str(path.relative_to(FOLDER)) for path in vendor_boards.third(0)])
+@pytest.mark.parametrize("board", [str(path.relative_to(FOLDER)) for path in vendor_boards.part(0)])
 def test_a_board_starts(cluster: Cluster, board: str) -> None:
     path = FOLDER / board
     files = vendor_boards.written(path, cluster.folder)

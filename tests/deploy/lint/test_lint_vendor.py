@@ -1,7 +1,7 @@
 """Real boards with a Xen configuration over them: clean ones are clean, and every planted mistake is found.
 
 The boards are those of ``tests/vendor_boards.py``; TRAPLINE_VENDOR_DTBS names their folder. Each mistake is
-planted on a third of them, each board gets mistakes.
+planted on a sixth of them, each board gets mistakes.
 """
 
 from collections.abc import Callable
@@ -136,7 +136,7 @@ def test_every_mistake_is_planted() -> None:
 def test_planted_mistakes_are_found(platforms: dict[Path, vendor_boards.Files], group: list[str]) -> None:
     missed = {}
     changes = [change for rule in group for change in PLANTED[rule]]
-    for board in vendor_boards.third(TOGETHER.index(group)):
+    for board in vendor_boards.part(TOGETHER.index(group)):
         rules = {one.rule for one in findings(board, platforms[board], *changes)}
         if not rules.issuperset(group):
             missed[board.name] = sorted(set(group) - rules)
@@ -145,7 +145,7 @@ def test_planted_mistakes_are_found(platforms: dict[Path, vendor_boards.Files], 
 
 def test_xens_agent_clashes(platforms: dict[Path, vendor_boards.Files]) -> None:
     """Xen is given the board's own channel: what the host tree shows would be the privileged one."""
-    for board in vendor_boards.third(0):
+    for board in vendor_boards.part(0):
         files = platforms[board]
         host = vendor_boards.host_channel(load([board])).u32("arm,smc-id")
         own = replaced(f"arm,smc-id = <{vendor_boards.DOORBELLS + 1:#x}>", f"arm,smc-id = <{host:#x}>")
@@ -156,7 +156,7 @@ def test_xens_agent_clashes(platforms: dict[Path, vendor_boards.Files]) -> None:
 def test_access_controllers_at_the_host_channel(
     platforms: dict[Path, vendor_boards.Files],
 ) -> None:
-    for board in vendor_boards.third(1):
+    for board in vendor_boards.part(1):
         files = platforms[board]
         path = vendor_boards.host_channel(load([board])).path
         wrong = replaced("access-controllers = <&xen_scmi", f"access-controllers = <&{{{path}}}")
