@@ -25,14 +25,17 @@ CALLS_MIN: Final = 3  # that should have come between two looks, else silence sa
 
 
 class Healer:
-    """``done``: what was done, in words."""
+    """``done``: what was done, in words.
+
+    A domain is measured against what it had when it was last seen to get on: what failed while others were
+    rebooted must not be forgotten at the next look.
+    """
 
     def __init__(self, stage: Stage, plan: Plan) -> None:
         self.done: list[str] = []
         self._stage = stage
         self._plan = plan
-        self._seen: dict[str, Numbers] = {}
-        self._seen_ns = 0
+        self._seen: dict[str, tuple[Numbers, int]] = {}  # of each domain, and when: as it last got on
         self._silenced = self._may_be_silent()
 
     def _may_be_silent(self) -> frozenset[str]:
@@ -65,12 +68,13 @@ class Healer:
         """Reboot whoever made no progress since the last look and may have lost a frame."""
         now_ns = self._stage.now_ns()
         for row in self._numbers():
-            name, before = row.domain, self._seen.get(row.domain)
-            if before is None or (before.incarnation, before.answered) != (row.incarnation, row.answered):
+            name = row.domain
+            if name not in self._seen or name not in self._silenced or name not in self._guests():
                 continue
-            if name not in self._silenced or name not in self._guests():
+            before, seen_ns = self._seen[name]
+            if _got_on(before, row):
                 continue
-            if _failed(row) > _failed(before) or self._should_have_called(name, now_ns - self._seen_ns):
+            if _failed(row) > _failed(before) or self._should_have_called(name, now_ns - seen_ns):
                 self._reboot(name, "it made no progress")
         for name in self._missing():
             self._reboot(name, "it was gone")
@@ -106,8 +110,11 @@ class Healer:
         return self._stage.numbers()
 
     def _remember(self) -> None:
-        self._seen = {row.domain: row for row in self._numbers()}
-        self._seen_ns = self._stage.now_ns()
+        now_ns = self._stage.now_ns()
+        for row in self._numbers():
+            before = self._seen.get(row.domain)
+            if before is None or _got_on(before[0], row):
+                self._seen[row.domain] = row, now_ns
 
     def _reboot(self, name: str, why: str) -> None:
         """xl destroy, if there is such a domain, and xl create; a refusal is noted, never the run's end."""
@@ -124,6 +131,10 @@ class Healer:
             self.done.append(text)
 
         self._stage.operate(name, reboot)
+
+
+def _got_on(before: Numbers, row: Numbers) -> bool:
+    return (before.incarnation, before.answered) != (row.incarnation, row.answered)
 
 
 def _failed(row: Numbers) -> int:
