@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import firmware, flight, scraping, simulated, wire
+from tests.bench import firmware, flight, scale, scraping, simulated, wire
 from tests.bench.fleet import Fleet
 from tests.bench.linting import lint_seconds
 from tests.bench.offering import offer
@@ -43,6 +43,7 @@ LIMITS = {
     SCRAPED: 3.0,
     "check, slowest board, CPU s": 0.5,
     "check, 75 boards, CPU s": 20.0,
+    **dict.fromkeys(scale.SIZES, 90.0),
 }
 OFFERED = 17_000
 LOAD = f"one process of guests, answered calls/s of {OFFERED:,} offered"
@@ -163,6 +164,7 @@ def main() -> None:
     asked = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
     facts = {"four domains ready, s": ready_seconds(), "idle guest, MiB PSS": idle_guest_mib()}
+    facts |= scale.ready_seconds()
     facts[RESET] = firmware.reset_ms()
     facts[WIRE] = wire.measure().ratio
     facts[FLIGHT] = flight.percent()
