@@ -1,21 +1,23 @@
 """``python -m deploy.observability.pictures``: the pictures of dashboards in ``grafana/pictures/``.
 
-Two experiments run on real processes, under a real Prometheus; a headless Chromium opens the page on each
-dashboard in real time and takes what it sees. A developer's tool: it needs playwright, chromium, prometheus.
-It does not compare anything: pictures are looked at.
+What they show runs on real processes, under a real Prometheus: two experiments, then several clusters. A
+headless Chromium opens the page on each dashboard in real time and takes what it sees. A developer's tool: it
+needs playwright, chromium, prometheus. It does not compare anything: pictures are looked at.
 """
 
 import argparse
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,9 +31,11 @@ FOLDER: Final = "pictures"
 WIDTH: Final = 1600
 BYTES_MAX: Final = 250_000
 SECONDS: Final = 60
-SEEN: Final = 20  # scrapes of the experiment before a picture is taken; a busy machine misses some
+SEEN: Final = 20  # scrapes of what runs before a picture is taken; a busy machine misses some
+SEEN_OF_CLUSTERS: Final = 2 * SEEN  # they have no end that comes first
 END_S: Final = 20.0
 START_S: Final = 60.0
+TRAPLINE: Final = (sys.executable, "-m", "deploy.entry")
 PAGE: Final = re.compile(r"^dashboards\s+(http://\S+)", re.MULTILINE)
 CLIENTS: Final = (
     "--disable-gpu",
@@ -49,14 +53,20 @@ class Shot(msgspec.Struct, frozen=True):
     height: int
 
 
-SHOTS: Final = {
-    "noisy-neighbour": (
-        Shot("overview", "", 1560),
-        Shot("agent", "var-agent=0", 1060),
-        Shot("fleet", "", 860),
-    ),
+EXPERIMENTS: Final = {
+    "noisy-neighbour": (Shot("overview", "", 1560), Shot("agent", "var-agent=0", 1060)),
     "el3-crash-under-load": (Shot("experiments", "", 1500),),
 }
+CLUSTERS: Final = "clusters"
+FLEET: Final = Shot("fleet", "", 1126)
+SMALL: Final = ("--domains", "5", "--pause-ms", "20")
+UP: Final = {
+    "quiet": (*SMALL, "--guests-per-process", "5"),
+    "metered": (*SMALL, "--guests-per-process", "5", "--meter", "guests=10"),
+    "crashed": SMALL,
+}
+"""Clusters that the Fleet tells apart, by name, and what ``trapline up`` is told of each."""
+KILLED: Final = ("crashed", "guest2")
 
 
 def main() -> int:
@@ -64,14 +74,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.observability.pictures")
     parser.add_argument("--out", type=Path, metavar="DIR", help="Default: grafana/pictures")
     parser.add_argument("--scheme", choices=("light", "dark"), default="light")
-    parser.add_argument("--only", choices=tuple(SHOTS), help="one experiment")
+    parser.add_argument("--only", choices=(*EXPERIMENTS, CLUSTERS), help="what runs")
     given = parser.parse_args()
     try:
         out = given.out or assets.folder() / FOLDER
         out.mkdir(exist_ok=True)
-        for scenario in (given.only,) if given.only else SHOTS:
-            with observed(scenario) as page, browser() as opened:
-                for shot in SHOTS[scenario]:
+        for name in (given.only,) if given.only else (*EXPERIMENTS, CLUSTERS):
+            running, shots = (clusters(), (FLEET,)) if name == CLUSTERS else (run(name), EXPERIMENTS[name])
+            with running as page, browser() as opened:
+                for shot in shots:
                     take(opened, page, shot, out, given.scheme)
     except UserError as error:
         sys.stderr.write(f"trapline: {error}\n")
@@ -80,27 +91,47 @@ def main() -> int:
 
 
 @contextmanager
-def observed(scenario: str) -> Iterator[str]:
+def run(scenario: str) -> Iterator[str]:
     """The page's URL while an experiment runs, most of its time over. Raises UserError if it ends early."""
-    words = ["run", scenario, "--engine", "local", "--seconds", str(SECONDS), "--no-report"]
+    words = ["run", scenario, "--engine", "local", "--seconds", str(SECONDS), "--no-report", "--observe"]
+    with observed([*words, "--observe-port", "0", "--observe-hold", "60"], os.environ) as page:
+        yield _filled(page, f"max(count_over_time(trapline_experiment_running[5m])) > {SEEN}")
+
+
+@contextmanager
+def clusters() -> Iterator[str]:
+    """The page's URL while all of UP run and work; in one a guest has crashed. Raises UserError."""
+    with tempfile.TemporaryDirectory() as runtime, ExitStack() as up:
+        environment = {**os.environ, "XDG_RUNTIME_DIR": runtime}  # those of others are not seen
+        page = up.enter_context(observed(["observe", "--port", "0"], environment))
+        for name, words in UP.items():
+            _told(["up", "--detach", "--name", name, *words], environment)
+            up.callback(_told, ["down", "--name", name], environment)
+        calls = f"count_over_time(trapline_scmi_calls_total[5m]) > {SEEN_OF_CLUSTERS}"
+        seen = f"count(count by (cluster) ({calls})) == {len(UP)}"
+        _filled(page, seen)
+        _told(["kill", "--name", *KILLED], environment)
+        yield _filled(page, f'({seen}) and on () ALERTS{{alertname="TraplineGuestExited"}}')
+
+
+def _told(words: list[str], environment: Mapping[str, str]) -> None:
+    done = subprocess.run([*TRAPLINE, *words], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(done.stderr.strip())
+
+
+@contextmanager
+def observed(words: list[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """The page's URL while ``trapline words`` runs; it is ended afterwards."""
     running = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "deploy.entry",
-            *words,
-            "--observe",
-            "--observe-port",
-            "0",
-            "--observe-hold",
-            "60",
-        ],
+        [*TRAPLINE, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,  # where to look is told there
+        env=environment,
         text=True,
     )
     try:
-        yield _filled(_url(running))
+        yield _url(running)
     finally:
         running.send_signal(signal.SIGINT)
         try:
@@ -116,12 +147,11 @@ def _url(running: "subprocess.Popen[str]") -> str:
         found = PAGE.match(line)
         if found:
             return found[1]
-    raise UserError("the experiment ended before it could be seen")
+    raise UserError("it ended before it could be seen")
 
 
-def _filled(page: str) -> str:
-    """Wait until Prometheus has seen most of the experiment."""
-    wanted = f"max(count_over_time(trapline_experiment_running[5m])) > {SEEN}"
+def _filled(page: str, wanted: str) -> str:
+    """Wait until Prometheus has an answer to ``wanted``."""
     asked = f"{page}/api/v1/query?{urllib.parse.urlencode({'query': wanted})}"
     deadline = time.monotonic() + START_S + SECONDS
     while time.monotonic() < deadline:
@@ -129,7 +159,7 @@ def _filled(page: str) -> str:
             if msgspec.json.decode(answer.read())["data"]["result"]:
                 return page
         time.sleep(0.5)
-    raise UserError("Prometheus saw nothing of the experiment")
+    raise UserError(f"Prometheus did not see it: {wanted}")
 
 
 @contextmanager
