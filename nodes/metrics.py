@@ -2,12 +2,9 @@
 
 One owner per fact: a metric is kept by the one role that its row names. Who keeps the numbers is in
 ``nodes.meters``, who exports them in ``deploy.metrics``; the page, the dashboards, the rules and their lint
-read it too. TARGET_LABELS are not a process' own: whoever discovers it adds them.
+read it too. TARGET_LABELS are not a process' own: whoever discovers it adds them. What a row is, and how much
+room it has: ``nodes.metric_row``.
 """
-
-import math
-
-import msgspec
 
 from nodes.metric_labels import (
     ACTION,
@@ -49,62 +46,21 @@ from nodes.metric_labels import (
     WAY_BACK,
     Label,
 )
+from nodes.metric_row import (
+    ALL_CELLS,
+    ALL_DOMAINS,
+    CALLS_SHARE,
+    COARSE_NS,
+    HISTOGRAM_ROOM,
+    LATENCY_BUCKETS_NS,
+    Metric,
+)
 
-UNITS = ("seconds", "bytes")
+__all__ = ["BY_NAME", "CATALOGUE", "JOB", "LATENCY_BUCKETS_NS", "ROLES", "TARGET_LABELS", "Metric"]
+
 JOB = "trapline"
 TARGET_LABELS = ("job", "instance", "process", "role", "cluster", "experiment")
 ROLES = ("xen", "firmware", "guest", "host", "supervisor", "fleet")  # what the target label says
-LATENCY_BUCKETS_NS = tuple(
-    int(us * 1000) for us in (50, 100, 200, 350, 500, 750, 1e3, 2e3, 3500, 5e3, 1e4, 2.5e4, 1e5, 5e5, 2.5e6)
-)
-COARSE_NS = (100_000, 200_000, 500_000, 1_000_000, 5_000_000, 25_000_000, 500_000_000)
-ROOM = 512  # sets of label values of one metric that one process keeps in full
-ALL_DOMAINS = 1280  # ... where each domain that Xen can have has five or so
-ALL_CELLS = 1024  # ... where each cell of a fleet's matrix has its verdicts
-CALLS_SHARE = 64  # ... of them that one agent can take: the others keep theirs
-HISTOGRAM_ROOM = 64  # ... of one histogram: each takes many lines
-
-
-class Metric(msgspec.Struct, frozen=True):
-    """One row of the catalogue. ``type`` is counter, gauge or histogram.
-
-    ``unit`` is a base unit, "" for a plain count; ``owner`` a role, or "every". ``room``: how many sets of
-    label values one process keeps; ``share``: how many of them for one value of the first label (0: all).
-    ``told_ns``: the bounds of a histogram that are told, of LATENCY_BUCKETS_NS.
-    """
-
-    name: str
-    type: str
-    help: str
-    owner: str
-    labels: tuple[Label, ...] = ()
-    room: int = ROOM
-    share: int = 0
-    told_ns: tuple[int, ...] = LATENCY_BUCKETS_NS
-
-    @property
-    def unit(self) -> str:
-        """seconds or bytes, as the name says; else ""."""
-        stem = self.name.removesuffix("_total")
-        return next((unit for unit in UNITS if stem.endswith(f"_{unit}")), "")
-
-    @property
-    def lines(self) -> int:
-        """How many lines of a scrape one set of label values takes."""
-        return len(self.told_ns) + 3 if self.type == "histogram" else 1
-
-    @property
-    def folded(self) -> int:
-        """The room beside ``room`` for what is told with fewer labels."""
-        return self.room // 2
-
-    @property
-    def lines_max(self) -> int:
-        """How many lines of a scrape it can take in one process, whatever anybody does."""
-        sets = math.prod(label.most for label in self.labels)
-        closed = math.prod(label.most for label in self.labels if label.values)
-        return self.lines * min(sets, self.room + self.folded + closed)
-
 
 CATALOGUE: tuple[Metric, ...] = (
     Metric(

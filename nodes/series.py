@@ -9,7 +9,7 @@ It does not know who asks; ``view`` may be called from another thread.
 from collections.abc import Collection
 
 from nodes.metric_labels import OTHER
-from nodes.metrics import Metric
+from nodes.metric_row import Metric
 
 Labels = tuple[str, ...]
 
