@@ -14,7 +14,7 @@ from bus.frames import Lifecycle
 from deploy import control
 from deploy.engines.local import Options
 from deploy.launching.arriving import ArrivingLauncher
-from deploy.platform import Platform
+from deploy.platform import Companion, Platform
 from deploy.reactions import Reactions
 from deploy.rundir import RunDirectory
 from deploy.toolstack import ToolstackError, Work
@@ -36,8 +36,9 @@ class ArrivingPlatform(Platform):
         work: Work,
         *,
         flight: bool = False,
+        companion: Companion | None = None,
     ) -> None:
-        super().__init__(topology, run, options, work, flight=flight)
+        super().__init__(topology, run, options, work, flight=flight, companion=companion)
         launcher = self.engine.launcher
         assert isinstance(launcher, ArrivingLauncher)
         self._launcher = launcher

@@ -14,7 +14,7 @@ from deploy import control
 from deploy.engines.local import Options
 from deploy.launching.ray import RayLauncher
 from deploy.launching.ray_placing import read
-from deploy.platform import Platform
+from deploy.platform import Companion, Platform
 from deploy.reactions import Reactions
 from deploy.rundir import RunDirectory
 from deploy.toolstack import ToolstackError, Work
@@ -42,8 +42,9 @@ class MovingPlatform(Platform):
         work: Work,
         *,
         flight: bool = False,
+        companion: Companion | None = None,
     ) -> None:
-        super().__init__(topology, run, options, work, flight=flight)
+        super().__init__(topology, run, options, work, flight=flight, companion=companion)
         self._reactions = Reactions(self.toolstack, self._note, self._over, recreate=self._later)
         self._due: dict[str, float] = {}
         self._tries: dict[str, int] = {}

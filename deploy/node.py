@@ -34,6 +34,7 @@ from deploy.engines.scribbler import Scribbler
 from deploy.logs import level_of
 from deploy.memory import MappedMemory
 from deploy.metrics.exporter import serve, snapshot
+from deploy.metrics.exposition import Page
 from deploy.recording import ring
 from deploy.recording.segments import Recorder
 from deploy.specs import GuestSpec, NodeSpec, epoch_of
@@ -182,9 +183,11 @@ class Obedience:
         self._built = built
         self._loop = loop
         self._supervisor = supervisor
+        self._said: Page | None = None
         self._scribbler: Scribbler | None = None
         self.words: Mapping[str, Callable[..., None]] = {
             "stats": self._stats,
+            "page": self._page,
             "rules": self._rules,
             "relink": self._relink,
             "scribble": self._scribble,
@@ -197,6 +200,11 @@ class Obedience:
         core = self._built.core
         outstanding = getattr(core, "outstanding", 0)
         self._supervisor.tell("stats", snapshot(core.meters), applied, outstanding)
+
+    def _page(self, number: int, is_open: bool) -> None:
+        """The metrics of a node that serves none."""
+        page = self._said = self._said or Page(self._built.core.meters)
+        self._supervisor.tell("page", number, page.open_text() if is_open else page.text())
 
     def _rules(self, encoded: bytes) -> None:
         """Rules for what this node sends, from now on."""

@@ -57,13 +57,16 @@ class Engine(msgspec.Struct, frozen=True):
             if self.keys is not None:
                 options = msgspec.structs.replace(options, keys=_kept(self.keys, options))
             return Platform(topology, run, options, work, flight=flight, companion=companion)
-        if companion is not None:
-            raise UserError("--observe: watches processes of this machine only; leave it out")
         if self.name == "ray":
             from deploy.moving import MovingPlatform, on_ray  # noqa: PLC0415 - only this engine needs it
 
             return MovingPlatform(
-                topology, run, on_ray(options, self.address, self.place), work, flight=flight
+                topology,
+                run,
+                on_ray(options, self.address, self.place),
+                work,
+                flight=flight,
+                companion=companion,
             )
         from deploy.arrivals import ArrivingPlatform  # noqa: PLC0415 - only this engine needs them
         from deploy.keys import authority  # noqa: PLC0415
@@ -81,7 +84,7 @@ class Engine(msgspec.Struct, frozen=True):
 
         tcp_port = options.tcp_port or 0
         options = msgspec.structs.replace(options, launcher=launcher, tcp_port=tcp_port)
-        made.append(ArrivingPlatform(topology, run, options, work, flight=flight))
+        made.append(ArrivingPlatform(topology, run, options, work, flight=flight, companion=companion))
         return made[0]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.cli.observing import meant, observe_options, until_told, where_to_look
 from deploy.cli.output import console, say_error
 from deploy.errors import UserError
-from deploy.experiments.stages.building import LOCAL
+from deploy.experiments.stages.building import LOCAL, SIM
 from deploy.observability.observation import Observation
 from deploy.observability.session import Tools, Wanted, tools
 from deploy.rundir import given_path, usual_parent
@@ -51,9 +51,9 @@ class Seeing:
         if self._wanted is None or self._found is None:
             yield
             return
-        if engine != LOCAL:
+        if engine == SIM:
             raise UserError(
-                "--observe: Prometheus can ask processes of this machine only; add --engine local"
+                "--observe: on virtual time there is no process to ask; add --engine local (or ray)"
             )
         with Observation(self._wanted, self._found, self._clusters) as self._seen:
             console(stderr=True).print(where_to_look(self._seen.session.urls()), "")

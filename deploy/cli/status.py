@@ -76,11 +76,13 @@ def _processes(nodes: dict[str, dict[str, Any]]) -> Table:
 def _page(facts: dict[str, Any]) -> str:
     """Where its numbers are: a guest that shares a process has a page of its own there."""
     target = facts.get("target") or _here(facts)
+    if not target:
+        return "-"
     return f"http://{target}" if "/" in target else f"http://{target}/metrics"
 
 
 def _here(facts: dict[str, Any]) -> str:
-    return f"127.0.0.1:{facts['port']}"
+    return f"127.0.0.1:{facts['port']}" if facts["port"] else ""
 
 
 def _events(events: list[dict[str, Any]]) -> Table:

@@ -126,9 +126,9 @@ class LocalEngine:
                 memory.create(agent.shmem)
                 if agent.p2a_shmem is not None:
                     memory.create(agent.p2a_shmem)
+        self.supervision.serve(self.run.targets, self._node_options().labels)
         self.start_xen()
         self.start_firmware()
-        self.supervision.serve(self.run.targets, self._node_options().labels)
 
     def start_firmware(self) -> Handle:
         """A new process for EL3, on a link of its own. If there was one before, Xen is told first: it ends
@@ -204,7 +204,8 @@ class LocalEngine:
         child.wait_ready()
         self.launcher.watch(child)
         labels = self._node_options().labels
-        self.supervision.started(identity, child.facts.get("target", ""), self.run.targets, labels)
+        target, page = child.facts.get("target", ""), child.page
+        child.facts["target"] = self.supervision.started(identity, target, page, self.run.targets, labels)
         return child
 
     def _node_options(self) -> NodeOptions:

@@ -11,6 +11,7 @@ from typing import Final
 from deploy.launching.identity import Identity
 from deploy.metrics.access import Access
 from deploy.metrics.exporter import announce, serve
+from deploy.metrics.listening import Said
 from nodes.meters import Meters
 
 SUPERVISOR: Final = "supervisor"
@@ -26,6 +27,7 @@ class Supervision:
         self.port = 0
         self._access = access
         self._stop: Callable[[], None] = lambda: None
+        self._pages: dict[str, Said] = {}
         self._withdraw: dict[str, Callable[[], None]] = {}
         self._up = self.meters.counter("trapline_node_up")
         self._heard = self.meters.counter("trapline_node_last_heartbeat_timestamp_seconds")
@@ -38,7 +40,7 @@ class Supervision:
 
     def serve(self, targets: Path, labels: Mapping[str, str]) -> None:
         """Listen, and be found in ``targets`` with those labels. Raises OSError if it cannot."""
-        self.port, self._stop = serve(self.meters, access=self._access)
+        self.port, self._stop = serve(self.meters, access=self._access, others=self._pages)
         announce(targets, SUPERVISOR, SUPERVISOR, self._access.target(self.port), labels)
 
     def stop(self) -> None:
@@ -46,16 +48,25 @@ class Supervision:
         self._stop()
         self._stop = lambda: None
 
-    def started(self, identity: Identity, target: str, targets: Path, labels: Mapping[str, str]) -> None:
-        """A node is up, and serves its numbers at ``target``, if that is not empty."""
+    def started(
+        self, identity: Identity, target: str, page: Said | None, targets: Path, labels: Mapping[str, str]
+    ) -> str:
+        """A node is up, and serves its numbers at ``target``; or its ``page`` is served here. Gives where
+        that is, "" for nowhere.
+        """
         name = identity.name
+        if page is not None and self.port:
+            self._pages[f"/metrics/{name}"] = page
+            target = f"{self._access.target(self.port)}/metrics/{name}"
         self._up.put((name,), 1)
         self._exits.expect((name,))
         self._withdraw[name] = announce(targets, name, identity.role, target, labels)
+        return target
 
     def ended(self, name: str) -> None:
         self._up.put((name,), 0)
         self._withdraw.pop(name, _nothing)()
+        self._pages.pop(f"/metrics/{name}", None)
 
     def lost(self, name: str) -> None:
         """It ended without being asked to."""

@@ -34,6 +34,7 @@ from deploy.launching.member_link import Control, MemberLink
 from deploy.launching.membership import LAPSED, Membership
 from deploy.launching.starter import die_with
 from deploy.launching.wires import DealerWire
+from deploy.metrics.access import Access
 from deploy.specs import HERE, NodeSpec, XenSpec
 
 MISUSED: Final = 2
@@ -141,11 +142,18 @@ class Joined:
         if isinstance(spec.role, XenSpec):
             bind = spec.role.bind.replace(HERE, self._address, 1)
             changed["role"] = msgspec.structs.replace(spec.role, bind=bind)
+        access = self._access(spec.options.metrics, shared)
+        changed["options"] = msgspec.structs.replace(spec.options, metrics=access)
+        return msgspec.structs.replace(spec, **changed)
+
+    def _access(self, said: Access, shared: bool) -> Access:
+        """To its metrics: what the supervisor says is about the supervisor's machine. On another one only the
+        node's own config opens a port, and the supervisor relays.
+        """
         if self._config.metrics:
             where = {"address": self._config.metrics, "port": self._config.metrics_port}
-            access = msgspec.structs.replace(spec.options.metrics, **where)
-            changed["options"] = msgspec.structs.replace(spec.options, metrics=access)
-        return msgspec.structs.replace(spec, **changed)
+            return msgspec.structs.replace(said, **where)
+        return said if shared else msgspec.structs.replace(said, serve=False)
 
     def _with_log(self, log: NodeLog) -> None:
         if self._home is not None:

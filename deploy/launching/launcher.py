@@ -4,9 +4,9 @@ A launcher starts processes, hears what they say and notices how they end; which
 means and what follows from it is not its business. What is said is the same everywhere, as tuples:
 
 * a node says ("ready", facts), ("failed", why), ("stats", numbers, applied, outstanding),
-  ("exit", code, why, numbers);
-* it is told ("stats",), ("rules", encoded), ("relink", endpoint), ("scribble", what, likelihood, seed),
-  ("log_level", level).
+  ("page", number, text), ("exit", code, why, numbers);
+* it is told ("stats",), ("page", number, is_open), ("rules", encoded), ("relink", endpoint),
+  ("scribble", what, likelihood, seed), ("log_level", level).
 
 Launchers: ``forked`` (processes of this machine, over pipes), ``registered`` (of any machine).
 """
@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import msgspec
 
 from deploy.launching.identity import Identity
+from deploy.metrics.listening import Said
 from nodes.meters import Meters
 
 START_S = 20.0
@@ -51,7 +52,8 @@ class Handle(ABC):
     one. ``pid``: its number there, 0 while nobody knows it.
 
     ``rows_lost``: not all that it recorded has come. ``life``: which process of its name in a history it is.
-    ``clock``: how far it is from ours; ``same_clock``: not at all.
+    ``clock``: how far it is from ours; ``same_clock``: not at all. ``page``: its metrics, for who serves them
+    in its place, if it does not do so itself.
     """
 
     def __init__(self, name: str) -> None:
@@ -70,6 +72,7 @@ class Handle(ABC):
         self.rows_lost = False
         self.same_clock = True
         self.clock = Clock(0, 0)
+        self.page: Said | None = None
 
     # ---- what launchers do in their own way ---------------------------------------------------
 

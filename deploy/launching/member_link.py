@@ -23,7 +23,7 @@ from deploy.launching.wires import DealerWire
 
 OUTBOX: Final = 256
 RETRY_MS: Final = 50  # what could not be sent is tried again
-LOSABLE: Final = (m.Stats, m.Lines)
+LOSABLE: Final = (m.Stats, m.Page, m.Lines)
 
 
 class MemberLink:
@@ -134,6 +134,7 @@ class Control:
             "ready": self._ready,
             "failed": m.Failed,
             "stats": lambda told, applied, open_: m.Stats(m.Numbers.of(told), applied, open_),
+            "page": m.Page,
             "exit": lambda code, why, told: m.Exit(code, why, m.Numbers.of(told)),
         }
 

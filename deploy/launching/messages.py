@@ -100,6 +100,13 @@ class Stats(Message, frozen=True, tag="stats"):
     outstanding: int
 
 
+class Page(Message, frozen=True, tag="page"):
+    """The answer to the word "page": its metrics as Prometheus' text, or as OpenMetrics if that was asked."""
+
+    number: int
+    text: bytes
+
+
 class Exit(Message, frozen=True, tag="exit"):
     """It ends, and says why; what it recorded may still follow."""
 
@@ -174,7 +181,7 @@ class Parted(Message, frozen=True, tag="parted"):
     """The answer to ``Leave``."""
 
 
-FromNode = Register | Renew | Ready | Failed | Stats | Exit | Lines | Rows | Leave
+FromNode = Register | Renew | Ready | Failed | Stats | Page | Exit | Lines | Rows | Leave
 ToNode = Accepted | Refused | Renewed | Order | Took | Parted
 
 encode = msgspec.msgpack.Encoder().encode

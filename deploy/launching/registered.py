@@ -24,7 +24,8 @@ from deploy.launching.keeping import Kept
 from deploy.launching.keyring import FreshKeys, Keys
 from deploy.launching.launcher import STOP_S, Clock, Ground, Handle, LaunchFailed, ended_by
 from deploy.launching.registry import Asks, Counted, Expect, Lapsed, Over, Registry, Tell
-from deploy.launching.registry_link import News, RegistryLink
+from deploy.launching.registry_link import Direct, News, RegistryLink
+from deploy.launching.relay import Relay, RelayedPage
 from deploy.launching.starter import Starter
 from deploy.launching.wires import RouterWire
 from deploy.specs import NodeSpec
@@ -107,6 +108,7 @@ class RegisteredHandle(Handle):
             self.rows_lost = False
         elif isinstance(message, m.Ready):
             self.take("ready", {**message.facts, "host": self.host} if self.host else message.facts)
+            self.page = None if message.facts.get("target") else self._launcher.page(self.identity)
         elif isinstance(message, m.Failed):
             self.failed = message.why
         elif isinstance(message, m.Stats):
@@ -157,6 +159,7 @@ class RegisteredLauncher:
         self._ground: Ground | None = None
         self._link: RegistryLink | None = None
         self._kept: Kept | None = None
+        self._relay = Relay(self.tell)
         self._handles: dict[Identity, RegisteredHandle] = {}
         self._watched: set[Identity] = set()
         self._events: deque[tuple[Handle, bool]] = deque()
@@ -174,7 +177,8 @@ class RegisteredLauncher:
         wire = RouterWire(self._listen, keys.secret, lambda key: keys.who(key) is not None)
         self.endpoint = f"tcp://{self._address}:{wire.endpoint.rpartition(':')[2]}"
         self._kept = Kept(ground.run / "log")
-        self._link = RegistryLink(registry, wire, self._kept.rows)
+        direct: Direct = {m.Rows: self._kept.rows, m.Page: self._relay.heard}
+        self._link = RegistryLink(registry, wire, direct)
         for source in (self._link.fd, self.starter.source):
             ground.sources.add(source)
             self._poll.register(source, select.POLLIN)
@@ -232,6 +236,10 @@ class RegisteredLauncher:
             return False
         self._link.submit(Tell(identity, order))
         return True
+
+    def page(self, identity: Identity) -> RelayedPage:
+        """The metrics of a node that serves none."""
+        return RelayedPage(self._relay, identity)
 
     def watch(self, handle: Handle) -> None:
         self._watched.add(cast(RegisteredHandle, handle).identity)

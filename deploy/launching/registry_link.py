@@ -7,8 +7,8 @@ stops, they lapse. What nodes say waits in a mailbox with a bound, and the super
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 import zmq
@@ -36,23 +36,24 @@ BEHIND: Final = 16  # such rounds, until leases lapse though there are messages 
 IDLE_MS: Final = 1000
 LOSABLE: Final = (m.Stats, m.Lines, m.Renew)
 
-Keep = Callable[[Identity, m.Rows], None]
+Direct = Mapping[type[m.Message], Callable[[Identity, Any], None]]
 News = Said | Lapsed | Counted | Asks
 
 
 class RegistryLink:
-    """``fd`` is readable when ``take`` has something. ``keep`` takes rows, in the registry's thread.
+    """``fd`` is readable when ``take`` has something. ``direct``: who takes messages of some kinds, in the
+    registry's thread.
 
     ``dropped`` counts what found no room, by kind. ``failure``: why nothing works any more, or None.
     """
 
-    def __init__(self, registry: Registry, wire: RouterWire, keep: Keep) -> None:
+    def __init__(self, registry: Registry, wire: RouterWire, direct: Direct) -> None:
         self.dropped: Counter[str] = Counter()
         self.failure: str | None = None
         self.endpoint = wire.endpoint
         self._registry = registry
         self._wire = wire
-        self._keep = keep
+        self._direct = direct
         self._events: deque[Event] = deque()
         self._news: deque[News] = deque()
         self._stop = False
@@ -135,8 +136,8 @@ class RegistryLink:
         if isinstance(effect, Give):
             if not self._wire.send(effect.link, m.encode(effect.message)):
                 self.dropped[type(effect.message).__name__.lower()] += 1
-        elif isinstance(effect, Said) and isinstance(effect.message, m.Rows):
-            self._keep(effect.identity, effect.message)
+        elif isinstance(effect, Said) and type(effect.message) in self._direct:
+            self._direct[type(effect.message)](effect.identity, effect.message)
         elif isinstance(effect, Said) and isinstance(effect.message, LOSABLE) and len(self._news) >= MAILBOX:
             self.dropped[type(effect.message).__name__.lower()] += 1
         elif isinstance(effect, Counted | Asks) and len(self._news) >= MAILBOX:

@@ -5,6 +5,7 @@ and what it knows of the process and its garbage collection. It serves nothing: 
 """
 
 import platform
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 from typing import Any, Final
@@ -140,7 +141,7 @@ class _Family:
 
 
 class Page:
-    """What one process says. ``text`` and ``open_text`` may be called from any thread, one at a time.
+    """What one process says. ``text`` and ``open_text`` may be called from any thread; they take turns.
 
     ``process`` False: without the numbers of the process itself, which somebody else tells.
     """
@@ -149,6 +150,7 @@ class Page:
         self._meters = meters
         self._info = build_info()
         self._families = {row.name: _Family(row) for row in CATALOGUE if row.owner in (meters.role, "every")}
+        self._taking_turns = threading.Lock()
         self._process = CollectorRegistry()
         self.registry = CollectorRegistry()
         self.registry.register(MetersCollector(meters))
@@ -158,7 +160,8 @@ class Page:
 
     def text(self) -> bytes:
         """As ``prometheus_client.generate_latest`` has it."""
-        return self.own().encode() + _generate(self._process)
+        with self._taking_turns:
+            return self.own().encode() + _generate(self._process)
 
     def own(self) -> str:
         """The part that is of the catalogue."""
@@ -175,4 +178,5 @@ class Page:
 
     def open_text(self) -> bytes:
         """As OpenMetrics."""
-        return _generate_open(self.registry)
+        with self._taking_turns:
+            return _generate_open(self.registry)

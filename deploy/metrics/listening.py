@@ -31,11 +31,16 @@ REASONS: Final = {
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
+    503: "Service Unavailable",
 }
 
 
+class Unavailable(Exception):  # noqa: N818 - what a reader is told, no error of ours
+    """There is nothing to say just now."""
+
+
 class Said(Protocol):
-    """What is served."""
+    """What is served; asked from any thread, and from several at once. Both may raise Unavailable."""
 
     def text(self) -> bytes: ...
 
@@ -60,7 +65,6 @@ class Listener:
         self._others = others
         self._door = Door(access)
         self._context = tls(access)
-        self._taking_turns = threading.Lock()
         self._at_the_door = threading.Lock()
         self._open: set[socket.socket] = set()
         self._stopped = threading.Event()
@@ -138,8 +142,10 @@ class Listener:
             return _answer(404, b"", close=close)
         accept = headers.get("accept", "")
         only_open = "openmetrics" in accept and "text/plain" not in accept and "*/*" not in accept
-        with self._taking_turns:
+        try:
             body = said.open_text() if only_open else said.text()
+        except Unavailable as why:
+            return _answer(503, f"{why}\n".encode(), close=close, head=method == "HEAD")
         kind = OPENMETRICS if only_open else TEXT
         return _answer(200, body, close=close, kind=kind, head=method == "HEAD")
 

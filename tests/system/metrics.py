@@ -9,9 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def read(port: int, **headers: str) -> str:
-    """The text of a scrape."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
+def read(port: int, node: str = "", **headers: str) -> str:
+    """The text of a scrape; of a ``node`` whose page is served there beside others."""
+    path = f"metrics/{node}" if node else "metrics"
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", headers=headers)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return answer.read().decode()
 

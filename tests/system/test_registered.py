@@ -1,5 +1,6 @@
 """Xen, EL3 and guests that are started by the role command line and heard through the registry, over tcp."""
 
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from deploy.experiments.stages.local import LocalStage
 from deploy.launching.config import NodeConfig
 from deploy.recording.rows import NOTE, Row
 from deploy.toolstack import Work
+from tests.system import metrics
 from tests.system.cluster import Cluster
 from tests.system.processes import VARIABLE, eventually, kill, marked, ports_of
 from tests.system.registered_platform import options
@@ -48,15 +50,25 @@ def test_calls_are_answered_a_killed_guest_is_reset_and_no_node_outlives_its_lea
     assert cluster.call(GUEST, "base.PROTOCOL_VERSION")["status"] == "SUCCESS"
     supervisor = cluster.supervisor
     assert supervisor is not None
-    # the numbers and log lines of nodes come over the link, and targets are written from what they told
+    # the numbers and log lines of nodes come over the link, and their pages are served by the supervisor
+    told = cluster.status()["nodes"]
+    served = told["supervisor"]["port"]
+    assert {name: facts["port"] for name, facts in told.items()} == dict.fromkeys(told, 0) | {
+        "supervisor": served
+    }
     target = cluster.run / "sd" / f"{GUEST}.json"
-    before = target.read_text()
+    (announced,) = json.loads(target.read_text())
+    assert announced["targets"] == [f"127.0.0.1:{served}"]
+    assert announced["labels"]["__metrics_path__"] == f"/metrics/{GUEST}"
+    assert "trapline_guest_calls_total{" in metrics.read(served, GUEST)
+    assert "trapline_smc_traps_total{" in metrics.read(served, "xen")
     assert list((cluster.run / "log").glob("xen.*.log"))
+    target.unlink()
     kill(cluster.pid(GUEST))
     eventually(lambda: cluster.events(GUEST, "process ended"), "the end is noticed")
     assert "SIGKILL" in cluster.events(GUEST, "process ended")[0]
     eventually(lambda: len(cluster.events(GUEST, "reset")) == 1, "the agent's reset")
-    eventually(lambda: target.exists() and target.read_text() != before, "it comes back, elsewhere")
+    eventually(lambda: target.exists(), "it comes back")
     eventually(lambda: len(nodes(cluster)) == 5 and resets(cluster).get(GUEST) == 1, "Xen's numbers")
     # a supervisor that does nothing for longer than the lease is as good as gone
     kill(supervisor.pid, signal.SIGSTOP)

@@ -29,7 +29,7 @@ class Desk:
     def __init__(self, keys: Keys | None = None) -> None:
         self.keys = keys or FreshKeys()
         wire = RouterWire("tcp://127.0.0.1:*", self.keys.secret, lambda key: self.keys.who(key) is not None)
-        self.link = RegistryLink(Registry(CLUSTER, self.keys.who, LEASE_NS), wire, lambda who, rows: None)
+        self.link = RegistryLink(Registry(CLUSTER, self.keys.who, LEASE_NS), wire, {})
         self.link.submit(Expect(IVI, b"spec"))
         self.news: list[News] = []
         self._wires: list[DealerWire] = []

@@ -5,6 +5,7 @@ import http.client
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from deploy.errors import UserError
 from deploy.metrics import access as opened
 from deploy.metrics.access import Access, account, asked
 from deploy.metrics.exposition import OPENMETRICS, TEXT, Page
-from deploy.metrics.listening import CONNECTIONS_MAX, HEADERS_MAX, LINE_BYTES_MAX, Listener
+from deploy.metrics.listening import CONNECTIONS_MAX, HEADERS_MAX, LINE_BYTES_MAX, Listener, Unavailable
 from nodes.meters import Meters
 
 NAMELESS = ":scrypt$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -113,6 +114,37 @@ def test_openmetrics_for_whoever_takes_nothing_else(port: int) -> None:
         assert len(list(open_families(answer.read().decode()))) > 5  # type: ignore[no-untyped-call]
         accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
         assert get(connection, Accept=accept)[1].startswith(b"# HELP trapline_smc_traps_total")
+
+
+class Mute:
+    """A page that says nothing until it is allowed to, and then that it cannot."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.may = threading.Event()
+
+    def text(self) -> bytes:
+        self.asked.set()
+        assert self.may.wait(10)
+        raise Unavailable("ivi did not answer")
+
+    open_text = text
+
+
+def test_a_page_that_cannot_be_had_is_told_and_holds_up_no_other(page: Page) -> None:
+    mute = Mute()
+    listener = Listener(page, Access(), others={"/metrics/ivi": mute})
+    with closing(http.client.HTTPConnection(opened.LOOPBACK, listener.port, timeout=10)) as waiting:
+        waiting.request("GET", "/metrics/ivi")
+        assert mute.asked.wait(10)
+        with closing(http.client.HTTPConnection(opened.LOOPBACK, listener.port, timeout=10)) as other:
+            assert get(other)[0] == 200
+        mute.may.set()
+        answer = waiting.getresponse()
+        assert (answer.status, answer.reason) == (503, "Service Unavailable")
+        assert answer.read() == b"ivi did not answer\n"
+        assert get(waiting)[0] == 200, "the connection goes on"
+    listener.stop()
 
 
 # ---- what a client may do ---------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+import urllib.parse
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +37,14 @@ def nodes(lab: Lab, host: str) -> dict[str, int]:
     return {name: pid for name, pid in found.items() if name in NODES}
 
 
+def asked(lab: Lab, prometheus: str, query: str) -> float:
+    """The one value of a query to the Prometheus on the head's host; 0 for none."""
+    url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    program = f"import urllib.request as r; print(r.urlopen({url!r}, timeout=10).read().decode())"
+    found = json.loads(lab.said("head", sys.executable, "-c", program))["data"]["result"]
+    return float(found[0]["value"][1]) if found else 0.0
+
+
 def test_up(lab: Lab, tmp_path: Path) -> None:
     here = ("--run-dir", tmp_path / "run")
     ray = ("up", *here, "--engine", "ray", "--address")
@@ -55,7 +65,8 @@ def test_up(lab: Lab, tmp_path: Path) -> None:
     ivi = board / "ivi.cfg"
     ivi.write_text(ivi.read_text().replace('on_crash = "destroy"', 'on_crash = "restart"'))
     files = ("--host-dt", board / "host.dts", "--platform", board / "platform.toml", "--xl", ivi)
-    up = lab.begin(*ray, lab.address, "--place", place, "--pause-ms", "1", *files)
+    seen = ("--observe", "--observe-port", "0")
+    up = lab.begin(*ray, lab.address, "--place", place, "--pause-ms", "1", *seen, *files)
     eventually(lambda: (tmp_path / "run" / "ready").exists() or up.poll() is not None, "ready", 60, 0.1)
     assert up.poll() is None, up.communicate()
     assert set(nodes(lab, "head")) >= {"xen", "firmwa"}
@@ -71,6 +82,12 @@ def test_up(lab: Lab, tmp_path: Path) -> None:
         "ivi": "lab1",
     }
     assert "host" in lab.trapline("status", *here).stdout
+    prometheus = status()["observe"]["prometheus"]
+    # every node is seen, whatever machine it is on, and what a guest counts there comes from it
+    wanted = len(told)
+    eventually(lambda: asked(lab, prometheus, "count(up == 1)") == wanted, "all are seen", 30, 0.2)
+    answered = 'trapline_guest_calls_total{process="ivi", cluster="run"}'
+    eventually(lambda: asked(lab, prometheus, f"sum({answered})") > 0, "ivi's calls", 30, 0.2)
 
     first = nodes(lab, "lab1")["ivi"]
     kill(first)
