@@ -6,10 +6,11 @@ and keys do not go in. ``replay`` reads it; whoever leads a run writes it, befor
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
+from bus.frames import CLUSTER_BYTES
 from deploy.errors import UserError
 from deploy.experiments.history import REMEDY, sound
 from deploy.recording.rows import domain_of
@@ -26,6 +27,7 @@ FORMAT: Final = 1
 GUESTS_MAX: Final = (
     65_536  # incarnations whose configuration is kept; later ones are as the first of their name
 )
+Cluster = Annotated[str, msgspec.Meta(pattern=rf"^([0-9a-f]{{2}}){{0,{CLUSTER_BYTES}}}$")]
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -60,7 +62,7 @@ class Recorded(msgspec.Struct, frozen=True):
     origin_ns: int = 0
     first_requests: tuple[int, ...] = (0,)
     others: tuple["Recorded", ...] = ()
-    cluster: str = ""
+    cluster: Cluster = ""
     clocks: Mapping[str, str] = {}
     format: int = FORMAT
 

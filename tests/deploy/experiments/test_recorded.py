@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.frames import CLUSTER_BYTES
 from deploy.errors import UserError
 from deploy.experiments.history import recorded
 from deploy.topology import load_shipped
@@ -104,3 +105,16 @@ def test_a_number_that_no_run_has_is_named(path: str, last: int, first_wrong: in
         UserError, match=r"^run\.json: .*" + re.escape(path.rpartition(".")[0].removesuffix(".0"))
     ):
         recorded.read(bad, "run.json", "mend it")
+
+
+@pytest.mark.parametrize("board", ["cluster", "others.0.cluster"])
+@pytest.mark.parametrize(
+    ("good", "bad"), [("ab" * CLUSTER_BYTES, "ab" * (CLUSTER_BYTES + 1)), ("", "zz"), ("ab", "abc")]
+)
+def test_a_cluster_that_nothing_is_called_is_named(board: str, good: str, bad: str) -> None:
+    topology = load_shipped()
+    made = recorded.describe([topology, topology], {}, run_id="r", seed=2, engine="sim")
+    data = msgspec.json.decode(msgspec.json.encode(made))
+    recorded.read(changed(data, board, good), "run.json", "mend it")
+    with pytest.raises(UserError, match=r"^run\.json: .*cluster.*; mend it"):
+        recorded.read(changed(data, board, bad), "run.json", "mend it")
