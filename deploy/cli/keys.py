@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from deploy.cli.options import json_option
+from deploy.cli.options import Number, json_option
 from deploy.cli.output import console, say_json, table
 from deploy.errors import UserError
 from deploy.keys.authority import Authority, Entry, create, node
@@ -111,7 +111,7 @@ def add(folder: Path, nodes: tuple[str, ...], as_json: bool) -> None:
 @click.option("--authority", "registry", is_flag=True, help="The registry's own key pair instead.")
 @click.option(
     "--grace",
-    type=click.FloatRange(0, GRACE_MAX_S),
+    type=Number(0, GRACE_MAX_S),
     default=0.0,
     show_default=True,
     metavar="SECONDS",
@@ -122,6 +122,8 @@ def rotate(folder: Path, name: str | None, registry: bool, grace: float, as_json
     """Replace a node's key, or the registry's."""
     if (name is None) is not registry:
         raise UserError("rotate: give a node's name, or --authority, and not both")
+    if registry and grace:
+        raise UserError("--grace: is for a node's key, the registry has one at a time; leave it out")
     authority = Authority(folder, mend=registry)
     if name is None:
         authority.rotate_authority()

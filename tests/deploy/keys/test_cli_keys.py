@@ -64,3 +64,23 @@ def test_rotate_wants_one_of_two(tmp_path: Path, words: list[str]) -> None:
     run("new", folder, "--node", "guest:ivi")
     with pytest.raises(UserError, match="--authority"):
         run("rotate", folder, *words)
+
+
+@pytest.mark.parametrize(
+    ("grace", "good"), [("0", True), ("2592000", True), ("2592001", False), ("nan", False)]
+)
+def test_a_grace_is_a_number_of_seconds_and_what_is_none_changes_nothing(
+    tmp_path: Path, grace: str, good: bool
+) -> None:
+    folder = tmp_path / "keys"
+    run("new", folder, "--node", "guest:ivi")
+    before = listed(folder)
+    assert (run("rotate", folder, "ivi", "--grace", grace).exit_code == 0) is good
+    assert (listed(folder) == before) is not good
+
+
+def test_the_registrys_key_has_no_grace(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    run("new", folder, "--node", "guest:ivi")
+    with pytest.raises(UserError, match="--grace: is for a node's key"):
+        run("rotate", folder, "--authority", "--grace", "60")
