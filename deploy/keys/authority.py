@@ -7,7 +7,8 @@ has the authority open sees changes of the list at once. It knows no socket.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -86,6 +87,7 @@ class Authority:
 
     def node(self, role: str, name: str) -> bytes:
         """The secret key of that node; raises LaunchFailed if it may not come."""
+        self._refresh()
         entry = self.current((role, name))
         if entry is None:
             remedy = f"run 'trapline keys add {self.path} {role}:{name}'"
@@ -134,17 +136,26 @@ class Authority:
     def current(self, who: Who) -> Entry | None:
         """The newest valid entry of a node."""
         now = self._now()
-        return next((one for one in reversed(self.list.nodes) if one.who == who and one.valid(now)), None)
+        known = reversed(self._by_key.values())
+        return next((one for one in known if one.who == who and one.valid(now)), None)
 
     # ---- changes ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Nobody else changes the list meanwhile, and what others changed before is in it."""
+        with folder.locked(self.path):
+            self._read()
+            yield
 
     def add(self, who: Iterable[Who]) -> None:
         """New keys for nodes that have no valid one; raises UserError for who has."""
         wanted = list(who)
-        for one in wanted:
-            if self.current(one) is not None:
-                raise UserError(f"{one[0]}:{one[1]}: has a valid key; rotate it, or revoke it first")
-        self._save([*self.list.nodes, *(self._new(one) for one in wanted)])
+        with self._changing():
+            for one in wanted:
+                if self.current(one) is not None:
+                    raise UserError(f"{one[0]}:{one[1]}: has a valid key; rotate it, or revoke it first")
+            self._save([*self.list.nodes, *(self._new(one) for one in wanted)])
 
     def _new(self, who: Who) -> Entry:
         public, secret = new_keys()
@@ -153,21 +164,25 @@ class Authority:
 
     def rotate(self, name: str, grace_s: float) -> Entry:
         """A new key for a node; the old one is valid for ``grace_s`` more. Raises UserError."""
-        who = self.named(name)
-        until = self._now() + grace_s
-        kept = [self._ended(one, until, revoked=False) if one.who == who else one for one in self.list.nodes]
-        entry = self._new(who)
-        self._save([*kept, entry])
+        with self._changing():
+            who = self.named(name)
+            kept = self._all_ended(who, self._now() + grace_s, revoked=False)
+            entry = self._new(who)
+            self._save([*kept, entry])
         return entry
 
     def revoke(self, name: str) -> Who:
         """No key of that node is valid any more, at once. Raises UserError."""
-        who = self.named(name)
-        until = self._now()
-        kept = [self._ended(one, until, revoked=True) if one.who == who else one for one in self.list.nodes]
-        self._save(kept)
-        self._key_file(*who).unlink(missing_ok=True)
+        with self._changing():
+            who = self.named(name)
+            self._save(self._all_ended(who, self._now(), revoked=True))
+            self._key_file(*who).unlink(missing_ok=True)
         return who
+
+    def _all_ended(self, who: Who, until: float, *, revoked: bool) -> list[Entry]:
+        """The list, with an end for each key of that node."""
+        nodes = self.list.nodes
+        return [self._ended(one, until, revoked=revoked) if one.who == who else one for one in nodes]
 
     def _ended(self, entry: Entry, until: float, *, revoked: bool) -> Entry:
         if not entry.valid(self._now()) or (entry.until and entry.until <= until):
@@ -176,10 +191,11 @@ class Authority:
 
     def rotate_authority(self) -> None:
         """A new key pair for the registry; nodes that were given the old one do not find it any more."""
-        public, secret = new_keys()
-        _renew(self.path, secret, msgspec.structs.replace(self.list, registry=_text(public)), self._now())
-        self.secret, self.public = secret, public
-        self._read()
+        with self._changing():
+            public, secret = new_keys()
+            _renew(self.path, secret, msgspec.structs.replace(self.list, registry=_text(public)), self._now())
+            self.secret, self.public = secret, public
+            self._read()
 
     def named(self, name: str) -> Who:
         """The node that NAME or ROLE:NAME means; raises UserError."""

@@ -3,9 +3,11 @@
 It does not know what is in the files.
 """
 
+import fcntl
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +61,20 @@ def _remedy(folders: list[Path], files: list[Path]) -> str:
     if files:
         commands.append(f"chmod 600 {' '.join(map(str, files))}")
     return " && ".join(commands)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Nobody else changes the folder meanwhile: who comes second waits. Raises UserError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; name a folder of keys of yours") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write(path: Path, content: bytes) -> None:

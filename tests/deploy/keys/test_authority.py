@@ -1,6 +1,8 @@
 """The authority of a cluster: whose key is whose and until when, and that nobody else may look."""
 
+import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -9,6 +11,7 @@ from zmq.utils import z85
 
 from deploy.errors import UserError
 from deploy.keys import authority as keys
+from deploy.keys import folder
 from deploy.keys.authority import Authority, create
 from deploy.launching import granted
 from deploy.launching.launcher import LaunchFailed
@@ -147,10 +150,62 @@ def test_who_has_it_open_sees_a_revocation_at_once(made: Authority, clock: Clock
     assert running.who(key_of(made, *TCU)) == TCU
 
 
+def test_who_has_it_open_gives_a_node_the_key_that_others_made(made: Authority, clock: Clock) -> None:
+    running = Authority(made.path, clock)
+    made.rotate("ivi", 60.0)
+    assert running.node(*IVI) == made.node(*IVI)
+    made.revoke("tcu")
+    with pytest.raises(LaunchFailed, match="no valid key for guest tcu"):
+        running.node(*TCU)
+
+
+def test_a_change_keeps_what_others_changed_since(made: Authority, clock: Clock) -> None:
+    key = key_of(made, *IVI)
+    other = Authority(made.path, clock)
+    made.revoke("ivi")
+    other.add([("guest", "new")])
+    for one in (made, other, Authority(made.path, clock)):
+        assert one.who(key) is None
+        assert one.who(key_of(one, "guest", "new")) == ("guest", "new")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: one.add([("guest", "new")]),
+        lambda one: one.rotate("ivi", 60.0),
+        lambda one: one.revoke("ivi"),
+        lambda one: one.rotate_authority(),
+    ],
+    ids=["add", "rotate", "revoke", "rotate_authority"],
+)
+def test_nobody_else_changes_it_meanwhile(made: Authority, change: Callable[[Authority], object]) -> None:
+    held: list[bool] = []
+
+    def now() -> float:
+        descriptor = os.open(made.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append(False)
+        except BlockingIOError:
+            held.append(True)
+        finally:
+            os.close(descriptor)
+        return 1001.0
+
+    change(Authority(made.path, now))
+    assert held
+    assert all(held)
+    with folder.locked(made.path):  # it is free again
+        pass
+
+
 def test_a_list_that_cannot_be_read_lets_nobody_in(made: Authority, clock: Clock) -> None:
     key = key_of(made, *IVI)
     (made.path / keys.LIST).write_bytes(b"{")
     assert made.who(key) is None
+    with pytest.raises(LaunchFailed):
+        made.node(*IVI)
 
 
 def test_the_registrys_key_is_replaced_and_nodes_keep_theirs(made: Authority, clock: Clock) -> None:
