@@ -15,7 +15,7 @@ from typing import Final
 STRANGERS_MAX: Final = 1280  # at once, from all sources together
 BUDGET: Final = 1024  # strangers of one source address that come at once: a thousand domains of one process
 BUDGET_NS: Final = 31_250_000  # for one more: 32 each second
-REOPEN: Final = 32  # of its budget that a source must have, to be let in again
+REOPEN: Final = 32  # of its budget that a source must have, to be let in again; all of a smaller one
 SOURCES_MAX: Final = 64  # known by address; beyond, all others share one budget, and are kept out together
 HANDSHAKES: Final = 8  # of one key at once
 HANDSHAKE_NS: Final = 2_000_000_000  # for one more
@@ -66,6 +66,7 @@ class Porch:
         self._each = each
         self._strangers_max = strangers_max
         self._budget_max = max(1, min(BUDGET, strangers_max * 4 // 5))
+        self._reopen = min(REOPEN, self._budget_max)
         self._keys_max = keys_max
         self._strangers: dict[int, bytes] = {}  # their sources, the oldest first
         self._shut: dict[int, None] = {}  # shut out, and not yet closed
@@ -197,10 +198,10 @@ class Porch:
             budget = self._sources.get(source)
             if budget is not None:
                 budget.grow(now_ns)
-            if budget is None or budget.left >= REOPEN:
+            if budget is None or budget.left >= self._reopen:
                 del self._out[source]
         return tuple(self._out)
 
     def deadline_ns(self) -> int | None:
         """When the next source may come in again."""
-        return min((self._sources[one].when_ns(REOPEN) for one in self._out), default=None)
+        return min((self._sources[one].when_ns(self._reopen) for one in self._out), default=None)

@@ -37,6 +37,10 @@ def test_where_there_are_few_descriptors_a_budget_is_smaller() -> None:
     assert porch.kept_out(0) == ()
     porch.accepted(8, THERE, 0)
     assert porch.kept_out(0) == (THERE,)
+    deadline_ns = porch.deadline_ns()
+    assert deadline_ns == 8 * BUDGET_NS
+    assert porch.kept_out(deadline_ns - 1) == (THERE,)
+    assert porch.kept_out(deadline_ns) == (), "it is let in when it has all of it"
 
 
 def test_who_speaks_costs_nothing() -> None:
