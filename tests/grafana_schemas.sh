@@ -39,6 +39,7 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$folder.$$"' EXIT
+trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
 mkdir "$work/schemas"
 cd "$work"
 npm install --ignore-scripts --no-audit --no-fund --no-save --silent --prefix "$work" "$SDK" "$GENERATOR"

@@ -24,6 +24,7 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
 cd "$work"
 

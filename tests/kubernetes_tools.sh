@@ -38,6 +38,7 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$folder.$$"' EXIT
+trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" --quiet --disable-pip-version-check download --no-deps --dest "$work" "$HELM"
 python3 - "$work" <<'END'

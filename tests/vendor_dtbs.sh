@@ -34,6 +34,7 @@ fi
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$folder.$$"' EXIT
+trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/none"
 cd "$work"
 

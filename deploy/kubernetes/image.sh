@@ -44,6 +44,7 @@ esac
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
 root=$work/root
 home=$root/opt/python
 packages=$home/lib/python3.11/site-packages

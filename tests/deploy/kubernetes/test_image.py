@@ -1,8 +1,11 @@
 """What the image leaves out says so, and its recipe what it needs. tests/system/test_pods.py builds it."""
 
+import os
+import signal
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +68,26 @@ def test_the_chart_is_of_this_version() -> None:
         cwd=ROOT,
     )
     assert f'appVersion: "{done.stdout.strip()}"' in (CHART / "Chart.yaml").read_text()
+
+
+INTERRUPTED = """#!/bin/sh
+case $2 in pip) echo >"$REACHED"; exec sleep 600 ;; esac
+exec {python} "$@"
+"""
+
+
+def test_a_recipe_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    python, reached, work = tmp_path / "python", tmp_path / "reached", tmp_path / "work"
+    python.write_text(INTERRUPTED.format(python=sys.executable))
+    python.chmod(0o755)
+    os.mkfifo(reached)
+    work.mkdir()
+    known = {**os.environ, "PYTHON": str(python), "REACHED": str(reached), "TMPDIR": str(work)}
+    with subprocess.Popen(
+        [RECIPE, "--tar", tmp_path / "image.tar"], env=known, start_new_session=True
+    ) as recipe:
+        assert reached.read_text() == "\n"
+        assert list(work.iterdir())
+        os.killpg(recipe.pid, signal.SIGINT)
+        assert recipe.wait(60) == 130
+    assert not list(work.iterdir())
