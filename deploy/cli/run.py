@@ -144,11 +144,10 @@ def _engine(engine: str | None, address: str | None, place: tuple[str, ...]) -> 
     name = (engine or "").partition("@")[0]
     if engine is not None and name not in ENGINES:
         raise UserError(f"--engine {engine}: there are {', '.join(ENGINES)}; choose one")
-    if name != RAY:
+    if name != RAY or engine != name:
         if address or place:
-            raise UserError(f"{'--address' if address else '--place'}: is for --engine ray; leave it out")
-        return engine
-    if engine != name:
+            rule = "is for --engine ray" if name != RAY else f"--engine {engine} says it already"
+            raise UserError(f"{'--address' if address else '--place'}: {rule}; leave it out")
         return engine
     if address is None:
         raise UserError("--address: --engine ray needs it")

@@ -95,6 +95,8 @@ def test_an_engine_has_one_name(
         (("ray", None, ()), "--address: --engine ray needs it"),
         (("sim", "lab:1", ()), "--address: is for --engine ray"),
         ((None, None, ("xen=a",)), "--place: is for --engine ray"),
+        (("ray@lab:1", "lab:2", ()), "--address: --engine ray@lab:1 says it already"),
+        (("ray@lab:1", None, ("xen=a",)), "--place: --engine ray@lab:1 says it already"),
         (("slurm", None, ()), "there are sim, local, ray"),
     ],
 )
