@@ -11,6 +11,7 @@ means and what follows from it is not its business. What is said is the same eve
 Launchers: ``forked`` (processes of this machine, over pipes), ``registered`` (of any machine).
 """
 
+import math
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -54,7 +55,12 @@ class Handle(ABC):
     ``rows_lost``: not all that it recorded has come. ``life``: which process of its name in a history it is.
     ``clock``: how far it is from ours; ``same_clock``: not at all. ``page``: its metrics, for who serves them
     in its place, if it does not do so itself.
+
+    ``lost_s``: after so long a question or its answer was lost on the way. Over a pipe neither is, and one
+    more for a process that is paused would fill it.
     """
+
+    lost_s = math.inf
 
     def __init__(self, name: str) -> None:
         self.name = self.node = name
@@ -64,6 +70,7 @@ class Handle(ABC):
         self.applied: dict[int, int] = {}
         self.outstanding = 0
         self.asked = False
+        self.asked_at = 0.0
         self.stopping = False
         self.ending: tuple[int, str] | None = None
         self.host = ""
@@ -107,8 +114,10 @@ class Handle(ABC):
     # ---- what is the same everywhere ----------------------------------------------------------
 
     def ask_stats(self) -> None:
-        """Ask for numbers, unless an earlier question is still open."""
-        if not self.asked:
+        """Ask for numbers, unless an earlier question is still open and can still be answered."""
+        now = time.monotonic()
+        if not self.asked or now > self.asked_at + self.lost_s:
+            self.asked_at = now
             self.asked = self.order("stats")
 
     def take(self, kind: str, *rest: Any) -> None:

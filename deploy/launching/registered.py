@@ -35,10 +35,13 @@ DROPPED: Final = "trapline_registry_dropped_total"
 START_S: Final = 60.0  # from the order to start to a node that is ready
 LEASE_S: Final = m.LEASE_S
 TURN_S: Final = 0.05
+ANSWERED_S: Final = 2.0  # a question for numbers; it or the answer may have found no room
 
 
 class RegisteredHandle(Handle):
     """``ended``: how the process ended, once that is known."""
+
+    lost_s = ANSWERED_S
 
     def __init__(self, launcher: "RegisteredLauncher", identity: Identity) -> None:
         super().__init__(identity.name)
