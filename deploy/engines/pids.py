@@ -1,8 +1,13 @@
 """Process numbers and whose they are. A number alone is not enough: the kernel gives it out again."""
 
+import ctypes
 import os
+import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+PR_SET_PDEATHSIG: Final = 1
 
 
 def started_at(pid: int) -> str:
@@ -37,3 +42,12 @@ def send_signal(pid: int, since: str, number: int) -> bool:
             os.kill(pid, number)
             return True
     return False
+
+
+def die_with(parent: int) -> bool:
+    """Have the kernel kill this process when the thread that started it ends; False if it ended already.
+
+    Under a thread pool that is too early: start children from a thread that stays.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    return os.getppid() == parent

@@ -6,7 +6,6 @@ on the parent's screen. It knows nothing of runs. Who wants to go on when a work
 (``deploy.fleet``); for ``each`` that is a failure.
 """
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -16,11 +15,11 @@ from typing import Any, Final, TypeVar
 
 import multiprocess
 
+from deploy.engines.pids import die_with
 from deploy.errors import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
-PR_SET_PDEATHSIG: Final = 1
 AHEAD: Final = 4  # jobs handed out per worker before their results are taken
 
 
@@ -34,8 +33,7 @@ class WorkerLost(JobFailed):
 
 def _prepare(parent: int) -> None:
     """In a worker: die with the parent, leave Ctrl-C to it."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not die_with(parent):
         os.kill(os.getpid(), signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever the parent does when it is asked to end

@@ -1,19 +1,17 @@
-"""What a fleet's crew on Ray and its driver say to each other: JSON, one message per line, over a pipe.
+"""What a fleet's crew on Ray and its driver say to each other (``launching.ray_pipe``).
 
 A job is known by its number and attempt. Orders and answers are encoded ones (``messages``); none is secret.
 """
 
 import msgspec
 
+from deploy.launching import ray_pipe
+from deploy.launching.ray_pipe import Connected, Message, Refused
 
-class Message(msgspec.Struct, frozen=True):
-    """Any of them."""
 
+class Connect(ray_pipe.Connect, frozen=True, tag="connect"):
+    """``size``: how many jobs there will be at once."""
 
-class Connect(Message, frozen=True, tag="connect"):
-    """First: where the cluster is ("HOST:PORT"), and how many jobs there will be at once."""
-
-    address: str
     size: int
 
 
@@ -28,16 +26,6 @@ class End(Message, frozen=True, tag="end"):
 
     job: int
     attempt: int
-
-
-class Connected(Message, frozen=True, tag="connected"):
-    """The cluster is joined, and has room for all."""
-
-
-class Refused(Message, frozen=True, tag="refused"):
-    """It cannot work; it has ended. ``why`` is for the user."""
-
-    why: str
 
 
 class Done(Message, frozen=True, tag="done"):
@@ -57,10 +45,5 @@ class Lost(Message, frozen=True, tag="lost"):
 ToDriver = Connect | Give | End
 FromDriver = Connected | Refused | Done | Lost
 
-_encoder = msgspec.json.Encoder()
 to_driver = msgspec.json.Decoder(ToDriver).decode
 from_driver = msgspec.json.Decoder(FromDriver).decode
-
-
-def line(message: Message) -> bytes:
-    return _encoder.encode(message) + b"\n"

@@ -23,6 +23,7 @@ import msgspec
 from bus.links import LinkError
 from deploy import node
 from deploy.engines.node_log import NodeLog
+from deploy.engines.pids import die_with
 from deploy.errors import UserError
 from deploy.launching import config as node_config
 from deploy.launching import messages as m
@@ -32,7 +33,6 @@ from deploy.launching.home import Home
 from deploy.launching.identity import ROLES
 from deploy.launching.member_link import Control, MemberLink
 from deploy.launching.membership import LAPSED, Membership
-from deploy.launching.starter import die_with
 from deploy.launching.wires import DealerWire
 from deploy.metrics.access import Access
 from deploy.specs import HERE, NodeSpec, XenSpec

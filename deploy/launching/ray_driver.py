@@ -1,20 +1,16 @@
 """The only process that talks to Ray: a child of the supervisor, which orders nodes from it.
 
-It is a process of its own, for Ray brings threads, signal handlers and a gRPC that a supervisor must not
-have. What both say is in ``ray_messages``. It ends when its stdin does; with it Ray ends all actors that it
-made, and those their nodes. It knows neither domains nor why a node is started. Each actor is started once
-(``max_restarts=0``): who comes after a node that is lost is the supervisor's decision, for only it gives out
-incarnations.
+What both say is in ``ray_messages``. When this ends, Ray ends all actors that it made, and those their
+nodes. It knows neither domains nor why a node is started. Each actor is started once (``max_restarts=0``):
+who comes after a node that is lost is the supervisor's decision, for only it gives out incarnations.
 """
 
-import os
 import queue
 import signal
-import socket
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from zmq.utils import z85
@@ -22,32 +18,17 @@ from zmq.utils import z85
 from deploy import __version__
 from deploy.errors import UserError
 from deploy.launching import ray_messages as m
+from deploy.launching import ray_process
 from deploy.launching.ray_placing import Demand, Group, lacking
+from deploy.launching.ray_process import short
 
-REACH_S: Final = 3.0
 GROUP_S: Final = 20.0  # for what is set aside to be free
 PREPARE_S: Final = 8.0  # for a machine to answer, Ray's worker to start
 TRIES: Final = 5
 KILL_S: Final = 2.0  # for an actor to tell how its child ended, then the actor is killed as well
 THREADS: Final = 4  # of an actor: one waits, others signal
-WHY_CHARACTERS: Final = 300
-MISSING: Final = "--engine ray: Ray is not installed; run: pip install 'trapline[ray]'"
 
 Task = Callable[[], None]
-
-
-def reached(address: str) -> None:
-    """Raises UserError if nobody listens there: Ray itself would take a minute to say so."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UserError(f"--address {address}: give HOST:PORT, as 'ray start --head' told it")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
-    except OSError as error:
-        raise UserError(
-            f"--address {address}: no Ray cluster there ({error.strerror or error}); "
-            "start one with 'ray start --head', or correct it"
-        ) from None
 
 
 class Driver:
@@ -63,24 +44,13 @@ class Driver:
 
     # ---- the cluster --------------------------------------------------------------------------
 
-    def connect(self, asked: m.Connect) -> str:
-        """Join and set aside what Xen and EL3 need; gives this machine's address. Raises UserError."""
-        reached(asked.address)
-        try:
-            self._ray.init(
-                address=asked.address, log_to_driver=False, logging_level="CRITICAL", configure_logging=False
-            )
-        except Exception as error:  # Ray raises whatever it finds
-            raise UserError(
-                f"--address {asked.address}: cannot be joined from this machine, which must run Ray too "
-                f"('ray start --address={asked.address}'): {short(error)}"
-            ) from None
+    def prepare(self, asked: m.Connect) -> None:
+        """Set aside what Xen and EL3 need. Raises UserError."""
         machines = [one["Resources"] for one in self._ray.nodes() if one["Alive"]]
         problem = lacking(asked.placing, machines)
         if problem:
             raise UserError(f"--engine ray: {problem}")
         self._set_aside(asked.placing.group())
-        return str(self._ray.util.get_node_ip_address())
 
     def _set_aside(self, group: Group) -> None:
         from ray.util.placement_group import placement_group  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415
@@ -97,16 +67,16 @@ class Driver:
 
     # ---- nodes --------------------------------------------------------------------------------
 
-    def hear(self, message: m.ToDriver) -> None:
-        self._tasks.put(lambda: self._act(message))
-
-    def end(self) -> None:
-        """Let ``run`` return, when what was said before is done."""
-        self._tasks.put(None)
-
-    def run(self) -> None:
+    def run(self, messages: Iterable[m.ToDriver]) -> None:
+        """Until there are no more, and what they asked for is done."""
+        threading.Thread(target=self._listen, args=(messages,), daemon=True).start()
         while (task := self._tasks.get()) is not None:
             task()
+
+    def _listen(self, messages: Iterable[m.ToDriver]) -> None:
+        for message in messages:
+            self._tasks.put(partial(self._act, message))
+        self._tasks.put(None)
 
     def _act(self, message: m.ToDriver) -> None:
         if isinstance(message, m.Prepare):
@@ -204,52 +174,5 @@ class Driver:
             self._say(m.Ended(number, code, why))
 
 
-def short(error: BaseException) -> str:
-    """One line of what Ray says in many."""
-    name = type(error).__name__
-    if name in ("ActorDiedError", "ActorUnavailableError", "RayActorError", "NodeDiedError"):
-        return f"Ray lost its worker or its machine ({name})"
-    cause = getattr(error, "cause", None)
-    lines = [line.strip() for line in str(cause or error).splitlines() if line.strip()] or [name]
-    return lines[-1][:WHY_CHARACTERS]
-
-
-def _listen(driver: Driver, pipe: Any) -> None:
-    for line in pipe:
-        driver.hear(m.to_driver(line))
-    driver.end()
-    time.sleep(KILL_S)  # Ray may hang with a cluster that is gone; nobody waits for it longer
-    os._exit(0)
-
-
-def main() -> int:
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns of GPUs
-    pipe, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what Ray prints is not for the supervisor
-    lock = threading.Lock()
-
-    def say(message: m.FromDriver) -> None:
-        with lock:
-            out.write(m.line(message))
-
-    first = m.to_driver(pipe.readline())
-    assert isinstance(first, m.Connect)
-    try:
-        import ray  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415
-    except ImportError:
-        say(m.Refused(MISSING))
-        return 1
-    driver = Driver(ray, say)
-    try:
-        say(m.Connected(driver.connect(first)))
-    except UserError as error:
-        say(m.Refused(str(error)))
-        return 1
-    threading.Thread(target=_listen, args=(driver, pipe), daemon=True).start()
-    driver.run()
-    ray.shutdown()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ray_process.main(Driver, m.to_driver))

@@ -1,4 +1,4 @@
-"""What the supervisor and its Ray driver say to each other: JSON, one message per line, over a pipe.
+"""What the supervisor and its Ray driver say to each other (``ray_pipe``).
 
 ``number`` is one start of one node. No secret is among this, and neither is one among what Ray carries: a
 node makes its key pair on its own machine, and hears everything else from the registry (``ray_actor``).
@@ -6,23 +6,17 @@ node makes its key pair on its own machine, and hears everything else from the r
 
 import msgspec
 
+from deploy.launching import ray_pipe
 from deploy.launching.config import NodeConfig
+from deploy.launching.ray_pipe import Connected, Message, Refused
 from deploy.launching.ray_placing import Demand, Placing
-
-LINE_BYTES_MAX = 1 << 16
-
-
-class Message(msgspec.Struct, frozen=True):
-    """Any of them."""
-
 
 # ---- the supervisor says ----------------------------------------------------------------------
 
 
-class Connect(Message, frozen=True, tag="connect"):
-    """First: where the cluster is ("HOST:PORT"), and what is to be set aside there."""
+class Connect(ray_pipe.Connect, frozen=True, tag="connect"):
+    """``placing``: what is to be set aside there."""
 
-    address: str
     placing: Placing
 
 
@@ -56,18 +50,6 @@ class Kill(Message, frozen=True, tag="kill"):
 # ---- the driver says --------------------------------------------------------------------------
 
 
-class Connected(Message, frozen=True, tag="connected"):
-    """``address``: this machine's, as the cluster knows it."""
-
-    address: str
-
-
-class Refused(Message, frozen=True, tag="refused"):
-    """It cannot work; it has ended. ``why`` is for the user."""
-
-    why: str
-
-
 class Prepared(Message, frozen=True, tag="prepared"):
     """A machine is found. ``public``: the node's public key, Z85."""
 
@@ -87,10 +69,5 @@ class Ended(Message, frozen=True, tag="ended"):
 ToDriver = Connect | Prepare | Begin | Signal | Kill
 FromDriver = Connected | Refused | Prepared | Ended
 
-_encoder = msgspec.json.Encoder()
 to_driver = msgspec.json.Decoder(ToDriver).decode
 from_driver = msgspec.json.Decoder(FromDriver).decode
-
-
-def line(message: Message) -> bytes:
-    return _encoder.encode(message) + b"\n"

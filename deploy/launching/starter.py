@@ -16,7 +16,6 @@ registry hears nothing of that process any more, and its lease ends it. ``Subpro
 this machine.
 """
 
-import ctypes
 import os
 import select
 import signal
@@ -31,7 +30,6 @@ from deploy.launching import config as node_config
 from deploy.launching.config import NodeConfig
 from deploy.launching.identity import Identity
 
-PR_SET_PDEATHSIG: Final = 1
 EVENTS: Final = 64
 
 
@@ -61,19 +59,15 @@ class Starter(Protocol):
     def close(self) -> None: ...
 
 
-def die_with(parent: int) -> bool:
-    """Have the kernel kill this process when the thread that started it ends; False if it ended already.
-
-    Under a thread pool that is too early: start children from a thread that stays.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    return os.getppid() == parent
-
-
 def command(role: str, config: Path, parent: int = 0) -> list[str]:
     """The role command line; with ``parent`` the process dies with that one, which starts it."""
     words = [sys.executable, "-m", "deploy.node", "--role", role, "--config", str(config)]
     return [*words, "--parent", str(parent)] if parent else words
+
+
+def environment() -> dict[str, str]:
+    """For a child that imports what this process does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(word for word in sys.path if word)}
 
 
 class Subprocesses:
@@ -94,10 +88,9 @@ class Subprocesses:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = node_config.write(self._folder, msgspec.structs.replace(config, folder=str(self._folder)), key)
         words = command(identity.role, path, os.getpid())
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(word for word in sys.path if word)}
         nothing = subprocess.DEVNULL
         process = subprocess.Popen(
-            words, stdin=nothing, stdout=nothing, env=environment, start_new_session=True
+            words, stdin=nothing, stdout=nothing, env=environment(), start_new_session=True
         )
         fd = os.pidfd_open(process.pid)
         self._there[fd] = (identity, process, path)

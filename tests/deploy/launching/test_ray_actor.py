@@ -14,7 +14,8 @@ from deploy.launching import ray_messages as m
 from deploy.launching.config import NodeConfig
 from deploy.launching.ray import RayKeys
 from deploy.launching.ray_actor import NodeActor
-from deploy.launching.ray_driver import reached
+from deploy.launching.ray_pipe import line
+from deploy.launching.ray_process import reached
 from deploy.launching.wires import new_keys
 
 CONFIG = NodeConfig("ab" * 16, "guest", "ivi", "tcp://127.0.0.1:9", z85.encode(b"k" * 32).decode(), "", 1)
@@ -66,11 +67,11 @@ def test_the_key_of_a_node_that_was_replaced_opens_nothing() -> None:
 
 def test_messages_are_lines() -> None:
     begin = m.Begin(3, "guest", CONFIG)
-    line = m.line(begin)
-    assert line.endswith(b"\n")
-    assert m.to_driver(line) == begin
+    said = line(begin)
+    assert said.endswith(b"\n")
+    assert m.to_driver(said) == begin
     with pytest.raises(msgspec.DecodeError):
-        m.from_driver(line)
+        m.from_driver(said)
 
 
 @pytest.mark.parametrize(
