@@ -17,14 +17,11 @@ from deploy.experiments.result import Latency
 from deploy.fleet.book import LOST, Book
 from deploy.fleet.ledger import Died, Done, Record
 from deploy.fleet.matrix import Cell, named
-from deploy.fleet.messages import AgentCount, Outcome
+from deploy.fleet.messages import COUNTS, AgentCount, Outcome
 from deploy.fleet.plan import Job, Plan, order_of, said
 
 SLOWEST: Final = 10  # platforms that are told
 VERDICTS: Final = ("pass", "fail", "error", LOST)
-COUNTS: Final = (
-    "issued", "answered", "definite", "indefinite", "killed", "refused_traps", "resets", "leaks",
-)  # fmt: skip
 
 
 class Sums(msgspec.Struct, frozen=True):

@@ -12,6 +12,10 @@ import msgspec
 Verdict = Literal["pass", "fail", "error"]
 Keep = Literal["failed", "all", "none"]
 MEASURED: Final = "faults"  # the phase whose calls are counted
+COUNTS: Final = (
+    "issued", "answered", "definite", "indefinite", "killed", "refused_traps", "resets", "leaks",
+)  # fmt: skip
+"""What is counted of a domain, and added up over platforms."""
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -19,16 +19,13 @@ from deploy.experiments.keeping import session
 from deploy.experiments.leading import Progress
 from deploy.experiments.result import RunResult
 from deploy.experiments.stages.building import SIM
-from deploy.fleet.messages import MEASURED, AgentCount, Answer, Order, Outcome, Times
+from deploy.fleet.messages import COUNTS, MEASURED, AgentCount, Answer, Order, Outcome, Times
 from deploy.fleet.plan import said
 
 REASON_MAX: Final = 400  # characters of an outcome's reason
 encode: Final = msgspec.msgpack.Encoder().encode
 order_of: Final = msgspec.msgpack.Decoder(Order).decode
 answer_of: Final = msgspec.msgpack.Decoder(Answer).decode
-COUNTS: Final = (
-    "issued", "answered", "definite", "indefinite", "killed", "refused_traps", "resets", "leaks",
-)  # fmt: skip
 
 
 def work(order: bytes) -> bytes:

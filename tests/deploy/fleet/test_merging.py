@@ -10,8 +10,8 @@ from deploy.experiments import conductor
 from deploy.experiments.judging.histogram import LatencyHistogram
 from deploy.experiments.keeping import session
 from deploy.fleet.ledger import Died, Done, Given, Record, Refused
-from deploy.fleet.merging import COUNTS, Merge, Merged
-from deploy.fleet.messages import AgentCount, Outcome, Times
+from deploy.fleet.merging import Merge, Merged
+from deploy.fleet.messages import COUNTS, AgentCount, Outcome, Times
 from deploy.fleet.plan import Plan, jobs, order_of
 from deploy.fleet.working import outcome
 from tests.deploy.fleet.fleets import agent, done, plan
