@@ -1,8 +1,7 @@
 """Who has which job, and whose answer counts: the rules of a fleet as a pure state machine.
 
 It is fed the ledger's records, old ones and new ones alike, so a coordinator that resumes knows exactly what
-the one before it knew. It says what the next record should be; what is on the disk, and only that, it is
-told.
+the one before it knew. It says what the next record should be, and is told of each as it is written.
 
 A job's attempts are numbered. Only the newest attempt of a job that has no result yet may answer, once;
 whoever else does is refused and counted. A job whose workers die TRIES_MAX times is lost, and says so.
@@ -33,6 +32,7 @@ class Book:
         self._tries_max = tries_max
         self._attempt: dict[int, int] = {}
         self._deaths: Counter[int] = Counter()
+        self._results: Counter[str] = Counter()
         self._again: deque[int] = deque()
         self._fresh = 0
 
@@ -45,7 +45,7 @@ class Book:
     def states(self) -> dict[str, int]:
         """How many jobs are what: their sum is ``jobs``."""
         found = dict.fromkeys(("waiting", "running", "pass", "fail", "error", LOST), 0)
-        found.update(Counter(self.result.values()))
+        found.update(self._results)
         found["running"] = len(self.running)
         found["waiting"] = self.jobs - len(self.result) - len(self.running)
         return found
@@ -125,3 +125,4 @@ class Book:
             raise ValueError(f"job {job}, attempt {attempt}: its result is a second one, or nobody's")
         del self.running[job]
         self.result[job] = result
+        self._results[result] += 1
