@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from deploy.engines.node_log import Budget, Rotating
+from deploy.engines.node_log import Rotating
 from deploy.files import private
 from deploy.launching import messages as m
 from deploy.launching.identity import Identity
@@ -33,7 +33,6 @@ class Kept:
         self.refused = 0
         self._log = log
         self._logs: dict[str, Rotating] = {}
-        self._budgets: dict[str, Budget] = {}
         self._recordings: dict[Identity, Recording] = {}
 
     def expect(self, identity: Identity, recording: Recording | None) -> None:
