@@ -13,7 +13,7 @@ from deploy.launching import config as node_config
 from deploy.launching import ray_messages as m
 from deploy.launching.config import NodeConfig
 from deploy.launching.identity import Identity
-from deploy.launching.launcher import Ground, LaunchFailed
+from deploy.launching.launcher import Ground
 from deploy.launching.ray_pipe import RayPipe
 from deploy.launching.ray_placing import Placing
 from deploy.launching.registered import RegisteredLauncher
@@ -67,7 +67,7 @@ class RayStarter:
 
     def start(self, identity: Identity, config: NodeConfig, key: bytes) -> Place:
         if not self._driver.runs():
-            raise LaunchFailed(f"{identity.name} cannot be started: the Ray cluster is lost")
+            raise ConnectionError("the Ray cluster is lost")
         self._number += 1
         self._starts[self._number] = (identity, config)
         title = f"{identity.cluster}/{identity.role}/{identity.name}/{identity.incarnation}"

@@ -47,7 +47,7 @@ class Starter(Protocol):
     source: int
 
     def start(self, identity: Identity, config: NodeConfig, key: bytes) -> Place:
-        """Raises OSError, LaunchFailed."""
+        """Raises OSError."""
         ...
 
     def kill(self, identity: Identity) -> None: ...
