@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.launching import courier
 from deploy.launching import messages as m
 from deploy.launching.courier import Courier
 from deploy.launching.identity import Identity
@@ -12,6 +13,12 @@ from deploy.recording.rows import RECEIVED
 from deploy.recording.segments import Recorder, Recording, dropped, read_segments
 
 IVI = Identity("ab" * 16, "guest", "ivi", 1)
+
+
+@pytest.fixture(autouse=True)
+def only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A courier goes when a test sends it, not between."""
+    monkeypatch.setattr(courier, "EVERY_S", 3600.0)
 
 
 class Journey:
