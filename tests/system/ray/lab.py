@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from deploy.launching.ray_examples import HEALTH
 from tests.system.cluster import Finished
 from tests.system.processes import VARIABLE, eventually
 from tests.system.ray import rig
@@ -16,13 +17,7 @@ PORT = 6379
 FOLDER = "/mnt/ray"  # each host has its own /mnt
 UP_S = 40.0
 COMMAND_S = 90
-TUNED = {  # how soon a machine counts as lost
-    "RAY_health_check_initial_delay_ms": "500",
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "1000",
-    "RAY_health_check_failure_threshold": "3",
-    "RAY_enable_metrics_collection": "0",
-}
+TUNED = {**{name: str(value) for name, value in HEALTH}, "RAY_enable_metrics_collection": "0"}
 
 
 def missing() -> str:
