@@ -37,13 +37,11 @@ def lead(
     asked: Plan | None,
     crew: Callable[[LedgerFile], Crew],
     told: Callable[[Sequence[Record]], None] = lambda records: None,
-    *,
-    patience_s: float = PATIENCE_S,
     turned: Callable[[], None] = lambda: None,
 ) -> Fleet:
     """A fleet from where it is to its end."""
     with opened(out, asked, resume=ledger_file.exists(out)) as (fleet, ledger):
-        Coordinator(fleet, ledger, crew(ledger), out, patience_s=patience_s, told=told, turned=turned).run(2)
+        Coordinator(fleet, ledger, crew(ledger), out, patience_s=PATIENCE_S, told=told, turned=turned).run(2)
     return fleet
 
 
@@ -246,8 +244,17 @@ def hangs_once(order: bytes) -> bytes:
 
 
 def test_who_takes_too_long_is_ended_and_the_job_given_again(tmp_path: Path) -> None:
-    asked = plan(tmp_path, platforms=1)
-    fleet = lead(tmp_path / "out", asked, local(hangs_once), patience_s=0.5)
+    """Nobody is patient with the first; the second has all the time that it takes."""
+    asked, out = plan(tmp_path, platforms=1), tmp_path / "out"
+
+    def told(records: Sequence[Record]) -> None:
+        if any(isinstance(one, Died) for one in records):
+            leading._patience_s = PATIENCE_S
+
+    with opened(out, asked, resume=False) as (fleet, ledger):
+        crew = local(hangs_once)(ledger)
+        leading = Coordinator(fleet, ledger, crew, out, patience_s=0.0, told=told)
+        leading.run(2)
     assert (fleet.book.states()["pass"], fleet.book.workers_lost) == (1, 1)
 
 
