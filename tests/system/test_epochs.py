@@ -12,11 +12,10 @@ from deploy.engines.local import Options
 from deploy.launching.identity import Identity, Role, new_cluster
 from deploy.platform import Platform
 from nodes.contract import REPLACED
-from nodes.guest import console
 from nodes.guest.config import GuestConfig
+from tests.system.door import works
 from tests.system.local import Local
 
-RATE = console.Call(0x14, 0x6, (5).to_bytes(4, "little"))
 LATE = "late"  # what its process is called
 LINKS = pytest.mark.parametrize("options", [Options(), Options(0)], ids=["ipc", "tcp"])
 
@@ -41,10 +40,6 @@ def comes_late(platform: Platform, identity: Identity, role: Any, token: bytes) 
 
 def identity(platform: Platform, role: Role, name: str, incarnation: int) -> Identity:
     return Identity(platform.engine.identities.cluster, role, name, incarnation)
-
-
-def works(platform: Platform) -> None:
-    assert platform.toolstack.ask("ivi", RATE).code == ""
 
 
 @LINKS
