@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -46,25 +44,19 @@ class Rig(NamedTuple):
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    folder = Path(tempfile.mkdtemp(prefix="tl-", dir="/tmp"))
-    cluster = Cluster(folder)
+def rig(cluster: Cluster) -> Iterator[Rig]:
     with ThreadPoolExecutor(1) as beside, chromium_after(beside, cluster) as browser:
-        try:
-            urls = cluster.status()["observe"]
-            prometheus = Asked(urls["prometheus"])
-            cluster.here("xl", "destroy", "ivi")
-            end_s = eventually(lambda: busy(prometheus), "rates of calls", pause_s=0.2)
-            span = f"from={(end_s - SPAN_S) * 1000}&to={end_s * 1000}"
-            paths = {uid: f"/d/{uid}?{'from=now-1m' if uid == LIVE else span}" for uid in DASHBOARDS}
-            tabs = {}
-            for name, path in {**paths, "traces": "/traces?agent=4"}.items():
-                tabs[name] = Opened(browser, f"{urls['page']}{path}", urls["page"], viewport=TALL)
-                drawn(tabs[name])
-            yield Rig(cluster, prometheus, browser, tabs, end_s)
-        finally:
-            cluster.stop()
-            shutil.rmtree(folder)
+        urls = cluster.status()["observe"]
+        prometheus = Asked(urls["prometheus"])
+        cluster.here("xl", "destroy", "ivi")
+        end_s = eventually(lambda: busy(prometheus), "rates of calls", pause_s=0.2)
+        span = f"from={(end_s - SPAN_S) * 1000}&to={end_s * 1000}"
+        paths = {uid: f"/d/{uid}?{'from=now-1m' if uid == LIVE else span}" for uid in DASHBOARDS}
+        tabs = {}
+        for name, path in {**paths, "traces": "/traces?agent=4"}.items():
+            tabs[name] = Opened(browser, f"{urls['page']}{path}", urls["page"], viewport=TALL)
+            drawn(tabs[name])
+        yield Rig(cluster, prometheus, browser, tabs, end_s)
 
 
 def busy(prometheus: Asked) -> int:
