@@ -22,15 +22,23 @@ def chromium() -> Iterator[Browser]:
 
 
 class Opened:
-    """A page at ``url`` whose every request has to go to ``origin``; ``complaints`` is what was wrong."""
+    """A page at ``url``; ``complaints`` is what was wrong.
 
-    def __init__(self, browser: Browser, url: str, origin: str, **context: Any) -> None:
+    It may ask for what begins with ``origin``; without one, for itself only.
+    """
+
+    def __init__(self, browser: Browser, url: str, origin: str = "", **context: Any) -> None:
         self.page: Page = browser.new_context(**context).new_page()
         self.complaints: list[str] = []
         complain = self.complaints.append
+
+        def may(asked: str) -> bool:
+            return asked.startswith(origin) if origin else asked == url
+
         self.page.on("console", lambda one: complain(f"{one.type}: {one.text}"))
         self.page.on("pageerror", lambda error: complain(str(error)))
-        self.page.on("request", lambda one: one.url.startswith(origin) or complain(f"asked for {one.url}"))
+        self.page.on("request", lambda one: may(one.url) or complain(f"asked for {one.url[:99]}"))
+        self.page.on("dialog", lambda one: (complain(f"dialog {one.message}"), one.dismiss()))
         self.page.goto(url)
 
     def close(self) -> None:

@@ -1,38 +1,27 @@
 """Reports in a real browser: drawn without an error, in light and dark, wide and narrow, on paper."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, expect
 
 from deploy.experiments import report
 from deploy.experiments.result import RunResult
+from tests.browsing import Opened, chromium
 from tests.deploy.experiments.results import agent, failing, huge, passing, slices
 
-CHROMIUM = shutil.which("chromium")
-QUIET = ("--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 DRAWN_MS = 60_000
 HOSTILE = """<img src=x onerror=alert(1)></script><script>alert(2)</script>{{7*7}}"""
 WIDE, NARROW = 1280, 400
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
+class Report(Opened):
+    """A report in a page of its own."""
 
-class Opened:
-    """A report in a page of its own, and everything that should not have happened there."""
-
-    def __init__(self, browser: Browser, file: Path, scheme: str = "light", width: int = WIDE) -> None:
-        context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
-        self.page: Page = context.new_page()
-        self.complaints: list[str] = []
-        complain = self.complaints.append
-        self.page.on("console", lambda one: complain(f"{one.type}: {one.text}"))
-        self.page.on("pageerror", lambda error: complain(str(error)))
-        self.page.on("request", lambda one: one.url == file.as_uri() or complain(f"asked for {one.url[:99]}"))
-        self.page.on("dialog", lambda one: (complain(f"dialog {one.message}"), one.dismiss()))
-        self.page.goto(file.as_uri())
+    def __init__(self, browser: Browser, file: Path, scheme: str = "light") -> None:
+        size = {"width": WIDE, "height": 900}
+        super().__init__(browser, file.as_uri(), color_scheme=scheme, viewport=size)
         self.page.wait_for_selector("html[data-drawn]", timeout=DRAWN_MS)
 
     def lines(self, plot: str) -> int:
@@ -74,10 +63,8 @@ class Opened:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=DRAWN_MS)  # a busy machine takes its time
-    with sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 def written(folder: Path, result: RunResult) -> Path:
@@ -91,7 +78,7 @@ def written(folder: Path, result: RunResult) -> Path:
 def test_a_report_is_drawn_in_light_and_dark_wide_and_narrow(
     browser: Browser, tmp_path: Path, result: RunResult, lines: int
 ) -> None:
-    opened = Opened(browser, written(tmp_path, result))
+    opened = Report(browser, written(tmp_path, result))
     text = opened.page.inner_text("header")
     for one in (report.WORDS[result.verdict], result.reason, str(result.seed), result.command):
         assert one in text
@@ -111,7 +98,7 @@ def test_a_report_is_drawn_in_light_and_dark_wide_and_narrow(
 
 
 def test_the_plots_follow_the_legend_the_scheme_and_one_another(browser: Browser, tmp_path: Path) -> None:
-    opened = Opened(browser, written(tmp_path, failing()))
+    opened = Report(browser, written(tmp_path, failing()))
     page = opened.page
     page.get_by_role("checkbox", name="adas").uncheck()
     assert (opened.lines("p99"), opened.lines("rate")) == (3, 3)
@@ -126,7 +113,7 @@ def test_the_plots_follow_the_legend_the_scheme_and_one_another(browser: Browser
 
 
 def test_the_command_is_copied_also_where_there_is_nothing_to_plot(browser: Browser, tmp_path: Path) -> None:
-    opened = Opened(browser, written(tmp_path, passing(slices=(), faults=())))
+    opened = Report(browser, written(tmp_path, passing(slices=(), faults=())))
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened.page.get_by_role("button", name="Copy").click()
     opened.page.wait_for_selector("button:text('Copied')")
@@ -134,7 +121,7 @@ def test_the_command_is_copied_also_where_there_is_nothing_to_plot(browser: Brow
 
 
 def test_on_paper_it_is_light_and_everything_is_open(browser: Browser, tmp_path: Path) -> None:
-    opened = Opened(browser, written(tmp_path, failing()), "dark")
+    opened = Report(browser, written(tmp_path, failing()), "dark")
     dark = opened.colour("p99")
     opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     opened.page.emulate_media(media="print")
@@ -157,7 +144,7 @@ def test_names_and_texts_are_never_markup(browser: Browser, tmp_path: Path) -> N
         agents=(one,),
         slices=slices([HOSTILE]),
     )
-    opened = Opened(browser, written(tmp_path, result))
+    opened = Report(browser, written(tmp_path, result))
     opened.page.hover("#plot-p99 .nsewdrag")
     opened.page.wait_for_selector("#plot-p99 .hoverlayer text")
     hovered = opened.page.locator("#plot-p99 .hoverlayer").text_content()
