@@ -34,7 +34,7 @@ class Terminal:
             env=cluster.environment(**{"TERM": "xterm", **variables}),
         )
         self.drawn = b""
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
