@@ -54,7 +54,8 @@ def test_who_goes_is_reset_and_who_comes_back_begins_again(cluster: Cluster, arr
     # told to end, as kubelet does: known at once
     arrivals.there["tcu"].send_signal(signal.SIGTERM)
     assert arrivals.there["tcu"].wait() == 0
-    eventually(lambda: "tcu" not in incarnations(cluster), "tcu is gone", 2)
+    eventually(lambda: "tcu" not in incarnations(cluster), "tcu is gone")
+    assert cluster.events("tcu", "process ended") == ["exit code 0"], "nobody waited for its lease to lapse"
     # an operator's destroy holds, though its process comes back
     assert cluster.here("xl", "destroy", "ivi").returncode == 0
     assert arrivals.there["ivi"].wait() == 0
