@@ -14,6 +14,7 @@ from deploy.platform import Platform
 from deploy.rundir import RunDirectory
 from deploy.toolstack import Work
 from nodes.guest import console
+from tests.bench.scraping import cpu_s
 
 WARM_S = 0.05
 
@@ -54,16 +55,10 @@ class Working:
             for (_, outcome), number in child.stats["counters"].get("trapline_guest_calls_total", {}).items()
             if outcome == "answered"
         )
-        return calls, sum(_cpu_s(child.pid) for child in children)
+        return calls, cpu_s(child.pid for child in children)
 
     def close(self) -> None:
         self._platform.stop()
-
-
-def _cpu_s(pid: int) -> float:
-    """Of all its threads: ZeroMQ's are at work too."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
 
 
 def percent(guests: int = 16, rounds: int = 40, seconds: float = 0.15) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from deploy.engines.local import Options
 from deploy.platform import Platform
 from deploy.rundir import RunDirectory
+from deploy.scale.footprint import footprint
 from deploy.toolstack import Work
 from deploy.topology import load_shipped
 
@@ -31,15 +32,10 @@ def idle_guest_mib() -> float:
             platform.run(1.0)
             names = [info.name for info in platform.toolstack.list()]
             nodes = platform.engine.nodes()
-            return max(_pss_kib(nodes[name]["pid"]) for name in names) / 1024
+            return max(footprint([nodes[name]["pid"]]).pss_bytes for name in names) / 2**20
         finally:
             platform.stop()
 
 
 def _platform(folder: Path) -> Platform:
     return Platform(load_shipped(), RunDirectory(folder / "run"), Options(), Work())
-
-
-def _pss_kib(pid: int) -> int:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
