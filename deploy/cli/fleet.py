@@ -13,9 +13,8 @@ from click.core import ParameterSource
 
 from deploy.cli.fleet_screen import Screen, summary
 from deploy.cli.following import signals_interrupt
-from deploy.cli.observing import meant
-from deploy.cli.observing_runs import Seeing, observe_options
-from deploy.cli.options import FILE, json_option
+from deploy.cli.observing_runs import Seeing, observe_run_options, over_runs
+from deploy.cli.options import FILE, Number, json_option
 from deploy.cli.output import say_error, say_json
 from deploy.errors import UserError
 from deploy.experiments.keeping.runs import REPORT, RESULT
@@ -101,7 +100,7 @@ def fleet() -> None:
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(min=1, max=DAY_S),
+    type=Number(min=1, max=DAY_S),
     default=3600,
     show_default=True,
     metavar="SECONDS",
@@ -114,13 +113,7 @@ def fleet() -> None:
     metavar="PORT",
     help="Where the fleet's own metrics are, on loopback. Default: any; see DIR/sd.",
 )
-@observe_options
-@click.option(
-    "--observe-hold",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="With --observe: how long the dashboards stay after the end. Default: until Ctrl-C at a terminal.",
-)
+@observe_run_options
 @json_option
 @click.pass_context
 def run(
@@ -166,19 +159,16 @@ def run(
     else:
         plan = make(scenario, matrix, platforms, stage, drawn=drawn, keep=KEEPS[keep])
     words = Words(out, jobs, engine, patience, metrics_port, as_json, address)
-    if observe_hold is not None and not observe:
-        raise UserError("--observe-hold goes with --observe; add it")
     crews: list[Crew] = []
     ledgers: list[LedgerFile] = []
 
     def in_child() -> None:
         ledgers[0].left()
 
-    seeing = Seeing(
-        meant(observe, observe_port, alerts),
-        lambda: [path for crew in crews for path in crew.run_directories()],
-        observe_hold,
-    )
+    def platforms_here() -> list[Path]:
+        return [path for crew in crews for path in crew.run_directories()]
+
+    seeing = over_runs(observe, observe_port, alerts, observe_hold, platforms_here)
     with (
         signals_interrupt(),
         closing(crew_of(engine, jobs, in_child, address)) as crew,

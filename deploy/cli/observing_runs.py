@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.cli.observing import meant, observe_options, until_told, where_to_look
+import click
+
+from deploy.cli.observing import F, meant, observe_options, until_told, where_to_look
+from deploy.cli.options import Number
 from deploy.cli.output import console, say_error
 from deploy.errors import UserError
 from deploy.experiments.stages.building import LOCAL, SIM
@@ -14,7 +17,17 @@ from deploy.observability.observation import Observation
 from deploy.observability.session import Tools, Wanted, tools
 from deploy.rundir import given_path, usual_parent
 
-__all__ = ["Seeing", "observe_options", "over_runs"]
+
+def observe_run_options(command: F) -> F:
+    """--observe-hold, after those of every command that observes."""
+    hold = click.option(
+        "--observe-hold",
+        type=Number(min=0),
+        metavar="SECONDS",
+        help="With --observe: how long the dashboards stay after the end. Default: until Ctrl-C at a "
+        "terminal.",
+    )
+    return observe_options(hold(command))
 
 
 class Seeing:
@@ -77,13 +90,20 @@ class Seeing:
             say_error(lost)
 
 
-def over_runs(observe: bool, port: int | None, alerts: bool, hold_s: float | None) -> Seeing:
-    """For this process' experiments."""
-    if hold_s is not None and not observe:
-        raise UserError("--observe-hold goes with --observe; add it")
-    return Seeing(meant(observe, port, alerts), _runs, hold_s)
-
-
 def _runs() -> Iterable[Path]:
+    """This process' experiments."""
     given = given_path()
     return [given.absolute()] if given is not None else usual_parent().glob(f"run-{os.getpid()}-*")
+
+
+def over_runs(
+    observe: bool,
+    port: int | None,
+    alerts: bool,
+    hold_s: float | None,
+    clusters: Callable[[], Iterable[Path]] = _runs,
+) -> Seeing:
+    """What ``observe_run_options`` ask for. Raises UserError."""
+    if hold_s is not None and not observe:
+        raise UserError("--observe-hold goes with --observe; add it")
+    return Seeing(meant(observe, port, alerts), clusters, hold_s)

@@ -8,7 +8,7 @@ import click
 
 from deploy.cli.engine_options import ray_options
 from deploy.cli.following import signals_interrupt
-from deploy.cli.observing_runs import observe_options, over_runs
+from deploy.cli.observing_runs import observe_run_options, over_runs
 from deploy.cli.options import FILE, Number, json_option
 from deploy.cli.output import say_error, say_json
 from deploy.cli.run_live import Live, Watching
@@ -55,13 +55,7 @@ JOBS_MAX = 256
 @click.option("--list", "listing", is_flag=True, help="Which scenarios come with Trapline; runs nothing.")
 @click.option("--drawn", is_flag=True, help="What 'trapline swarm' makes of the scenario for this seed.")
 @click.option("--faults", metavar="N,N|none", help="Only these of the planned faults, by number.")
-@observe_options
-@click.option(
-    "--observe-hold",
-    type=Number(min=0),
-    metavar="SECONDS",
-    help="With --observe: how long the dashboards stay after the end. Default: until Ctrl-C at a terminal.",
-)
+@observe_run_options
 @json_option
 @click.pass_context
 def run(

@@ -127,8 +127,11 @@ def test_impossible_durations(cluster: Cluster, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
-@pytest.mark.parametrize("words", [("trace", "--slow"), ("why", "--slow"), ("top", "--interval")])
-def test_a_number_that_is_none(words: tuple[str, str], value: str) -> None:
-    done = run(*words, value)
+@pytest.mark.parametrize(
+    "words",
+    ["trace --slow", "why --slow", "top --interval", "fleet run --patience", "fleet run --observe-hold"],
+)
+def test_a_number_that_is_none(words: str, value: str) -> None:
+    done = run(*words.split(), value)
     assert done.exit_code == 2
-    assert words[1] in done.output
+    assert words.rsplit(maxsplit=1)[-1] in done.output
