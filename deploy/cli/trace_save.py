@@ -11,7 +11,6 @@ from typing import BinaryIO, Final
 from deploy import plugins
 from deploy.cli.output import count
 from deploy.cli.replay import run_folder
-from deploy.errors import UserError
 from deploy.experiments.history import recorded
 from deploy.rundir import RunDirectory
 from deploy.tracing import dissector
@@ -24,8 +23,6 @@ STDOUT: Final = "-"
 
 def save(target: str, run: str | None, follow: bool, where: Callable[[], RunDirectory]) -> None:
     """Write a capture of a recorded ``run`` or of the platform at ``where``; tell on stderr what is in it."""
-    if run and follow:
-        raise UserError("--follow with --run: a recorded run is over; leave one of the two out")
     try:
         writer = _of_run(target, run_folder(run)) if run else _of_platform(target, where(), follow)
     except BrokenPipeError:  # whoever read it, wireshark or head, has ended

@@ -378,8 +378,3 @@ def stories(events: Iterable[Event], tables: Tables = STANDARD) -> Iterator[Stor
         assembler.see(event)
         yield from assembler.take()
     yield from assembler.finish()
-
-
-def calls(events: Iterable[Event], tables: Tables = STANDARD) -> Iterator[Call]:
-    """Only the calls."""
-    return (story for story in stories(events, tables) if isinstance(story, Call))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from nodes.metrics import BY_NAME
 
-GOOD, WARN, BAD, PLAIN, QUIET = "green", "orange", "red", "blue", "text"
+GOOD, WARN, BAD, PLAIN = "green", "orange", "red", "blue"
 
 Steps = tuple[tuple[float | None, str], ...]
 """Thresholds: the value from which a colour holds; the first has no value."""

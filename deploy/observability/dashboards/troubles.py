@@ -33,9 +33,6 @@ from deploy.observability.dashboards.promql import Scope
 from deploy.observability.dashboards.words import words
 
 SCOPE = Scope()
-WHY = (
-    "Who is slow, who is denied, who died, what was reset and why; and whether EL3 or the queue is the cause."
-)
 AGENT_ROWS = {
     "cluster": Column("cluster"),
     "domain": Column("domain"),

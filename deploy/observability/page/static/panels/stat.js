@@ -62,8 +62,6 @@ const spark = (one, [width, height], colour) => {
   const path = there.map(([at, value], number) => `${number ? "L" : "M"}${x(at)},${y(value)}`).join("");
   const [start, end] = [there[0]?.[0] ?? 0, there.at(-1)?.[0] ?? 0];
   return svg("svg", { class: "spark", width, height: tall, preserveAspectRatio: "none" },
-    svg("path", { d: `${path}L${x(end)},${tall}L${x(start)},${tall}Z`, fill: faded(asRgb(colour), 0.25) }),
+    svg("path", { d: `${path}L${x(end)},${tall}L${x(start)},${tall}Z`, fill: faded(colour, 0.25) }),
     svg("path", { d: path, fill: "none", stroke: colour, "stroke-width": 1.2 }));
 };
-
-const asRgb = (colour) => (colour.startsWith("#") && colour.length === 7 ? colour : colour);
