@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from deploy import plugins
+from deploy.cli.following import ENDING
 from deploy.cli.output import count
 from deploy.cli.replay import run_folder
 from deploy.experiments.history import recorded
@@ -44,7 +45,7 @@ def _of_platform(target: str, run: RunDirectory, follow: bool) -> CaptureWriter:
         with _file(target) as file:
             stopped: list[int] = []
             if follow:
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                for number in ENDING:
                     signal.signal(number, lambda number, _frame: stopped.append(number))
                 print(f"{target}: capturing until Ctrl-C", file=sys.stderr, flush=True)
             return save_live(run, live, file, follow=follow, stop=lambda: bool(stopped))

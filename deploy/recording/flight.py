@@ -141,7 +141,7 @@ class _Node:
                 os.close(handle)
                 continue  # it is being made, or it is used again by now
             _, before = place
-            if self._path is None or _life(path) != _life(self._path):
+            if self._path is None or segments.life_of(path) != segments.life_of(self._path):
                 self._number = 0
             self.missed += max(0, before - self._number)
             self._path, self._handle, self._at, self._number = path, handle, segments.HEADER_BYTES, before
@@ -154,7 +154,3 @@ class _Node:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-
-
-def _life(path: Path) -> str:
-    return path.name.rsplit(".", 3)[1]

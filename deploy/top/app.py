@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from deploy import control
+from deploy.cli.following import ENDING
 from deploy.errors import UserError
 from deploy.top import parts
 from deploy.top.agent import AgentScreen
@@ -25,7 +26,6 @@ from deploy.top.source import Answered, Gone, News, Source
 from deploy.top.view import View
 
 TICK_S = 0.5
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Told(Message):
@@ -80,7 +80,7 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
+        for number in ENDING:
             loop.add_signal_handler(number, self.exit, None, 128 + number)
         self.set_interval(TICK_S, self._draw)
         self.source.begin(self._publish)

@@ -13,6 +13,7 @@ from bus.scmi import header
 from bus.scmi import status as scmi_status
 from bus.scmi.header import MessageType
 from bus.scmi.tables import STANDARD, Tables
+from deploy.recording.decode import FIRMWARE, FUNCTION
 from deploy.recording.events import (
     Asked,
     Began,
@@ -36,9 +37,7 @@ from nodes.limits import TRACE_OPEN, TRACE_TOLD
 
 HOLD_NS: Final = 20_000_000  # that a call which has returned waits for its guest's note
 LOST_NS: Final = 1_000_000_000  # ... that one which EL3 has answered waits for its return: it was overwritten
-FUNCTION: Final = 0xFFFF_FFFF
 QUIET: Final = frozenset({"getdomaininfolist"})  # domctls that change nothing, asked all the time
-FIRMWARE: Final = "firmware"
 ABOUT_CALLS: Final[dict[str, tuple[str, Callable[[Noted], Any]]]] = {
     # note: the field of the call that it fills, and with what
     "metered": ("metered", lambda note: note.text),

@@ -10,7 +10,8 @@ from deploy.observability import assets
 from deploy.observability.page import files
 from deploy.observability.page.clusters import Clusters
 from deploy.observability.page.proxy import Prometheus
-from deploy.observability.page.server import LOOPBACK, Server, Site
+from deploy.observability.page.server import Server, Site
+from deploy.observability.ports import LOOPBACK
 
 
 def main() -> int:

@@ -16,8 +16,8 @@ import msgspec
 from deploy.observability.page import files, traces
 from deploy.observability.page.clusters import Clusters
 from deploy.observability.page.proxy import Prometheus
+from deploy.observability.ports import LOOPBACK
 
-LOOPBACK: Final = "127.0.0.1"
 NAMES: Final = (LOOPBACK, "localhost")
 CONNECTIONS_MAX: Final = 64
 IDLE_S: Final = 30.0

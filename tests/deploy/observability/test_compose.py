@@ -11,6 +11,7 @@ from compose_spec import PyCompose
 
 from deploy import observability
 from deploy.observability import alertmanager, assets, prometheus
+from deploy.observability.session import OFFSET, PAGE_PORT
 
 FOLDER = Path(observability.__file__).parent
 TEXT = (FOLDER / "compose.yaml").read_text(encoding="utf-8")
@@ -54,7 +55,7 @@ def test_what_has_no_default_must_be_given() -> None:
 def test_everything_listens_on_loopback() -> None:
     assert {service["network_mode"] for service in SERVICES.values()} == {"host"}
     assert not any("ports" in service for service in SERVICES.values())
-    for name, port in (("prometheus", 9465), ("alertmanager", 9466)):
+    for name, port in ((name, PAGE_PORT + OFFSET[name]) for name in ("prometheus", "alertmanager")):
         assert f"--web.listen-address=127.0.0.1:{port}" in SERVICES[name]["command"]
     assert "--cluster.listen-address=" in SERVICES["alertmanager"]["command"]
     assert SERVICES["grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
@@ -79,7 +80,7 @@ def test_grafana_is_told_what_its_provisioning_asks_for() -> None:
 
 def test_prometheus_is_told_the_same_as_without_containers(tmp_path: Path) -> None:
     text = (FOLDER / "compose.prometheus.yml").read_text(encoding="utf-8")
-    same = prometheus.config("/run/trapline/sd/*.json", alertmanager=9466)
+    same = prometheus.config("/run/trapline/sd/*.json", alertmanager=PAGE_PORT + OFFSET["alertmanager"])
     assert yaml.safe_load(text) == yaml.safe_load(same)
     (tmp_path / "prometheus.yml").write_text(text, encoding="utf-8")
     (tmp_path / "rules.yml").write_bytes((assets.folder() / "prometheus" / "rules.yml").read_bytes())
