@@ -6,6 +6,7 @@ from bus import frames, shmem
 from bus.scmi import header
 from deploy.tracing.calls import Call
 from deploy.tracing.filters import Filter
+from deploy.tracing.words import Reader
 from tests.deploy.tracing.written import (
     IVI,
     MINUS_ONE,
@@ -188,6 +189,12 @@ def test_what_no_table_knows_is_told_as_bytes() -> None:
     assert lines(*asked.whole(OK + b"\3")) == ["0.001000 ivi(3)     0x99.0x42(0102) = SUCCESS(03) <400 us>"]
     short = Asked(1000, GET, b"\1")
     assert "(malformed: 01) = SUCCESS(malformed: 03)" in lines(*short.whole(OK + b"\3"))[0]
+
+
+@pytest.mark.parametrize("kind", header.MessageType)
+def test_a_command_is_about_the_same_whatever_type_its_header_claims(kind: header.MessageType) -> None:
+    words = Reader().request(header.pack(0x14, SET, message_type=kind), SET_5)
+    assert (words.message != "", words.resource, words.changes) == (True, "clock 5", True)
 
 
 def test_a_line_that_is_too_long_loses_what_matters_least() -> None:
