@@ -7,6 +7,7 @@ key and the config of its command line; a pod gets its own and no other. Keys go
 
 import argparse
 import base64
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -135,7 +136,12 @@ def main(arguments: Sequence[str]) -> int:
     except (UserError, LaunchFailed) as error:
         sys.stderr.write(f"trapline: {error}\n")
         return 2
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+    try:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # kubectl has ended, and said why
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

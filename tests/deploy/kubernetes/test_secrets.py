@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import kubernetes_validate
@@ -14,6 +17,7 @@ from deploy.kubernetes import reference, secrets
 from deploy.launching import config, granted
 from deploy.launching.config import put
 from deploy.launching.wires import public_of
+from tests.deploy.kubernetes.chart import ROOT
 
 DOMAINS = ("dom0", "ivi")
 
@@ -101,6 +105,15 @@ def test_keys_that_are_kept_in_a_folder(tmp_path: Path, capsys: pytest.CaptureFi
 def test_the_command_prints_what_kubectl_takes(capsys: pytest.CaptureFixture[str]) -> None:
     assert secrets.main(("--release", "lab", "--domain", "dom0")) == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "List"
+
+
+def test_a_kubectl_that_ended_needs_no_word_of_ours() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "deploy.kubernetes.secrets", "--release", "lab", "--domain", "dom0"]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60, cwd=ROOT)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(
