@@ -38,9 +38,8 @@ class Beginnings:
                 first.setdefault(row[1], row[3])
             elif row[3] == NOTE and row[1] == "run":
                 self.missed += _missed(row[4])
-        self.late = sorted(
-            node for node, event in first.items() if event != BOOTED and not node.startswith(TOOLSTACK)
-        )
+        late = (node for node, event in first.items() if event != BOOTED)
+        self.late = sorted(node for node in late if node.partition(".")[0] != TOOLSTACK)
 
 
 def _missed(envelope: bytes) -> int:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from deploy.cli.output import count
 from deploy.cli.replay import replay
 from deploy.errors import UserError
-from deploy.experiments.replaying.captured import replay_capture
+from deploy.experiments.replaying.captured import Beginnings, replay_capture
 from deploy.experiments.replaying.replay import Replay, Replayed
 from deploy.recording.rows import BOOTED, RECEIVED, Row, is_domain
 from deploy.tracing.capture import Capture, CaptureWriter, gap
@@ -82,6 +82,12 @@ def test_a_capture_that_begins_in_the_middle_is_refused(tmp_path: Path, late: st
     path = written(tmp_path / "late.pcapng", rows, run.made)
     with pytest.raises(UserError, match=rf"begins after {late} had booted.*trapline trace --follow --save"):
         play(path)
+
+
+def test_only_a_toolstack_is_there_without_a_boot() -> None:
+    names = ("toolstack", "toolstack.1", "toolstack-vm#1", "xen.1")
+    rows = [(0, name, "xen", RECEIVED, b"", b"") for name in names]
+    assert Beginnings(rows).late == ["toolstack-vm#1", "xen.1"]
 
 
 def test_without_rows_there_is_nothing_to_play(tmp_path: Path) -> None:
