@@ -11,7 +11,7 @@ has its own, so that nobody else pays for it.
 from collections.abc import Callable, Container, Sequence
 
 from bus.fields import Message, WrongSize, decode, decode_front, reserved_bits_set
-from bus.scmi import base, header
+from bus.scmi import header
 from bus.scmi.protocol import (
     NEGOTIATE_PROTOCOL_VERSION,
     PROTOCOL_MESSAGE_ATTRIBUTES,
@@ -211,7 +211,7 @@ class Ladder:
         row, request = self.asked(agent, head, payload)
         resource, self._machine.refused = self._machine.refused, None
         if row is not None and row.own_ladder and rung == HANDLER:
-            about_agents = row.command[0] == base.PROTOCOL.key
+            about_agents = hasattr(request, "agent_id")
             rung = OWN.get(status, rung) if resource or about_agents else rung
             if rung == PERMISSION and about_agents:
                 return Grounds(rung, "", "trusted")

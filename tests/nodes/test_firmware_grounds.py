@@ -12,6 +12,7 @@ from nodes.firmware.grounds import Change, DeviceRow, Grounds
 from nodes.firmware.ladder import REFUSALS_KEPT
 from nodes.firmware.ladder_table import RUNGS
 from nodes.firmware.platform import Right, check
+from nodes.firmware.protocols.pinctrl import PERMISSION_FLAGS
 from nodes.limits import NOTE_CHARACTERS_MAX
 from tests.nodes import specimens
 from tests.nodes.el3 import MANAGER, PLATFORM, TWO, Bench
@@ -159,4 +160,30 @@ def test_a_handler_with_rungs_of_its_own_tells_the_resource() -> None:
     found = told(bench)
     assert (found.rung, found.resource, found.layer) == (8, "pin 1", "device")
     bench.status(TWO, "pinctrl", "PINCTRL_ATTRIBUTES", pinctrl.Attributes(99, 0))
-    assert told(bench).rung in (6, 9)
+    assert told(bench).rung == 9, "it named no resource that it knows"
+
+
+def test_a_function_that_may_not_be_selected_is_told_with_who_took_it() -> None:
+    bench = Bench(specimens.PLATFORM, record=True)
+    for device in specimens.PLATFORM.device:
+        grant(bench, device.id, 1)
+    taken = pinctrl.SetPermissions(TWO, 0, PERMISSION_FLAGS.pack(selector=2, allow=0))
+    bench.call(MANAGER, "pinctrl", "PINCTRL_SET_PERMISSIONS", taken)
+    asked = pinctrl.SettingsConfigure(
+        1, 0, pinctrl.SETTINGS_CONFIGURE.pack(function_id_valid=1, num_configs=0, selector=1), ()
+    )
+    assert bench.status(TWO, "pinctrl", "PINCTRL_SETTINGS_CONFIGURE", asked) is Status.DENIED
+    found = told(bench)
+    assert (found.rung, found.resource, found.layer) == (8, "pin_function 0", "single")
+    assert found.changed is not None
+    assert found.changed.what == "PINCTRL_SET_PERMISSIONS"
+
+
+def test_permissions_of_pins_are_for_trusted_agents_too() -> None:
+    bench = Bench(specimens.PLATFORM, record=True)
+    asked = pinctrl.SetPermissions(TWO, 1, PERMISSION_FLAGS.pack(selector=0, allow=1))
+    assert bench.status(TWO, "pinctrl", "PINCTRL_SET_PERMISSIONS", asked) is Status.DENIED
+    assert told(bench) == Grounds(8, "", "trusted")
+    nobody = pinctrl.SetPermissions(99, 1, PERMISSION_FLAGS.pack(selector=0, allow=1))
+    assert bench.status(MANAGER, "pinctrl", "PINCTRL_SET_PERMISSIONS", nobody) is Status.NOT_FOUND
+    assert told(bench) == Grounds(6)

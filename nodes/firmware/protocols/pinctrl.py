@@ -197,6 +197,7 @@ class PinctrlService(Served):
         if function is None:
             return self._unknown()
         if not self.machine.permissions.may(agent, (FUNCTION, function), changes=False):
+            self.machine.refused = (FUNCTION, function)
             return Status.DENIED
         member_kind, members = self._members(FUNCTION, function)
         return None if member_kind == kind and identifier in members else Status.INVALID_PARAMETERS
