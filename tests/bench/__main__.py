@@ -97,9 +97,10 @@ class Series:
         return found
 
 
-def measure(rounds: int, seconds: float, folder: Path) -> tuple[list[dict[str, Any]], dict[str, float]]:
+def measure(
+    program: Path, rounds: int, seconds: float, folder: Path
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """All rounds; gives the figures and the last round's calls per second."""
-    program = build_reference()
     one, many = Series("1 guest", AIMS["1 guest"]), Series("64 guests", AIMS["64 guests"])
     growth = Series("cost per call, 64 guests against 4", 1.0, at_least=False)
     fleets: dict[int, Fleet] = {}
@@ -163,6 +164,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0)
     asked = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
+    program = build_reference()
     facts = {"four domains ready, s": ready_seconds(), "idle guest, MiB PSS": idle_guest_mib()}
     facts |= scale.ready_seconds()
     facts[RESET] = firmware.reset_ms()
@@ -181,7 +183,7 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     facts |= {TWIN.format(domains): rate for domains, rate in simulated.rates().items()}
     with tempfile.TemporaryDirectory(prefix="trapline-bench-") as folder:
-        figures, last = measure(asked.rounds, asked.seconds, Path(folder))
+        figures, last = measure(program, asked.rounds, asked.seconds, Path(folder))
     show(figures, last, facts)
     (BUILD / "bench.json").write_text(json.dumps(figures, indent=2) + "\n")
     missed = any(not one["void"] and not one["met"] for one in figures)

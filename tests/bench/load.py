@@ -13,7 +13,7 @@ from bus.links.zeromq import DealerLink
 from bus.shmem import PrivateMemory
 from deploy import assembly
 from deploy.engines.driver import Driver
-from nodes.guest.core import GuestConfig, GuestCore
+from nodes.guest.core import GuestConfig
 
 Plan = tuple[str, list[tuple[bytes, GuestConfig, tuple[tuple[int, int, int], ...]]]]
 
@@ -56,10 +56,3 @@ def _work(drivers: list[Driver], seconds: float) -> tuple[int, float]:
             deliver(receive(), now())  # type: ignore[arg-type]
         calls += len(rounds)
     return calls, (now() - begin) / 1e9
-
-
-def answered(driver: Driver) -> int:
-    """Calls that a guest got an answer to."""
-    core = driver.core
-    assert isinstance(core, GuestCore)
-    return core.meters.counter("trapline_guest_calls_total")[(core.config.name, "answered")]
