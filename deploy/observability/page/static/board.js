@@ -2,7 +2,7 @@
 
 import { ask, strangers as strangeTargets } from "./frames.js";
 import { el, safeHref } from "./dom.js";
-import { configure, strangers as strangeOverrides } from "./fields.js";
+import { configure, strangers as strangeFields } from "./fields.js";
 import { anchor } from "./links.js";
 import { PANELS } from "./panels.js";
 import { strangers as strangeOptions } from "./supported.js";
@@ -22,7 +22,7 @@ export const sections = (panels) => {
   return found.filter(({ row, panels: own }) => row || own.length);
 };
 
-export class PanelView {
+class PanelView {
   constructor(panel, board) {
     this.panel = panel;
     this.board = board;
@@ -45,7 +45,7 @@ export class PanelView {
 
   get strangers() {
     const { panel } = this;
-    return [...(PANELS[panel.type] ? [] : [`panel type ${panel.type}`]), ...strangeOptions(panel), ...strangeOverrides(panel.fieldConfig?.overrides ?? []),
+    return [...(PANELS[panel.type] ? [] : [`panel type ${panel.type}`]), ...strangeOptions(panel), ...strangeFields(panel.fieldConfig),
       ...strangeTransforms(panel.transformations ?? []), ...(panel.targets ?? []).flatMap(strangeTargets),
       ...["repeat", "libraryPanel", "timeShift", "timeFrom"].filter((key) => panel[key])];
   }

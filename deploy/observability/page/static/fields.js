@@ -17,8 +17,12 @@ const MATCHERS = {
   byNames: ({ names }) => (field) => names.includes(field.displayName ?? field.name),
 };
 
-export const strangers = (overrides) => overrides.filter(({ matcher }) => !(matcher.id in MATCHERS))
-  .map(({ matcher }) => `override ${matcher.id}`);
+// What of a field configuration is not understood: overrides' matchers, units, colours, mappings.
+export const strangers = ({ defaults = {}, overrides = [] } = {}) => {
+  const changed = overrides.map(({ properties }) => Object.fromEntries(properties.map(({ id, value }) => [id, value])));
+  const matchers = overrides.filter(({ matcher }) => !(matcher.id in MATCHERS)).map(({ matcher }) => `override ${matcher.id}`);
+  return [...matchers, ...[defaults, ...changed].flatMap(troubles)];
+};
 
 const put = (config, id, value) => {
   const [key, rest] = id.startsWith("custom.") ? ["custom", id.slice(7)] : [id, ""];
@@ -57,7 +61,7 @@ export const configure = (frames, { defaults = {}, overrides = [] }, fillIn) => 
 };
 
 // For ${__field...} and ${__series...} in titles and links.
-export const fieldScope = (field) => {
+const fieldScope = (field) => {
   const parts = (path) => {
     if (!path || path === "name" || path === "displayName") return field.title ?? field.displayName ?? field.name;
     const label = /^labels(?:\.(.+)|\["(.+)"\])$/.exec(path);
@@ -66,7 +70,7 @@ export const fieldScope = (field) => {
   return { __field: parts, __series: parts };
 };
 
-export const troubles = (config) => {
+const troubles = (config) => {
   const mode = config.color?.mode;
   const found = [];
   if (!known(config.unit)) found.push(`unit ${config.unit}`);

@@ -19,7 +19,15 @@ test("an agent has the colour of its number, whatever its domain is called", () 
   assert.equal(only({}, rules).config.color.fixedColor, "#000003");
   assert.equal(only({}, rules, "d3(13) · c(3)").config.color.fixedColor, "#000013");
   assert.equal(only({}, rules, "d3(14) · c(3)").config.color, undefined);
-  assert.deepEqual(strangers([...rules, { matcher: { id: "byMood" } }]), ["override byMood"]);
+});
+
+test("what is not understood is named, wherever it stands", () => {
+  const override = (id, value) => ({ matcher: { id: "byName", options: "x" }, properties: [{ id, value }] });
+  const good = { unit: "s", color: { mode: "continuous-BlPu" }, mappings: [{ type: "value", options: {} }] };
+  assert.deepEqual(strangers(undefined), []);
+  assert.deepEqual(strangers({ defaults: good, overrides: [override("unit", "suffix:x"), override("displayName", "y")] }), []);
+  assert.deepEqual(strangers({ defaults: { unit: "furlongs", color: { mode: "rainbow" }, mappings: [{ type: "mood" }] } }), ["unit furlongs", "color rainbow", "mapping mood"]);
+  assert.deepEqual(strangers({ overrides: [override("unit", "furlongs"), { matcher: { id: "byMood" }, properties: [] }] }), ["override byMood", "unit furlongs"]);
 });
 
 test("an override of one option leaves its neighbours", () => {
