@@ -166,6 +166,8 @@ QUERIES = (
 LOOKS = (
     Fault("the unit of something else", "lint", panel(lambda one: defaults(one).update(unit="ms")), "unit"),
     Fault("calls per second shown as seconds", "lint", ask(f"sum(rate({CALLS}}}{R}))"), "unit"),
+    Fault("no title", "lint", panel(lambda one: one.update(title="")), "title"),
+    Fault("no query", "lint", panel(lambda one: one.update(targets=[])), "targets"),
     Fault("no unit", "lint", panel(lambda one: defaults(one).pop("unit")), "unit"),
     Fault("no description", "lint", panel(lambda one: one.pop("description")), "description"),
     Fault("no words for no data", "lint", panel(lambda one: defaults(one).pop("noValue")), "no-data"),

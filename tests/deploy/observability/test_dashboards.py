@@ -36,29 +36,21 @@ def test_dashboard_keeps_every_rule(key: str) -> None:
 
 
 PLANTED: dict[str, Breaks] = {
-    "no title": lambda panel: panel.update(title=""),
     "the description asks no question": lambda panel: panel.update(description="Calls."),
-    "no text without data": lambda panel: defaults(panel).pop("noValue"),
-    "no unit": lambda panel: defaults(panel).pop("unit"),
     "no threshold to begin with": lambda panel: defaults(panel).pop("thresholds"),
     "nothing judges it": lambda panel: (
         defaults(panel)["thresholds"].update(steps=[{"value": None, "color": "blue"}]),
         panel["fieldConfig"].update(overrides=[]),
     ),
     "the legend has no maximum": lambda panel: panel["options"]["legend"].update(calcs=[]),
-    "no query": lambda panel: panel.update(targets=[]),
-    "of any job": lambda panel: ask(panel, 'job="trapline",', ""),
     "of any cluster": lambda panel: ask(panel, 'cluster=~"$cluster"', 'cluster=~".*"'),
     "nothing is selected": lambda panel: panel["targets"][0].update(expr="vector(1)"),
     "red for everything": lambda panel: defaults(panel)["color"].update(fixedColor="red"),
     "a palette with red in it": lambda panel: defaults(panel)["color"].update(mode="palette-classic"),
-    "outside of the grid": lambda panel: panel["gridPos"].update(x=20),
-    ": on ": lambda panel: panel["gridPos"].update(y=0),
     "no variable agents": lambda panel: ask(panel, "$agent", "$agents"),
     "a link to trapline-nowhere": lambda panel: defaults(panel)["links"][0].update(
         url="/d/trapline-nowhere?x"
     ),
-    "two panels share an id": lambda panel: panel.update(id=1),
 }
 
 
