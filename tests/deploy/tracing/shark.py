@@ -15,6 +15,7 @@ from bus.scmi.trace import SIGNED, present
 from deploy.recording.rows import RECEIVED, Row
 from deploy.tracing import dissector
 from deploy.tracing.capture import CaptureWriter
+from tests.bus.strategies import RANGES, counted, is_there
 
 SCRIPT: Final = Path(dissector.__file__).with_name("trapline.lua")
 Shown = tuple[str, str]  # a field's filter name, its value as tshark shows it
@@ -130,14 +131,6 @@ def plain(shown: Sequence[Shown]) -> list[Shown]:
 
 # ---- messages of any values -----------------------------------------------------------------------
 
-RANGES: Final = {
-    "B": (0, 0xFF),
-    "H": (0, 0xFFFF),
-    "I": (0, 0xFFFF_FFFF),
-    "i": (-(1 << 31), (1 << 31) - 1),
-    "Q": (0, (1 << 64) - 1),
-    "q": (-(1 << 63), (1 << 63) - 1),
-}
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_-.:/ "
 
 
@@ -146,7 +139,7 @@ def anything(draw: random.Random, cls: type[Message], version: int) -> Message:
     shape = layout(cls, version)
     values: dict[str, Any] = {row.name: row.empty for row in fields_of(cls)}
     for row in shape.rows:
-        if not row.count and _is_there(row, values):
+        if not row.count and is_there(row, values):
             values[row.name] = _value(draw, row)
     tail = shape.tail
     if tail is not None:
@@ -156,18 +149,9 @@ def anything(draw: random.Random, cls: type[Message], version: int) -> Message:
         made = [anything(draw, item, version) if item else _value(draw, tail) for _ in range(size)]
         values[tail.name] = tuple(made)
         if tail.count != REST:
-            name, _, span = tail.count.partition("[")
-            low = int(span.rstrip("]").split(":")[1]) if span else 0
-            values[name] = values[name] & ~(count_max(tail) << low) | size << low
+            name, word = counted(tail, values, size)
+            values[name] = word
     return cls(**values)
-
-
-def _is_there(row: Field, values: dict[str, Any]) -> bool:
-    for word in row.when.split():
-        name, _, bit = word.strip("!]").partition("[")
-        if bool(values[name] >> int(bit) & 1) == word.startswith("!"):
-            return False
-    return True
 
 
 def _value(draw: random.Random, row: Field) -> Any:
