@@ -28,7 +28,7 @@ OPTIONS: Final = (
 
 
 def metrics_options(command: F) -> F:
-    """All of them; the command gets ``metrics``, an Access, or None when nothing was asked for."""
+    """All of them; the command gets ``metrics``, an Access: for this machine only unless told otherwise."""
 
     @wraps(command)
     def with_access(

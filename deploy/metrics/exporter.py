@@ -12,12 +12,11 @@ import msgspec
 
 from deploy.files import replace
 from deploy.metrics.access import Access
-from deploy.metrics.exposition import MetersCollector, Page
+from deploy.metrics.exposition import Page
 from deploy.metrics.listening import NONE, Listener, Said
 from nodes.meters import Meters
 from nodes.metrics import JOB
 
-__all__ = ["MetersCollector", "announce", "serve", "snapshot"]
 HERE = Access()
 
 

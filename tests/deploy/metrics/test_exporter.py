@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import deploy
-from deploy.metrics.exporter import MetersCollector, serve, snapshot
+from deploy.metrics.exporter import serve, snapshot
+from deploy.metrics.exposition import MetersCollector
 from nodes.meters import Meters
 from nodes.metric_labels import OTHER
 from nodes.metrics import CATALOGUE, LATENCY_BUCKETS_NS
