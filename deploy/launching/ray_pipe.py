@@ -83,6 +83,7 @@ class RayPipe(Generic[T]):
             self.say(connect)
             return self._connected(connect.address)
         except BaseException:
+            self._process.kill()  # it may be waiting for Ray, which does not end with a pipe
             self.close()
             raise
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from deploy.errors import UserError
+from deploy.launching import ray_pipe
 from deploy.launching.ray_pipe import READ_BYTES, Connect, Connected, Message, RayPipe, Refused
 
 
@@ -73,10 +74,25 @@ def test_an_end_is_heard_and_nobody_is_spoken_to_any_more(pipe_to: RayPipe[Messa
 
 @pytest.mark.parametrize(
     ("pipe_to", "why"),
-    [(REFUSES, "no room"), ("import sys; sys.exit(3)", "--address here:1: Ray ended, exit code 3")],
+    [
+        (REFUSES, "no room"),
+        ("import sys; sys.exit(3)", "--address here:1: Ray ended, exit code 3"),
+    ],
     indirect=["pipe_to"],
 )
 def test_who_cannot_join_says_why_and_is_gone(pipe_to: RayPipe[Message], why: str) -> None:
     with pytest.raises(UserError, match=why):
+        pipe_to.join(CONNECT)
+    assert not pipe_to.runs()
+
+
+@pytest.mark.parametrize("pipe_to", ["while True: __import__('signal').pause()"], indirect=True)
+def test_who_waits_for_ray_does_not_keep_us(
+    pipe_to: RayPipe[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not hear that its stdin has ended."""
+    monkeypatch.setattr(ray_pipe, "JOIN_S", 0.0)
+    monkeypatch.setattr(ray_pipe, "LEAVE_S", 1e6)
+    with pytest.raises(UserError, match="--address here:1: not joined within 0 s"):
         pipe_to.join(CONNECT)
     assert not pipe_to.runs()
