@@ -123,6 +123,7 @@ class Platform:
             control.LogLevel: self._log_level,
             control.Down: self._down,
         }
+        self.engine.interrupted = lambda: self.stopping
         self.engine.on_lifecycle = self._on_lifecycle
         self.engine.on_guest_exit = self._on_guest_exit
         self.engine.on_guest_start = self._on_guest_start

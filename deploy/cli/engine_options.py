@@ -75,17 +75,11 @@ class Engine(msgspec.Struct, frozen=True):
         address, port = _listening(self.listen)
         assert self.keys is not None
         keys = authority.opened(self.keys)
-        made: list[Platform] = []
-
-        def launcher() -> ArrivingLauncher:
-            return ArrivingLauncher(
-                keys, address, port, interrupted=lambda: any(one.stopping for one in made)
-            )
-
         tcp_port = options.tcp_port or 0
-        options = msgspec.structs.replace(options, launcher=launcher, tcp_port=tcp_port)
-        made.append(ArrivingPlatform(topology, run, options, work, flight=flight, companion=companion))
-        return made[0]
+        options = msgspec.structs.replace(
+            options, launcher=lambda: ArrivingLauncher(keys, address, port), tcp_port=tcp_port
+        )
+        return ArrivingPlatform(topology, run, options, work, flight=flight, companion=companion)
 
 
 def _kept(folder: Path, options: Options) -> Keys:

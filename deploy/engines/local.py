@@ -58,7 +58,8 @@ class LocalEngine:
     ``failure`` says why the platform is over, or is None. ``on_guest_exit(name, how)`` is told of a
     guest's process that ended without being asked to. ``before_stop`` ends what was broken on purpose, and
     ``before_removal`` takes what is wanted from the run directory when all nodes have ended.
-    ``agenda``: what ``pump`` does at its time, also while a request waits for its answer.
+    ``agenda``: what ``pump`` does at its time, also while a request waits for its answer. ``interrupted``:
+    whether a start that waits for a node elsewhere is to be given up; known before ``start``.
 
     With ``histories`` nodes record; if it is an experiment's, their links obey ``rules`` and ``applied``
     counts what rules did in nodes that are gone.
@@ -80,6 +81,7 @@ class LocalEngine:
         self.on_lifecycle: Callable[[frames.Lifecycle], None] = lambda frame: None
         self.on_guest_start: Callable[[frames.DomainInfo, GuestConfig], None] = lambda info, config: None
         self.on_guest_exit: Callable[[str, str], None] = lambda name, how: None
+        self.interrupted: Callable[[], bool] = lambda: False
         self.before_stop: Callable[[], None] = lambda: None
         self.before_removal: Callable[[], None] = lambda: None
         self.children: dict[str, Handle] = {}
@@ -119,7 +121,7 @@ class LocalEngine:
         self.logbook.open(self.run.log)
         self.caretaker.start(self._context, self.run.path)
         known = (self.identities.cluster, self._context, self._watching, self.logbook.line, self.meters)
-        self.launcher.open(Ground(self.run.path, *known))
+        self.launcher.open(Ground(self.run.path, *known, self.interrupted))
         if not self.options.carried:
             memory = MappedMemory(self.run.shmem)
             for agent in self.topology.platform.agent:

@@ -11,7 +11,6 @@ It does not know why processes come and go, nor which domain should be there (``
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 from deploy.errors import UserError
@@ -71,9 +70,7 @@ class Arriving:
 
 
 class ArrivingLauncher(RegisteredLauncher):
-    """A ``Launcher``. While ``patient`` a start waits for the process as long as it takes, later RETURN_S.
-    ``interrupted`` ends that: whoever waits must be able to be stopped.
-    """
+    """A ``Launcher``. While ``patient`` a start waits for the process as long as it takes, later RETURN_S."""
 
     def __init__(
         self,
@@ -81,11 +78,9 @@ class ArrivingLauncher(RegisteredLauncher):
         address: str,
         port: int,
         lease_s: float = LEASE_S,
-        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(lambda _folder: Arriving(), keys, address=address, lease_s=lease_s, port=port)
         self.patient = True
-        self._interrupted = interrupted
         self._asking: dict[Who, float] = {}
 
     def waits(self, role: str, name: str) -> bool:
@@ -102,7 +97,7 @@ class ArrivingLauncher(RegisteredLauncher):
         told = False
         while not self.waits(identity.role, identity.name):
             gone = next((one.name for one in self._handles.values() if one.ended is not None), None)
-            if self._interrupted():
+            if self.interrupted:
                 raise LaunchFailed(f"stopped while waiting for {identity.name}")
             if self.patient and gone is not None:
                 raise LaunchFailed(f"{gone} ended while the platform waited for {identity.name}")

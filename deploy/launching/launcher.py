@@ -154,7 +154,7 @@ class Sources(Protocol):
 class Ground(msgspec.Struct, frozen=True):
     """What a launcher is given: ``context`` starts processes from the fork server of ``run``'s supervisor,
     ``sources`` is where its own descriptors go, ``log`` takes (level, text), ``meters`` are the supervisor's.
-    ``cluster``: of all identities.
+    ``cluster``: of all identities. ``interrupted``: nobody waits any more for what is being started.
     """
 
     run: Path
@@ -163,6 +163,7 @@ class Ground(msgspec.Struct, frozen=True):
     sources: Sources
     log: Callable[[str, str], None]
     meters: Meters
+    interrupted: Callable[[], bool]
 
 
 class Launcher(Protocol):

@@ -6,6 +6,7 @@ was replaced opens nothing any more.
 """
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +53,9 @@ class RayStarter:
 
     shared = False
 
-    def __init__(self, cluster: str, placing: Placing, keys: RayKeys) -> None:
+    def __init__(
+        self, cluster: str, placing: Placing, keys: RayKeys, interrupted: Callable[[], bool]
+    ) -> None:
         self._placing = placing
         self._keys = keys
         self._starts: dict[int, tuple[Identity, NodeConfig]] = {}
@@ -61,7 +64,7 @@ class RayStarter:
         self._ended: deque[tuple[Identity, int | None]] = deque()
         self._driver = RayPipe("deploy.launching.ray_driver", m.from_driver)
         self.source = self._driver.source
-        self.address = self._driver.join(m.Connect(cluster, placing)).address
+        self.address = self._driver.join(m.Connect(cluster, placing), interrupted).address
 
     # ---- a starter ----------------------------------------------------------------------------
 
@@ -131,7 +134,7 @@ class RayLauncher(RegisteredLauncher):
         return self._ray
 
     def open(self, ground: Ground) -> None:
-        self._ray = RayStarter(self._cluster, self._placing, self._made)
+        self._ray = RayStarter(self._cluster, self._placing, self._made, ground.interrupted)
         self._address = self._ray.address
         self._listen = f"tcp://{self._address}:*"
         super().open(ground)

@@ -21,6 +21,7 @@ from deploy.errors import UserError
 from deploy.launching.starter import environment
 
 JOIN_S: Final = 60.0  # to join the cluster
+TURN_S: Final = 0.1
 LEAVE_S: Final = 5.0
 READ_BYTES: Final = 1 << 16
 T = TypeVar("T")
@@ -77,20 +78,22 @@ class RayPipe(Generic[T]):
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self.source = self._stdout.fileno()
 
-    def join(self, connect: Connect) -> Connected:
+    def join(self, connect: Connect, interrupted: Callable[[], bool] = lambda: False) -> Connected:
         """Wait until the cluster is joined. Raises UserError, with nothing left."""
         try:
             self.say(connect)
-            return self._connected(connect.address)
+            return self._connected(connect.address, interrupted)
         except BaseException:
             self._process.kill()  # it may be waiting for Ray, which does not end with a pipe
             self.close()
             raise
 
-    def _connected(self, address: str) -> Connected:
+    def _connected(self, address: str, interrupted: Callable[[], bool]) -> Connected:
         deadline = time.monotonic() + JOIN_S
-        while (left_s := deadline - time.monotonic()) > 0:
-            for message in self.hear(left_s):
+        while time.monotonic() < deadline:
+            if interrupted():
+                raise UserError(f"--address {address}: stopped while it was joined")
+            for message in self.hear(TURN_S):
                 if isinstance(message, Refused):
                     raise UserError(message.why)
                 if isinstance(message, Connected):

@@ -55,6 +55,9 @@ class RegisteredHandle(Handle):
     def wait_ready(self) -> None:
         deadline = time.monotonic() + self._launcher.start_s
         while not self.facts and self.failed is None and self.ended is None:
+            if self._launcher.interrupted:
+                self.end(hard=True)
+                raise LaunchFailed(f"stopped while waiting for {self.name}")
             if time.monotonic() > deadline:
                 self.end(hard=True)
                 raise LaunchFailed(f"{self.name} was not ready within {self._launcher.start_s:g} s")
@@ -169,6 +172,11 @@ class RegisteredLauncher:
         self._poll = select.poll()
         self._lost: dict[Identity, int] = {}  # what each node had no room for
         self._gone = 0  # the same of nodes that are gone, and orders that had none
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether nobody waits any more for what is being started."""
+        return self._ground is not None and self._ground.interrupted()
 
     # ---- begin and end ------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ REFUSES = """
 from deploy.launching.ray_pipe import Refused, line
 print(line(Refused("no room")).decode(), end="")
 """
+DEAF = "while True: __import__('signal').pause()"
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_who_cannot_join_says_why_and_is_gone(pipe_to: RayPipe[Message], why: st
     assert not pipe_to.runs()
 
 
-@pytest.mark.parametrize("pipe_to", ["while True: __import__('signal').pause()"], indirect=True)
+@pytest.mark.parametrize("pipe_to", [DEAF], indirect=True)
 def test_who_waits_for_ray_does_not_keep_us(
     pipe_to: RayPipe[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,4 +96,17 @@ def test_who_waits_for_ray_does_not_keep_us(
     monkeypatch.setattr(ray_pipe, "LEAVE_S", 1e6)
     with pytest.raises(UserError, match="--address here:1: not joined within 0 s"):
         pipe_to.join(CONNECT)
+    assert not pipe_to.runs()
+
+
+@pytest.mark.parametrize("pipe_to", [DEAF], indirect=True)
+def test_who_is_interrupted_while_joining_does_not_wait(pipe_to: RayPipe[Message]) -> None:
+    asked: list[bool] = []
+
+    def interrupted() -> bool:
+        asked.append(True)
+        return len(asked) == 3
+
+    with pytest.raises(UserError, match="--address here:1: stopped while it was joined"):
+        pipe_to.join(CONNECT, interrupted)
     assert not pipe_to.runs()
