@@ -12,7 +12,7 @@ from bus import shmem
 from bus.fields import NEWEST, REST, Field, Message, conditions, count_span, layout
 from bus.scmi import header
 from bus.scmi.protocol import AnyCommand, Protocol
-from bus.scmi.status import Status
+from bus.scmi.status import STATUS_BYTES, Status
 from bus.scmi.tables import STANDARD, Tables
 from bus.scmi.trace import SIGNED
 from deploy.recording import rows
@@ -148,6 +148,9 @@ def _scmi(fields: Fields, tables: Tables) -> dict[str, Any]:
         "status": fields.number("int32", "scmi.status", base="DEC", values=statuses),
         "header": fields.number("uint32", "scmi.header", name="message_header", base="HEX"),
         "header_parts": parts,
+        "spans": {part: list(span) for part, span in header.HEADER.rows.items()},
+        "types": {one.name: int(one) for one in header.MessageType},
+        "status_bytes": STATUS_BYTES,
         "message": fields.number("string", "scmi.message"),
         "version": fields.number("string", "scmi.version", name="as in protocol version"),
         "payload": fields.number("bytes", "scmi.payload"),
@@ -187,6 +190,7 @@ def _capture(layouts: Layouts) -> dict[str, Any]:
         "head": layouts.number("trapline", capture.PacketHead),
         "description": layouts.number("trapline.description", capture.DescriptionHead),
         "lengths": [[at[f"{part}_bytes"], sizes[f"{part}_bytes"]] for part in capture.PARTS],
+        "layout_at": at["layout"],
         "event_at": at["event"],
         "at_ns_at": at["at_ns"],
         "events": fields.names({name: number for number, name in enumerate(rows.EVENTS)}),

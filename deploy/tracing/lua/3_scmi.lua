@@ -1,7 +1,7 @@
 -- A page of shared memory and the SCMI message in it. Which version is spoken no message tells: the newest one
 -- whose table has just this length is taken, as trace lines do.
 
-local COMMAND, DELAYED, NOTIFICATION = 0, 2, 3
+local DELAYED, NOTIFICATION = SCMI.types.DELAYED_RESPONSE, SCMI.types.NOTIFICATION
 local AREA_BYTES, HEADER_AT, LENGTH_AT = PAGE.area_bytes, PAGE.header_at, PAGE.length_at
 
 local scmi = Proto("scmi", "Arm SCMI message")
@@ -16,9 +16,8 @@ end
 
 -- What a header says: protocol and row of the tables, their names.
 local function look_up(word)
-	local head = {
-		message = bits_of(word, 7, 0), kind = bits_of(word, 9, 8), protocol = bits_of(word, 17, 10),
-	}
+	local function part(name) return bits_of(word, SCMI.spans[name][1], SCMI.spans[name][2]) end
+	local head = { message = part("message_id"), kind = part("message_type"), protocol = part("protocol_id") }
 	local protocol = PROTOCOLS[head.protocol]
 	local rows = protocol and (head.kind == NOTIFICATION and protocol.notifications or protocol.commands)
 	head.row = rows and rows[head.message]
@@ -66,23 +65,25 @@ local function body(variants, tvb, at, past, tree, head)
 end
 
 local function reply(head, tvb, at, past, tree)
-	if past - at < 4 then
-		tree:add_proto_expert_info(scmi_malformed, head.name .. ": a response has at least 4 bytes, its status")
+	local size = SCMI.status_bytes
+	if past - at < size then
+		tree:add_proto_expert_info(scmi_malformed,
+			string.format("%s: a response has at least %d bytes, its status", head.name, size))
 		return head.name .. " malformed: " .. (at < past and hex_of(tvb(at, past - at)) or "no payload")
 	end
-	local range = tvb(at, 4)
+	local range = tvb(at, size)
 	local status = range:le_int()
 	local name = VALUES[SCMI.statuses][status]
 		or string.format(status <= -128 and "VENDOR(%d)" or "RESERVED(%d)", status)
 	tree:add_le(FIELD[SCMI.status], range)
 	if status ~= 0 then
 		tree:add_proto_expert_info(scmi_failed, head.name .. ": " .. name)
-		if past > at + 4 then
-			tree:add(FIELD[SCMI.payload], tvb(at + 4, past - at - 4))
+		if past > at + size then
+			tree:add(FIELD[SCMI.payload], tvb(at + size, past - at - size))
 		end
 		return head.name .. " " .. name
 	end
-	local words = body(variants_of(head, true), tvb, at + 4, past, tree, head)
+	local words = body(variants_of(head, true), tvb, at + size, past, tree, head)
 	return head.name .. " " .. name .. (words ~= "" and "(" .. words .. ")" or "")
 end
 

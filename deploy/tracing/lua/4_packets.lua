@@ -210,7 +210,7 @@ function trapline.dissector(tvb, pinfo, root)
 		return description(tvb, pinfo, root)
 	end
 	local tree = root:add(trapline, tvb())
-	if tvb:len() < size or tvb(0, 2):le_uint() ~= CAPTURE.mark or tvb(2, 1):uint() ~= CAPTURE.layout then
+	if tvb:len() < size or tvb(0, 2):le_uint() ~= CAPTURE.mark or tvb(CAPTURE.layout_at, 1):uint() ~= CAPTURE.layout then
 		tree:add_proto_expert_info(malformed, "no packet of a Trapline capture that this dissector knows")
 		pinfo.cols.info = "malformed"
 		return
