@@ -17,6 +17,7 @@ from deploy.observability.dashboards.looks import (
     Steps,
     agents,
     meanings,
+    meanings_of,
     protocols,
 )
 from deploy.observability.dashboards.names import AGENT_LINKS, TRACE_LINKS
@@ -42,8 +43,8 @@ SCOPE = Scope()
 WORDS = words("agent")
 WHY = "What an agent calls, how its calls end, where their time goes, and what was done to it."
 PILED: Steps = ((None, GOOD), (4, WARN), (16, BAD))
-LIMITS = meanings(("rate", "in_flight", "el3_time"))
-WAY_BACK = meanings(("queued", "dropped", "withdrawn"))
+LIMITS = meanings_of("trapline_meter_refusals_total", "reason")
+WAY_BACK = meanings_of("trapline_p2a_messages_total", "result")
 
 
 def dashboard() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bus.scmi.status import Status
-from deploy.observability.dashboards.looks import GOOD, PLAIN, VALUES, WARN
+from deploy.observability.dashboards.looks import GOOD, PLAIN, VALUES, WARN, values_of
 from deploy.observability.dashboards.promql import WINDOW, Not, Scope
 
 CALLS = "trapline_scmi_calls_total"
@@ -28,19 +28,16 @@ HEARTBEAT = "trapline_node_last_heartbeat_timestamp_seconds"
 FIRING = 'ALERTS{alertname=~"Trapline.*",alertstate="firing",severity!="info",cluster=~"$cluster|"}'
 """Alerts that concern no cluster have no such label; those that only inform are not trouble."""
 
-STATES = ("created", "running", "shutdown", "dying", "dead")
+STATES = values_of(STATE, "state")
 STATE_CODES: Mapping[int, tuple[str, str]] = {
     0: ("gone", VALUES["dead"]),
     **{code: (state, VALUES[state]) for code, state in enumerate(STATES, 1)},
 }
-PHASES = ("boot", "warm_up", "faults", "heal", "drain")
+PHASES = values_of(RUNNING, "phase")
+PHASE_COLOURS = {"boot": "#8AB8FF", "warm_up": PLAIN, "faults": WARN, "heal": "#B877D9", "drain": GOOD}
 PHASE_CODES: Mapping[int, tuple[str, str]] = {
     0: ("none", VALUES["dead"]),
-    1: ("boot", "#8AB8FF"),
-    2: ("warm_up", PLAIN),
-    3: ("faults", WARN),
-    4: ("heal", "#B877D9"),
-    5: ("drain", GOOD),
+    **{code: (phase, PHASE_COLOURS[phase]) for code, phase in enumerate(PHASES, 1)},
 }
 
 STATUSES: Mapping[str, str] = {one.name: VALUES[one.name] for one in Status}

@@ -12,7 +12,7 @@ from deploy.observability.dashboards.looks import (
     RATIO,
     agents,
     apart,
-    meanings,
+    meanings_of,
 )
 from deploy.observability.dashboards.names import AGENT_LINKS, CLUSTER_LINKS
 from deploy.observability.dashboards.panels import (
@@ -36,6 +36,7 @@ FAULTS = "trapline_faults_injected_total"
 HOSTILE = "trapline_guest_hostile_total"
 ARRIVALS = "trapline_guest_arrivals_dropped_total"
 DROPPED = "trapline_bus_dropped_total"
+EVENTS = "trapline_domain_lifecycle_events_total"
 WORDS = words("experiments")
 WHY = "What was broken on purpose and when, whom it hurt, and who recovered."
 
@@ -128,7 +129,6 @@ def hurt(y: int) -> list[Any]:
 
 def guests(y: int) -> list[Any]:
     """The guests' own account, and hostile ones."""
-    outcomes = ("answered", "definite_error", "indefinite_error")
     dropped = SCOPE.rate(ARRIVALS, "cluster", "domain", "reason")
     hostile = SCOPE.rate(HOSTILE, "cluster", "domain", "kind")
     return [
@@ -137,7 +137,7 @@ def guests(y: int) -> list[Any]:
                 WORDS["outcomes"],
                 at=(0, y, 8, 8),
                 unit=PER_SECOND,
-                colours=meanings(outcomes),
+                colours=meanings_of(asking.ISSUED, "outcome"),
                 legend_below=True,
             ),
             Ask(SCOPE.rate(asking.ISSUED, "outcome"), "{{outcome}}"),
@@ -169,8 +169,8 @@ def guests(y: int) -> list[Any]:
 
 def lives(y: int) -> list[Any]:
     """Domains over time, their events, resets."""
-    events = ("created", "running", "link_up", "shutdown", "dying", "refused", "reset", "dead", "other")
-    reasons = ("destroy", "crash", "reboot", "poweroff", "shutdown", "other")
+    events = meanings_of(EVENTS, "event")
+    reasons = meanings_of(asking.RESETS, "reason")
     return [
         states(
             Look(WORDS["domains"], at=(0, y, 24, 9), unit=COUNT, links=CLUSTER_LINKS),
@@ -181,13 +181,13 @@ def lives(y: int) -> list[Any]:
             codes=asking.STATE_CODES,
         ),
         lines(
-            Look(WORDS["lifecycle"], at=(0, y + 9, 12, 9), unit=PER_SECOND, colours=meanings(events)),
-            Ask(f"{SCOPE.rate('trapline_domain_lifecycle_events_total', 'event')} > 0", "{{event}}"),
+            Look(WORDS["lifecycle"], at=(0, y + 9, 12, 9), unit=PER_SECOND, colours=events),
+            Ask(f"{SCOPE.rate(EVENTS, 'event')} > 0", "{{event}}"),
             bars=True,
             stacked=True,
         ),
         lines(
-            Look(WORDS["resets"], at=(12, y + 9, 12, 9), unit=PER_SECOND, colours=meanings(reasons)),
+            Look(WORDS["resets"], at=(12, y + 9, 12, 9), unit=PER_SECOND, colours=reasons),
             Ask(f"{SCOPE.rate(asking.RESETS, 'reason')} > 0", "{{reason}}"),
             bars=True,
             stacked=True,

@@ -54,7 +54,7 @@ class Annotation(model.AnnotationQuery):
         self._words = {"titleFormat": words[0], "textFormat": words[1], "step": STEP}
 
     def to_json(self) -> dict[str, object]:
-        return super().to_json() | self._words | {"step": STEP}
+        return super().to_json() | self._words
 
 
 def annotations() -> list[model.AnnotationQuery]:

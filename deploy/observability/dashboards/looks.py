@@ -4,7 +4,7 @@ Agents and protocols have a colour of their own, the same on every panel of ever
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nodes.metrics import BY_NAME
 
@@ -67,13 +67,23 @@ def protocols() -> dict[str, str]:
 
 def apart(metric: str, label: str) -> dict[str, str]:
     """The same for the values that a label of the catalogue can have, to tell them apart."""
-    (values,) = (one.values for one in BY_NAME[metric].labels if one.name == label)
     return {
         rf"/(^|[^\w.]){re.escape(value)}([^\w.]|$)/": IDENTITY[number % len(IDENTITY)]
-        for number, value in enumerate(values)
+        for number, value in enumerate(values_of(metric, label))
     }
 
 
-def meanings(values: tuple[str, ...]) -> dict[str, str]:
+def meanings(values: Iterable[str]) -> dict[str, str]:
     """The same for label values that mean something; raises KeyError for one without a colour."""
     return {f"/^{re.escape(value)}\\b/": VALUES[value] for value in values}
+
+
+def meanings_of(metric: str, label: str) -> dict[str, str]:
+    """The same for all values that a label of the catalogue can have."""
+    return meanings(values_of(metric, label))
+
+
+def values_of(metric: str, label: str) -> tuple[str, ...]:
+    """What a label can say, as the catalogue has it."""
+    (values,) = (one.values for one in BY_NAME[metric].labels if one.name == label)
+    return values

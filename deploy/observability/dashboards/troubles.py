@@ -13,6 +13,7 @@ from deploy.observability.dashboards.looks import (
     agents,
     apart,
     meanings,
+    meanings_of,
 )
 from deploy.observability.dashboards.names import AGENT_LINKS, AGENT_ROW_LINKS, CLUSTER_LINKS
 from deploy.observability.dashboards.panels import (
@@ -44,15 +45,6 @@ FOLDED = "trapline_series_folded_total"
 
 def denied(y: int) -> list[Any]:
     """Refusals, by who refused: EL3 by status, Xen by verdict, Xen's metering."""
-    bad = (
-        "DENIED",
-        "BUSY",
-        "NOT_SUPPORTED",
-        "NOT_FOUND",
-        "INVALID_PARAMETERS",
-        "GENERIC_ERROR",
-        "PROTOCOL_ERROR",
-    )
     return [
         lines(
             Look(
@@ -71,7 +63,7 @@ def denied(y: int) -> list[Any]:
                 WORDS["calls_that_failed_by_status"],
                 at=(6, y, 6, 9),
                 unit=PER_SECOND,
-                colours=meanings((*bad, "HARDWARE_ERROR", "IN_USE", "OUT_OF_RANGE")),
+                colours=meanings(one for one in asking.STATUSES if one != asking.FAILED.value),
                 legend_below=True,
             ),
             Ask(f"{SCOPE.rate(asking.CALLS, 'status', status=asking.FAILED)} > 0", "{{status}}"),
@@ -82,7 +74,7 @@ def denied(y: int) -> list[Any]:
                 WORDS["traps_by_xen_s_verdict"],
                 at=(12, y, 6, 9),
                 unit=PER_SECOND,
-                colours=meanings(("forwarded", "handled", "refused", "undef", "overflow")),
+                colours=meanings_of("trapline_smc_traps_total", "verdict"),
                 legend_below=True,
             ),
             Ask(SCOPE.rate("trapline_smc_traps_total", "verdict"), "{{verdict}}"),
@@ -187,7 +179,7 @@ def rest(y: int) -> list[Any]:
                 WORDS["messages_to_agents_unasked"],
                 at=(0, y + 9, 6, 8),
                 unit=PER_SECOND,
-                colours=meanings(("queued", "dropped", "withdrawn")),
+                colours=meanings_of("trapline_p2a_messages_total", "result"),
                 legend_below=True,
             ),
             Ask(SCOPE.rate("trapline_p2a_messages_total", "result"), "{{result}}"),
@@ -198,9 +190,7 @@ def rest(y: int) -> list[Any]:
                 at=(6, y + 9, 6, 8),
                 unit=PER_SECOND,
                 legend_below=True,
-                colours=meanings(
-                    ("injected", "merged", "unrouted", "not_running", "undelivered", "ended", "refused")
-                ),
+                colours=meanings_of("trapline_interrupts_total", "verdict"),
             ),
             Ask(SCOPE.rate("trapline_interrupts_total", "verdict"), "{{verdict}}"),
         ),
@@ -209,7 +199,7 @@ def rest(y: int) -> list[Any]:
                 WORDS["bytes_on_the_bus"],
                 at=(12, y, 12, 9),
                 unit=BYTES_PER_SECOND,
-                colours=meanings(("in", "out")),
+                colours=meanings_of("trapline_bus_bytes_total", "direction"),
                 legend_below=True,
             ),
             Ask(SCOPE.rate("trapline_bus_bytes_total", "direction"), "{{direction}}"),

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bus.scmi import PROTOCOLS
+from bus.scmi.status import Status
 from deploy.errors import UserError
 from deploy.observability import assets
 from deploy.observability.dashboards import looks, texts
@@ -22,6 +23,7 @@ from tests.deploy.observability import dashboard_rules
 FOLDER = assets.folder() / "dashboards"
 BOARDS = {key: json.loads((FOLDER / f"{key}.json").read_text(encoding="utf-8")) for key in UIDS}
 Breaks = Callable[[dict[str, Any]], object]
+FAILURES = "calls_that_failed_by_status"
 
 
 def test_committed_dashboards_are_what_the_code_builds() -> None:
@@ -131,6 +133,15 @@ def test_every_agent_and_protocol_has_one_colour_and_neighbours_have_others() ->
     assert len({colours[0] for colours in chosen}) == 20
     assert [one.key for one in PROTOCOLS] == list(looks.PROTOCOLS)
     assert set(looks.meanings(tuple(looks.VALUES)).values()) >= {looks.GOOD, looks.WARN, looks.BAD}
+
+
+def test_every_status_of_a_failure_has_its_colour() -> None:
+    (panel,) = (
+        one for one in BOARDS["overview"]["panels"] if one["title"] == words("overview")[FAILURES].title
+    )
+    coloured = [one["matcher"]["options"].strip("/") for one in panel["fieldConfig"]["overrides"]]
+    found = {one: [regexp for regexp in coloured if re.search(regexp, one.name)] for one in Status}
+    assert {one: len(regexps) for one, regexps in found.items()} == {one: int(bool(one)) for one in Status}
 
 
 def test_assets_are_in_a_checkout_or_in_a_wheel_or_missed_in_one_line(tmp_path: Path) -> None:
