@@ -206,17 +206,24 @@ class Entrance:
         for fd in self._porch.to_shut:
             listening.shut(fd, self._peers.get(fd, ("", 0)))
         self._porch.to_shut.clear()
-        out = self._porch.kept_out(time.monotonic_ns())
-        if out != self._out and self._listening is not None:
-            listening.keep_out(self._listening, None if OTHERS in out else out)
-            if set(out) - set(self._out):
-                self.refused("kept_out", len(set(out) - set(self._out)))
-            self._out = out
+        self._keep_out(self._porch.kept_out(time.monotonic_ns()))
         for word, count in self._porch.refused.items():
             more = count - self._told.get(word, 0)
             if more > 0:
                 self._told[word] = count
                 self.refused(word, more)
+
+    def _keep_out(self, out: tuple[bytes, ...]) -> None:
+        """As the porch says; a kernel that does not filter leaves it at so many strangers at once."""
+        if out == self._out or self._listening is None:
+            return
+        try:
+            listening.keep_out(self._listening, None if OTHERS in out else out)
+        except OSError:
+            return
+        if set(out) - set(self._out):
+            self.refused("kept_out", len(set(out) - set(self._out)))
+        self._out = out
 
     def _close(self) -> None:
         self._questions.close()

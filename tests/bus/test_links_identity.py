@@ -16,6 +16,8 @@ from bus.links.zeromq import TOKEN_BYTES, public_key, routing_id
 
 from .zeromq_bench import PATIENCE_S, Bench, Pair, deliveries, first, token
 
+SO_LOCK_FILTER = 44  # from then on the kernel refuses to attach one
+
 
 def descriptors(but: int = 0) -> int:
     return len(os.listdir("/proc/self/fd")) - but
@@ -224,6 +226,26 @@ def test_on_tcp_a_crowd_of_strangers_is_kept_out_and_goes_and_peers_do_not_notic
         for one in crowd:
             one.close()
     assert wait(lambda: descriptors() <= before + 16)  # the other dealer, and its connection
+
+
+def test_on_tcp_a_kernel_that_keeps_nobody_out_still_lets_peers_in(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrance, "STRANGERS_MAX", 16)
+    tcp = Pair(bench, "tcp")
+    door = tcp.router._entrance
+    assert door is not None
+    assert door._listening is not None
+    door._listening.setsockopt(socket.SOL_SOCKET, SO_LOCK_FILTER, 1)
+    host, _, port = tcp.endpoint.removeprefix("tcp://").rpartition(":")
+    crowd = [socket.create_connection((host, int(port))) for _ in range(32)]
+    assert bench.counted("crowd", 16)
+    elsewhere, dealer = tcp.another()
+    dealer.send(XEN, b"let me in", b"")
+    assert (elsewhere, b"let me in", b"") in deliveries(tcp.router, lambda found: len(found) == 1)
+    assert not bench.counts["kept_out"]
+    for one in crowd:
+        one.close()
 
 
 def test_a_routing_id_never_starts_with_a_zero() -> None:
