@@ -1,6 +1,7 @@
 // The traces page: the latest calls of a cluster, newest first, asked for again every two seconds.
 
 import { el } from "./dom.js";
+import { fullTime } from "./times.js";
 
 const REFRESH_MS = 2000;
 const form = document.getElementById("asked");
@@ -12,13 +13,7 @@ const pause = document.getElementById("pause");
 let paused = false;
 let shown = [];
 
-const two = (number) => String(number).padStart(2, "0");
-
-const timeOfDay = (ns) => {
-  const at = new Date(ns / 1e6);
-  const micros = String(Math.floor(ns / 1e3) % 1e6).padStart(6, "0");
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${micros}`;
-};
+const timeOfDay = (ns) => `${fullTime(ns / 1e6).slice(11)}.${String(Math.floor(ns / 1e3) % 1e6).padStart(6, "0")}`;
 
 const legs = (one) => Object.entries(one.legs).map(([name, took]) => `${name.replaceAll("_", " ")}: ${(took / 1000).toFixed(0)} µs`).join("\n");
 

@@ -1,5 +1,7 @@
 // Numbers as Grafana writes them: units, prefixes, decimals. What it does not know it says: known().
 
+import { fullTime } from "./times.js";
+
 const SI = ["", "k", "M", "G", "T", "P"];
 const IEC = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
 const COUNT = ["", "K", "M", "B", "T"];
@@ -57,11 +59,11 @@ const time = (unitSeconds, unit) => (value, decimals) => {
   return [fixed(value * unitSeconds / size, decimals), name];
 };
 
-const two = (number) => String(number).padStart(2, "0");
-const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-const iso = (ms) => [`${day(new Date(ms))} ${clock(new Date(ms))}`, ""];
-const isoToday = (ms) => (day(new Date(ms)) === day(new Date()) ? [clock(new Date(ms)), ""] : iso(ms));
+const iso = (ms) => [fullTime(ms), ""];
+const isoToday = (ms) => {
+  const [day, clock] = fullTime(ms).split(" ");
+  return fullTime(Date.now()).startsWith(day) ? [clock, ""] : iso(ms);
+};
 
 const fromNow = (ms) => {
   const seconds = (Date.now() - ms) / 1000;

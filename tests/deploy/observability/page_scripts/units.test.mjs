@@ -41,3 +41,11 @@ test("ticks have the decimals that keep them apart, and no more", () => {
   assert.deepEqual(tickText([0, 0.25, 0.5], "none"), ["0.00", "0.25", "0.50"]);
   assert.deepEqual(tickText([0, 0.5, 1], "percentunit"), ["0%", "50%", "100%"]);
 });
+
+test("a time says its date, unless it is today's and shall not", () => {
+  const then = new Date(2001, 1, 3, 4, 5, 6).getTime();
+  const today = new Date(new Date().setHours(4, 5, 6)).getTime();
+  assert.equal(write(then, "dateTimeAsIso"), "2001-02-03 04:05:06");
+  assert.equal(write(then, "dateTimeAsIsoNoDateIfToday"), "2001-02-03 04:05:06");
+  assert.equal(write(today, "dateTimeAsIsoNoDateIfToday"), "04:05:06");
+});
