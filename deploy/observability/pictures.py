@@ -143,11 +143,12 @@ def observed(words: list[str], environment: Mapping[str, str]) -> Iterator[str]:
 
 def _url(running: "subprocess.Popen[str]") -> str:
     assert running.stdout
+    line = ""
     for line in running.stdout:
         found = PAGE.match(line)
         if found:
             return found[1]
-    raise UserError("it ended before it could be seen")
+    raise UserError(f"it ended before it could be seen: {line.strip()}")
 
 
 def _filled(page: str, wanted: str) -> str:
