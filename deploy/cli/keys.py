@@ -7,12 +7,11 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from deploy.cli.options import Number, json_option
+from deploy.cli.options import Number, json_option, platform_files, topology_of
 from deploy.cli.output import console, say_json, table
 from deploy.errors import UserError
 from deploy.keys.authority import Authority, Entry, create, node
 from deploy.launching.launcher import LaunchFailed
-from deploy.topology import load, load_shipped
 
 FOLDER: Final = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 PLATFORM: Final = (("xen", "xen"), ("firmware", "firmware"))
@@ -41,27 +40,27 @@ def keys() -> None:
 @click.option(
     "--node", "nodes", multiple=True, metavar="ROLE:NAME", help="A node, such as guest:ivi. Repeatable."
 )
-@click.option(
-    "--host-dt",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE.dts|FILE.dtb",
-    help="Keys for all domains of this platform: its host tree, and overlays.",
-)
-@click.option(
-    "--xl", multiple=True, type=click.Path(path_type=Path), metavar="FILE.cfg", help="A guest. Repeatable."
-)
+@platform_files
 @json_option
 def new(
-    folder: Path, nodes: tuple[str, ...], host_dt: tuple[Path, ...], xl: tuple[Path, ...], as_json: bool
+    folder: Path,
+    nodes: tuple[str, ...],
+    host_dt: tuple[Path, ...],
+    platform_file: Path | None,
+    xl: tuple[Path, ...],
+    dom0less: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Make an authority in a new folder, with keys for Xen, EL3 and every domain."""
-    if nodes and (host_dt or xl):
-        raise UserError("--node: names nodes by itself; leave out --host-dt and --xl")
+    """Make an authority in a new folder, with keys for Xen, EL3 and every domain.
+
+    The domains are those of the platform that the files describe, as for 'trapline up'.
+    """
+    if nodes and (host_dt or platform_file or xl or dom0less):
+        raise UserError("--node: names nodes by itself; leave out the platform's files")
     if nodes:
         who = [node(one) for one in nodes]
     else:
-        topology = load(list(host_dt), None, list(xl), {}) if host_dt else load_shipped()
+        topology = topology_of(host_dt, platform_file, xl, dom0less)
         names = ["dom0", *topology.bindings, *(guest.name for guest in topology.guests)]
         who = [("guest", name) for name in names]
     _done(create(folder, [*PLATFORM, *who]), as_json)

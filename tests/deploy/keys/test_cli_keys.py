@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from deploy.cli.keys import keys
 from deploy.errors import UserError
+from deploy.topology import shipped
 
 
 def run(*words: object) -> Result:
@@ -48,6 +49,15 @@ def test_without_nodes_every_domain_of_the_platform_has_a_key(tmp_path: Path) ->
     assert run("new", tmp_path / "keys").exit_code == 0
     names = {one["name"] for one in listed(tmp_path / "keys")}
     assert {"xen", "firmware", "dom0"} < names
+
+
+def test_files_describe_a_platform_as_for_up(tmp_path: Path) -> None:
+    guest = shipped() / "ivi.cfg"
+    assert run("new", tmp_path / "keys", "--xl", guest).exit_code == 0
+    names = {one["name"] for one in listed(tmp_path / "keys")}
+    assert names == {"xen", "firmware", "dom0", "cluster", "ivi"}, "the shipped host, and this guest only"
+    with pytest.raises(UserError, match="leave out the platform's files"):
+        run("new", tmp_path / "more", "--node", "guest:ivi", "--xl", guest)
 
 
 def test_a_key_file_of_another_node_is_found(tmp_path: Path) -> None:
