@@ -141,3 +141,20 @@ def test_names_that_no_platform_wrote_are_none(run: RunDirectory, wrong: dict[st
     path.write_bytes(msgspec.json.encode(good | wrong))
     with pytest.raises(UserError, match="records no calls"):
         Live(run)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--save", "x", "--lua"), "--save with --lua: each writes something else"),
+        (("--otlp", "http://127.0.0.1:1", "--json"), "--otlp with --json: each writes something else"),
+        (("--sample", "1/2"), "--sample goes with --otlp"),
+        (("--run", "r", "--follow"), "a recorded run is over"),
+        (("--run", "r", "--follow", "--save", "x"), "a recorded run is over"),
+        (("--run", "r", "--otlp", "http://127.0.0.1:1"), "a recorded run is over"),
+        (("--save", "x", "--denied"), "leave the filters to Wireshark"),
+    ],
+)
+def test_options_that_do_not_go_together(words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        commands.run("trace", *words)
