@@ -25,6 +25,7 @@ from bus import frames
 from bus.faults import Rule
 from bus.links import XEN, Delivery, Link, LinkError
 from bus.links.faulty import FaultyLink
+from bus.links.stamped import Time
 from bus.links.zeromq import DealerLink
 from deploy import assembly
 from deploy.engines.building import Builder, Built
@@ -44,6 +45,7 @@ from nodes.guest.core import GuestCore
 
 INTERNAL_ERROR = 70
 TICK_NS = 20_000
+Clock = Callable[[], int]
 decoded = msgspec.msgpack.Decoder(NodeSpec).decode  # made once, by the fork server: it takes 10 ms
 IDLE_NS = 500_000_000  # the longest wait: a signal may reach another thread, or just miss the wait
 
@@ -55,10 +57,11 @@ class Stop(Exception):  # noqa: N818 - an order, not an error
 class Loop:
     """Receive, step, perform, until told to stop. The signals may interrupt only the wait itself.
 
-    ``orders`` are carried out between two messages.
+    ``orders`` are carried out between two messages. ``clock`` is the supervisor's CLOCK_MONOTONIC.
     """
 
-    def __init__(self, driver: Driver, link: Link) -> None:
+    def __init__(self, driver: Driver, link: Link, clock: Clock = time.monotonic_ns) -> None:
+        self.clock = clock
         self._driver = driver
         self._link = link
         self._waiting = False
@@ -99,28 +102,29 @@ class Loop:
         Between two Ticks a message is let in if there is one, even if the deadlines outrun the clock.
         """
         driver, core, link, wait = self._driver, self._driver.core, self._link, self._wait
+        clock = self.clock
         armed_ns = IDLE_NS
         link.set_timeout_ns(armed_ns)
-        driver.boot(time.monotonic_ns())
+        driver.boot(clock())
         while not self.stopping and driver.halted is None:
             while self.orders:
                 self.orders.popleft()()
             deadline_ns = core.deadline_ns()
             if deadline_ns is not None:
-                remaining_ns = deadline_ns - time.monotonic_ns()
+                remaining_ns = deadline_ns - clock()
                 if remaining_ns <= 0:
-                    driver.tick(time.monotonic_ns())
+                    driver.tick(clock())
                     if self._over():
                         return
                     deadline_ns = core.deadline_ns()
-                    remaining_ns = IDLE_NS if deadline_ns is None else deadline_ns - time.monotonic_ns()
+                    remaining_ns = IDLE_NS if deadline_ns is None else deadline_ns - clock()
                     remaining_ns = max(0, remaining_ns)
                 if armed_ns > remaining_ns + TICK_NS:
                     armed_ns = remaining_ns
                     link.set_timeout_ns(armed_ns)
             delivery = wait()
             if delivery is not None:
-                driver.deliver(delivery, time.monotonic_ns())
+                driver.deliver(delivery, clock())
             elif armed_ns != IDLE_NS:
                 armed_ns = IDLE_NS
                 link.set_timeout_ns(armed_ns)
@@ -221,7 +225,7 @@ class Obedience:
     def _connect(self, endpoint: str) -> None:
         spec, link = self._spec, self._built.link
         if isinstance(link, FaultyLink):
-            link.exchange(DealerLink(endpoint, spec.token, spec.server_key))
+            link.exchange(self._built.stamped(DealerLink(endpoint, spec.token, spec.server_key)))
             link.send(XEN, frames.encode(hello(epoch_of(spec.identity), spec.name)), b"")
 
     def _finish(self) -> None:
@@ -230,7 +234,7 @@ class Obedience:
             socket.resume()
             link.set_timeout_ns(TICK_NS)
             while (delivery := link.receive()) is not None:
-                self._built.driver.deliver(delivery, time.monotonic_ns())
+                self._built.driver.deliver(delivery, self._loop.clock())
             link.exchange(Nowhere())
 
     def _scribble(self, what: str, likelihood: float, seed: int) -> None:
@@ -253,24 +257,31 @@ def main(encoded: bytes, control: Any) -> None:
     run(decoded(encoded), control)
 
 
-def run(spec: NodeSpec, control: Any, with_log: Callable[[NodeLog], None] = lambda log: None) -> None:
+def run(
+    spec: NodeSpec,
+    control: Any,
+    with_log: Callable[[NodeLog], None] = lambda log: None,
+    shared: Time | None = None,
+) -> None:
     """A node's life: says ("ready", facts), answers stats, ends with ("exit", code, why, stats).
 
-    ``with_log`` is told of the log as soon as there is one.
+    ``with_log`` is told of the log as soon as there is one. ``shared``: what all nodes of a platform on
+    several machines count by; else they have one clock anyway.
     """
+    clock = time.monotonic_ns if shared is None else shared.now_ns
     Path("/proc/self/comm").write_text(f"trapline:{spec.name}"[:15], encoding="utf-8")
     supervisor = Supervisor(control)
-    log = NodeLog(Path(spec.run) / "log", spec.name, level_of(spec.name, spec.options.log_levels))
+    log = NodeLog(Path(spec.run) / "log", spec.name, level_of(spec.name, spec.options.log_levels), clock)
     with_log(log)
     try:
         recorder = recorder_of(spec, log)
-        built = Builder(spec, log, recorder).build()
+        built = Builder(spec, log, recorder, time=shared).build()
         core = built.core
         port, _ = serve(core.meters, access=spec.options.metrics)
     except (LinkError, OSError) as error:
         supervisor.tell("failed", str(error))
         return
-    loop = Loop(built.driver, built.link)
+    loop = Loop(built.driver, built.link, clock)
     signal.signal(signal.SIGTERM, loop.stop)
     signal.signal(signal.SIGUSR1, loop.wake)
     target = spec.options.metrics.target(port)
@@ -285,7 +296,7 @@ def run(spec: NodeSpec, control: Any, with_log: Callable[[NodeLog], None] = lamb
         crashed(spec.name, core, error)
         supervisor.tell("exit", INTERNAL_ERROR, f"internal error: {error!r}", snapshot(core.meters))
         sys.exit(INTERNAL_ERROR)
-    _end(built.driver, supervisor, log)
+    _end(built.driver, supervisor, log, clock)
     built.link.close()
     log.close()
     if recorder is not None:
@@ -313,12 +324,12 @@ def crashed(name: str, core: Core, error: Exception) -> None:
     sys.stderr.write("".join(lines) + "\n".join(core.story.lines()) + "\n")
 
 
-def _end(driver: Driver, supervisor: Supervisor, log: NodeLog) -> None:
+def _end(driver: Driver, supervisor: Supervisor, log: NodeLog, clock: Clock) -> None:
     """What is still outstanding ends with an explicit error; the last numbers go to the supervisor."""
     halted = driver.halted
     if halted is None:
         if isinstance(driver.core, GuestCore):
-            driver.give_up(XEN, time.monotonic_ns())
+            driver.give_up(XEN, clock())
         code, reason = 0, "stopped"
     else:
         code, reason = halted.code, halted.reason

@@ -161,8 +161,13 @@ class RouterLink:
     """
 
     def __init__(
-        self, endpoints: list[str], malformed: Callable[[str], None], secret: bytes | None = None
+        self,
+        endpoints: list[str],
+        malformed: Callable[[str], None],
+        secret: bytes | None = None,
+        page_bytes_max: int = PAGE_FRAME_BYTES_MAX,
     ) -> None:
+        self._page_bytes_max = page_bytes_max
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.ROUTER)
         _prepare(self._socket)
@@ -248,7 +253,7 @@ class RouterLink:
                 self._malformed("a message of more than two frames")
                 continue
             data = page.bytes
-            if len(data) > PAGE_FRAME_BYTES_MAX:
+            if len(data) > self._page_bytes_max:
                 self._malformed(f"a page frame of {len(data)} bytes")
                 continue
             if self.curve:

@@ -3,15 +3,17 @@
 Runs in the node's own process. It does not know how the parts are kept going (``deploy.node``).
 """
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 import msgspec
 
+from bus.frames import PAGE_FRAME_BYTES_MAX
 from bus.links import XEN, Link
 from bus.links.faulty import FaultyLink
+from bus.links.stamped import STAMP_BYTES, StampedLink, Time
 from bus.links.zeromq import DealerLink, RouterLink
 from bus.shmem import Memory, PrivateMemory
 from deploy import assembly
@@ -29,21 +31,34 @@ FIRMWARE, TOOLSTACK = "firmware", "toolstack"
 
 
 class Built(msgspec.Struct, frozen=True):
-    """A node's parts. ``link`` is what its driver sends through: ``socket`` itself, or rules around it."""
+    """A node's parts. ``link`` is what its driver sends through: ``socket`` itself, or times and rules around
+    it. ``stamped`` makes another socket tell times if the first one does.
+    """
 
     core: Core
     socket: Link
     link: Link
     driver: Driver
+    stamped: Callable[[Link], Link]
 
 
 class Builder:
     """Makes a node's parts from its spec; ``tap`` is what its driver tells, if it records.
 
-    ``context``: of all sockets of this process, if there are others.
+    ``context``: of all sockets of this process, if there are others. ``time``: what the node
+    counts by, and tells its peers, on several machines.
     """
 
-    def __init__(self, spec: NodeSpec, log: NodeLog, recorder: Recorder | None, context: Any = None) -> None:
+    def __init__(
+        self,
+        spec: NodeSpec,
+        log: NodeLog,
+        recorder: Recorder | None,
+        context: Any = None,
+        time: Time | None = None,
+    ) -> None:
+        self._time = time
+        self._clock = monotonic_ns if time is None else time.now_ns
         self._spec = spec
         self._context = context
         self._log = log
@@ -66,19 +81,22 @@ class Builder:
         return self._driven(core, socket, lambda peer: XEN.decode())
 
     def _driven(self, core: Core, socket: Link, name_of: Callable[[bytes], str]) -> Built:
-        link: Link = socket
+        link = self._stamped(socket)
         if self._spec.experiment:
-            link = faulty = FaultyLink(socket, self._spec.name, name_of, self._lost)
+            link = faulty = FaultyLink(link, self._spec.name, name_of, self._lost, self._clock)
             if self._spec.rules:
                 faulty.obey(self._spec.rules)
         driver = Driver(core, link, self._log.line, self._tap)
         self._log.count_in(core.meters)
         self._log.about = lambda: driver.frame
-        return Built(core, socket, link, driver)
+        return Built(core, socket, link, driver, self._stamped)
+
+    def _stamped(self, socket: Link) -> Link:
+        return socket if self._time is None else StampedLink(socket, self._time)
 
     def _lost(self, peer: bytes, envelope: bytes, page: bytes) -> None:
         if self._tap is not None:
-            self._tap(time.monotonic_ns(), peer, LOST, envelope, page)
+            self._tap(self._clock(), peer, LOST, envelope, page)
 
     def _xen(self, role: XenSpec) -> Built:
         late: list[Driver] = []
@@ -86,7 +104,8 @@ class Builder:
         def malformed(reason: str) -> None:
             late[0].malformed(reason)
 
-        link = RouterLink([role.bind], malformed, role.secret)
+        room = PAGE_FRAME_BYTES_MAX + (0 if self._time is None else STAMP_BYTES)
+        link = RouterLink([role.bind], malformed, role.secret, room)
         link.admit(role.toolstack)
         others = {role.toolstack: TOOLSTACK}
 

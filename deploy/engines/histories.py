@@ -28,7 +28,8 @@ class Histories:
 
     ``breakable``: it is an experiment's, links obey rules. ``names`` are the peers' names by digest.
     ``rows`` "none": nothing is recorded, names are kept. ``clocks``: those that are not
-    the supervisor's, by node and life. ``incomplete``: processes whose last rows never came.
+    the supervisor's, by node and life. ``incomplete``: processes whose last rows never came. ``late_ns``: as
+    ``names.Names`` has it.
     """
 
     breakable = True
@@ -38,6 +39,7 @@ class Histories:
         self.rows = rows
         self.origin_ns = time.monotonic_ns()
         self.wall_ns = time.time_ns()
+        self.late_ns = names.LATE_NS
         self.names: dict[bytes, str] = {}
         self._facts: dict[str, tuple[int, int, int]] = {}
         self.know(XEN, "xen")
@@ -69,11 +71,6 @@ class Histories:
             if clock.offset_ns:
                 self.clocks[node, life] = clock
 
-    @property
-    def offsets_ns(self) -> dict[tuple[str, int], int]:
-        """What is to be added to the times of rows, by node and life."""
-        return {whose: clock.offset_ns for whose, clock in self.clocks.items()}
-
     def next_name(self, domain: str) -> str:
         """What a domain's next process will be called."""
         return incarnate(domain, self.incarnations.get(domain, 0) + 1)
@@ -96,7 +93,7 @@ class Histories:
             domains = [(short, node) for short, node in self.names.items() if node not in PLATFORM]
             known = platform + domains[-PEERS_KEPT:]
             peers = tuple(Peer(node, short.hex(), *self._facts.get(node, ())) for short, node in known)
-            names.save(self.folder, names.Names(self.origin_ns, self.wall_ns, peers))
+            names.save(self.folder, names.Names(self.origin_ns, self.wall_ns, peers, self.late_ns))
 
     def describe(self, info: DomainInfo) -> str:
         """A domain is about to start: what it is, for whoever reads along. Gives what its process will be

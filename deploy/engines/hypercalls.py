@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from bus import frames
-from bus.links import XEN
+from bus.links import XEN, Link
+from bus.links.stamped import StampedLink, Time
 from bus.links.zeromq import DealerLink
 from deploy.engines.driver import Tap
 from deploy.recording.rows import RECEIVED
@@ -37,6 +38,7 @@ class Hypercalls:
     """``meters`` are the supervisor's: they count what does not parse. ``tap`` is told of all that Xen says.
 
     ``request`` is the number of the last request. ``lost``: why this link is not used any more, or None.
+    ``shared``: the time of a platform on several machines.
     """
 
     def __init__(
@@ -48,8 +50,11 @@ class Hypercalls:
         *,
         first_request: int = 0,
         cluster: bytes = b"",
+        shared: Time | None = None,
     ) -> None:
         self.link = link
+        self._link: Link = link if shared is None else StampedLink(link, shared)
+        self._clock = time.monotonic_ns if shared is None else shared.now_ns
         self._engine = engine
         self._drops = meters.counter("trapline_bus_dropped_total")
         self._replies: dict[int, frames.Frame] = {}
@@ -61,16 +66,16 @@ class Hypercalls:
         self._send(frames.Hello(VERSION, 0, 0, "toolstack", cluster, int(bool(cluster))))
 
     def _send(self, frame: frames.Frame) -> None:
-        self.link.send(XEN, frames.encode(frame), b"")
+        self._link.send(XEN, frames.encode(frame), b"")
 
     def hear(self, on_lifecycle: Callable[[frames.Lifecycle], None]) -> None:
         """Take in all that Xen has said; ``on_lifecycle`` is told of every event of a domain."""
         while self.link.socket.poll(0):
-            delivery = self.link.receive()
+            delivery = self._link.receive()
             if delivery is None:
                 return
             if self._tap is not None:
-                self._tap(time.monotonic_ns(), delivery[0], RECEIVED, delivery[1], delivery[2])
+                self._tap(self._clock(), delivery[0], RECEIVED, delivery[1], delivery[2])
             try:
                 frame = frames.decode(delivery[1])
             except frames.BadFrame:

@@ -33,6 +33,8 @@ from deploy.engines.supervision import SUPERVISOR, Supervision
 from deploy.engines.watching import ReadableSources
 from deploy.errors import UserError
 from deploy.launching import forkserver
+from deploy.launching.clock import NodeClock
+from deploy.launching.courier import LATE_NS
 from deploy.launching.identity import Identities, Identity
 from deploy.launching.launcher import Ground, Handle, LaunchFailed
 from deploy.memory import MappedMemory
@@ -116,6 +118,8 @@ class LocalEngine:
 
     def _start(self) -> None:
         self.options.check(self.launcher.remote)
+        if self.launcher.remote:
+            self.histories.late_ns = LATE_NS
         self._tap = self.histories.open(self._credentials.toolstack)
         self._context = forkserver.acquire(str(self.run.tmp))
         self.logbook.open(self.run.log)
@@ -153,7 +157,10 @@ class LocalEngine:
         link = DealerLink(self.endpoint, self._credentials.toolstack, self._credentials.server_key)
         first = self._xen.request if self._xen is not None else 0
         cluster = bytes.fromhex(self.identities.cluster)
-        self._xen = Hypercalls(link, self, self.meters, self._tap, first_request=first, cluster=cluster)
+        shared = NodeClock(0) if self.launcher.remote else None
+        self._xen = Hypercalls(
+            link, self, self.meters, self._tap, first_request=first, cluster=cluster, shared=shared
+        )
         self._watching.add(link.socket)
 
     def _disconnect(self, why: str) -> None:

@@ -27,8 +27,9 @@ from deploy.engines.pids import die_with
 from deploy.errors import UserError
 from deploy.launching import config as node_config
 from deploy.launching import messages as m
+from deploy.launching.clock import NodeClock
 from deploy.launching.config import NodeConfig
-from deploy.launching.courier import Courier
+from deploy.launching.courier import EVERY_S, RING_EVERY_S, Courier
 from deploy.launching.home import Home
 from deploy.launching.identity import ROLES
 from deploy.launching.member_link import Control, MemberLink
@@ -112,13 +113,15 @@ class Joined:
     def work(self) -> int:
         accepted = self._link.accepted.get()
         spec = self._at_home(msgspec.msgpack.decode(accepted.spec, type=NodeSpec), accepted.shared)
-        brings = self._home is not None and spec.recording is not None and not spec.recording.ring
-        courier = Courier(self._home.rows, self._take) if brings and self._home is not None else None
+        courier = None
+        if self._home is not None and spec.recording is not None:
+            every_s = RING_EVERY_S if spec.recording.ring else EVERY_S
+            courier = Courier(self._home.rows, self._take, every_s)
         code: Any = 0
         try:
             address = self._address if self._config.metrics else ""
             control = Control(self._link, lambda: os.kill(os.getpid(), signal.SIGTERM), address)
-            node.run(spec, control, self._with_log)
+            node.run(spec, control, self._with_log, self._clock(accepted.machine))
         except SystemExit as ended:
             code = ended.code
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -145,6 +148,10 @@ class Joined:
         access = self._access(spec.options.metrics, shared)
         changed["options"] = msgspec.structs.replace(spec.options, metrics=access)
         return msgspec.structs.replace(spec, **changed)
+
+    def _clock(self, supervisors: str) -> NodeClock:
+        """The supervisor's CLOCK_MONOTONIC, which may be this machine's."""
+        return NodeClock(0) if supervisors == machine() else self._link.clock()
 
     def _access(self, said: Access, shared: bool) -> Access:
         """To its metrics: what the supervisor says is about the supervisor's machine. On another one only the

@@ -5,10 +5,8 @@ against who it is. It does not know what a row means.
 """
 
 import os
-import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -16,15 +14,16 @@ from deploy.engines.node_log import Rotating
 from deploy.files import private
 from deploy.launching import messages as m
 from deploy.launching.identity import Identity
+from deploy.launching.row_files import RowFiles, files_of
 from deploy.logs import Line
-from deploy.recording.segments import SUFFIX, Recording
+from deploy.recording.segments import Recording
 
 LINE_BYTES_MAX: Final = 16_384
 _line = msgspec.json.Decoder(Line).decode
 
 
 class Kept:
-    """``log`` is where logs are. ``rows`` may be called by another thread than the rest.
+    """``log`` is where logs are. ``rows`` is called by another thread than the rest.
 
     ``refused`` counts what was not kept.
     """
@@ -33,16 +32,16 @@ class Kept:
         self.refused = 0
         self._log = log
         self._logs: dict[str, Rotating] = {}
-        self._recordings: dict[Identity, Recording] = {}
+        self._files: dict[Identity, RowFiles] = {}
 
     def expect(self, identity: Identity, recording: Recording | None) -> None:
         """A process that will record so, if it does."""
-        if recording is not None and not recording.ring:
-            self._recordings[identity] = recording
+        if recording is not None:
+            self._files[identity] = files_of(recording)
 
     def forget(self, identity: Identity) -> None:
         """Nothing comes of it any more."""
-        self._recordings.pop(identity, None)
+        self._files.pop(identity, None)
 
     def lines(self, identity: Identity, lines: list[bytes]) -> None:
         """Those that are what a node's log has are written as they are."""
@@ -63,14 +62,13 @@ class Kept:
 
     def rows(self, identity: Identity, piece: m.Rows) -> None:
         """A piece of a file of its own, where the supervisor's histories are."""
-        recording = self._recordings.get(identity)
-        if recording is None or not _is_file_of(recording, piece.file):
+        files = self._files.get(identity)
+        if files is not None and files.takes(piece):
+            self._write(files.recording, piece)
+        else:
             self.refused += 1
-            return
-        end = piece.at + len(piece.data)
-        if piece.at < 0 or end > recording.segment_bytes or not self._has_room(recording, piece.file, end):
-            self.refused += 1
-            return
+
+    def _write(self, recording: Recording, piece: m.Rows) -> None:
         try:
             handle = private(os.path.join(recording.folder, piece.file), os.O_WRONLY | os.O_CREAT)
         except OSError:
@@ -83,16 +81,7 @@ class Kept:
         finally:
             os.close(handle)
 
-    def _has_room(self, recording: Recording, file: str, end: int) -> bool:
-        """Whether it is one of the files that the recording may have."""
-        return int(file.rsplit(".", 2)[1]) * recording.segment_bytes + end <= recording.bytes_max
-
     def close(self) -> None:
         for log in self._logs.values():
             log.close()
         self._logs.clear()
-
-
-def _is_file_of(recording: Recording, file: str) -> bool:
-    begin = f"{quote(recording.node, safe='#')}.{recording.life:04d}."
-    return re.fullmatch(re.escape(begin) + r"\d{9}" + re.escape(SUFFIX), file) is not None

@@ -18,6 +18,7 @@ import zmq
 
 from deploy.launching import membership as core
 from deploy.launching import messages as m
+from deploy.launching.clock import NodeClock
 from deploy.launching.signals import Flag
 from deploy.launching.wires import DealerWire
 
@@ -43,6 +44,8 @@ class MemberLink:
         self._outbox: deque[m.FromNode] = deque()
         self._come = Flag()
         self._stop = False
+        self._clock: NodeClock | None = None
+        self._measured = threading.Event()
         self._poller = zmq.Poller()
         self._poller.register(wire.socket, zmq.POLLIN)
         self._poller.register(self._come.fd, zmq.POLLIN)
@@ -57,6 +60,12 @@ class MemberLink:
         self._outbox.append(message)
         self._come.raise_()
         return True
+
+    def clock(self) -> NodeClock:
+        """The registry's time here; waits until it is known."""
+        self._measured.wait()
+        assert self._clock is not None
+        return self._clock
 
     def close(self) -> None:
         """The process ends by its own will; nothing is heard or said any more."""
@@ -94,12 +103,21 @@ class MemberLink:
             self._wire.send(m.encode(effect.message))  # it is said again, or the lease lapses
         elif isinstance(effect, core.Begin):
             self.accepted.put(effect.accepted)
+        elif isinstance(effect, core.Measured):
+            self._set_clock(effect.offset_ns)
         elif isinstance(effect, core.Halt):
             self._end(effect.code, effect.why)
         elif isinstance(effect.message, m.Order):
             self.orders.put(effect.message)
         else:
             self.acknowledged.put(effect.message)
+
+    def _set_clock(self, offset_ns: int) -> None:
+        if self._clock is None:
+            self._clock = NodeClock(offset_ns)
+            self._measured.set()
+        else:
+            self._clock.aim(offset_ns)
 
     def _end(self, code: int, why: str) -> None:
         if self._stop:

@@ -18,6 +18,7 @@ from deploy.launching import messages as m
 LAPSED: Final = 75  # exit codes, as sysexits.h has them: try again later,
 REFUSED: Final = 77  # and you may not
 SAMPLES: Final = 8  # exchanges at once when it begins, to know the clock
+DRIFT_PPM: Final = 20  # two machines' clocks may go apart so fast
 OPEN: Final = 64  # renewals that were not answered yet, and whose sending is remembered
 UNKNOWN_NS: Final = -1
 RENEW_NS: Final = int(m.RENEW_S * 1e9)
@@ -67,7 +68,15 @@ class Halt(msgspec.Struct, frozen=True):
     why: str
 
 
-Effect = Give | Begin | Obey | Halt
+class Measured(msgspec.Struct, frozen=True):
+    """What is to be added to this node's clock to have the registry's: first when it is known well enough to
+    begin with, then whenever it is known better.
+    """
+
+    offset_ns: int
+
+
+Effect = Give | Begin | Obey | Halt | Measured
 
 
 class Membership:
@@ -88,6 +97,7 @@ class Membership:
         self._next_ns = 0
         self._number = 0
         self._samples = 0
+        self._measured_ns = 0  # when the best exchange was
         self._over = False
         self._open: OrderedDict[int, int] = OrderedDict()  # when each number was sent
         self._steps: dict[type, Callable[[Any, int], Sequence[Effect]]] = {
@@ -178,9 +188,18 @@ class Membership:
         if sent_ns is None or not self.member:
             return ()
         self._valid_ns = max(self._valid_ns, sent_ns + self._lease_ns)
-        half_ns = (now_ns - sent_ns + 1) // 2
-        if self.uncertainty_ns == UNKNOWN_NS or half_ns < self.uncertainty_ns:
-            self.uncertainty_ns = half_ns
-            self.offset_ns = message.heard_ns - (sent_ns + now_ns) // 2
+        better = self._compare(message.heard_ns, sent_ns, now_ns)
         self._samples += 1
-        return self._renew(now_ns) if self._samples <= SAMPLES else ()
+        if self._samples <= SAMPLES:
+            return self._renew(now_ns)
+        return (Measured(self.offset_ns),) if better or self._samples == SAMPLES + 1 else ()
+
+    def _compare(self, heard_ns: int, sent_ns: int, now_ns: int) -> bool:
+        """Whether this exchange tells more about the clock than the best one before, which grows old."""
+        half_ns = (now_ns - sent_ns + 1) // 2
+        aged_ns = self.uncertainty_ns + (now_ns - self._measured_ns) * DRIFT_PPM // 1_000_000
+        if self.uncertainty_ns != UNKNOWN_NS and half_ns >= aged_ns:
+            return False
+        self.uncertainty_ns, self._measured_ns = half_ns, now_ns
+        self.offset_ns = heard_ns - (sent_ns + now_ns) // 2
+        return True

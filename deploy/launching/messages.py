@@ -139,7 +139,8 @@ class Leave(Message, frozen=True, tag="leave"):
 class Accepted(Message, frozen=True, tag="accepted"):
     """It is that incarnation from now on, for ``lease_ns`` from when it asked.
 
-    ``spec``: its encoded NodeSpec. ``shared``: the supervisor's files are its own too.
+    ``spec``: its encoded NodeSpec. ``shared``: the supervisor's files are its own too. ``machine`` as in
+    ``Register``: the supervisor's.
     """
 
     number: int
@@ -147,6 +148,7 @@ class Accepted(Message, frozen=True, tag="accepted"):
     lease_ns: int
     spec: bytes
     shared: bool
+    machine: str
 
 
 class Refused(Message, frozen=True, tag="refused"):

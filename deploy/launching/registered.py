@@ -108,7 +108,7 @@ class RegisteredHandle(Handle):
             self.host = self.host and message.host
             self.same_clock = message.machine == machine()
         elif isinstance(message, m.Renew):
-            if not self.same_clock:
+            if not self.same_clock and message.uncertainty_ns >= 0:
                 self.clock = Clock(message.offset_ns, message.uncertainty_ns)
         elif isinstance(message, m.Leave):
             self.rows_lost = False
@@ -183,7 +183,7 @@ class RegisteredLauncher:
     def open(self, ground: Ground) -> None:
         self._ground = ground
         self.starter = self._make_starter(ground.run / "tmp" / "nodes")
-        registry = Registry(ground.cluster, self.keys.who, self._lease_ns, self.starter.shared)
+        registry = Registry(ground.cluster, self.keys.who, self._lease_ns, self.starter.shared, machine())
         keys = self.keys
         wire = RouterWire(self._listen, keys.secret, lambda key: keys.who(key) is not None)
         self.endpoint = f"tcp://{self._address}:{wire.endpoint.rpartition(':')[2]}"

@@ -119,17 +119,23 @@ ONCE: Final = (m.Ready, m.Failed, m.Exit)
 
 class Registry:
     """``step`` is the only method that changes it. ``who`` tells whose a public key is; ``shared``: nodes see
-    the supervisor's files. ``refused`` counts by word.
+    the supervisor's files. ``machine``: the supervisor's. ``refused`` counts by word.
     """
 
     def __init__(
-        self, cluster: str, who: Callable[[bytes], Who | None], lease_ns: int, shared: bool = False
+        self,
+        cluster: str,
+        who: Callable[[bytes], Who | None],
+        lease_ns: int,
+        shared: bool = False,
+        machine: str = "",
     ) -> None:
         self.refused: Counter[str] = Counter()
         self._cluster = cluster
         self._who = who
         self._lease_ns = lease_ns
         self._shared = shared
+        self._machine = machine
         self._members: dict[str, Member] = {}
         self._links: dict[bytes, Member] = {}
         self._steps: dict[type, Callable[[Any, int], Sequence[Effect]]] = {
@@ -231,9 +237,8 @@ class Registry:
         member.link, member.heard_ns = link, now_ns
         self._links[link] = member
         number = member.identity.incarnation
-        effects.append(
-            Give(link, m.Accepted(asked.number, number, self._lease_ns, member.spec, self._shared))
-        )
+        known = (self._lease_ns, member.spec, self._shared, self._machine)
+        effects.append(Give(link, m.Accepted(asked.number, number, *known)))
         effects.extend(Give(link, order) for order in member.waiting)
         member.waiting.clear()
         return effects

@@ -14,6 +14,7 @@ from deploy.recording.rows import NOTE, Row, incarnation_of, is_domain
 from nodes.contract import Note
 
 FILE: Final = "names.json"
+LATE_NS: Final = 50_000_000  # of nodes that write where it is read
 NONE: Final = -1  # no agent, no doorbell, or not known
 
 
@@ -36,12 +37,14 @@ class Names(msgspec.Struct, frozen=True):
     """Who is who in the rows beside it.
 
     ``origin_ns``: what every node's clock (CLOCK_MONOTONIC) said when the run began; times of rows count from
-    there. ``wall_ns``: Unix time then. ``peers``: oldest first.
+    there. ``wall_ns``: Unix time then. ``peers``: oldest first. ``late_ns``: so long after its time a row may
+    come; until then a later one has to wait.
     """
 
     origin_ns: Time
     wall_ns: Time
     peers: tuple[Peer, ...] = ()
+    late_ns: Time = LATE_NS
 
     def by_digest(self) -> dict[bytes, str]:
         """As ``segments`` wants them."""

@@ -13,23 +13,22 @@ from deploy.recording import segments
 from deploy.recording.rows import domain_of, incarnation_of
 from deploy.recording.segments import HEADER_BYTES, Recorder, Recording
 
-_FILES_MIN: Final = 2  # one that is written, and one that can be read
+FILES_MIN: Final = 2  # one that is written, and one that can be read
 
 
 class RingRecorder(Recorder):
     """At most ``recording.ring`` files of this node stay, of a domain in all of its lives together."""
 
     def __init__(self, recording: Recording) -> None:
-        self._older = deque(_of_domain(recording))  # of processes before this one
+        self._older = deque(of_domain(recording))  # of processes before this one
         self._files: deque[tuple[Path, mmap.mmap]] = deque()
-        self._files_max = max(_FILES_MIN, recording.ring)
+        self._files_max = max(FILES_MIN, recording.ring)
         self._zeros = bytes(recording.segment_bytes)
         super().__init__(recording)
 
     def _mapped(self, path: Path) -> mmap.mmap:
         """A new file if there may be one more, else the oldest; raises OSError if somebody took that away."""
-        while self._older and len(self._older) + len(self._files) >= self._files_max:
-            self._older.popleft().unlink(missing_ok=True)
+        make_room(self._older, len(self._files), self._files_max)
         if len(self._files) < self._files_max:
             mapped = super()._mapped(path)
         else:
@@ -58,7 +57,13 @@ def recorder(recording: Recording) -> Recorder:
     return RingRecorder(recording) if recording.ring else Recorder(recording)
 
 
-def _of_domain(recording: Recording) -> list[Path]:
+def make_room(older: deque[Path], own: int, files_max: int) -> None:
+    """For one more file beside ``own`` ones: the oldest of processes before this one go."""
+    while older and len(older) + own >= files_max:
+        older.popleft().unlink(missing_ok=True)
+
+
+def of_domain(recording: Recording) -> list[Path]:
     """The files of this node's earlier lives, of a domain those of all its incarnations, oldest first."""
     name = domain_of(recording.node)
     found = segments.nodes(Path(recording.folder))

@@ -42,8 +42,6 @@ _ALWAYS: Final = frozenset({NOTE, BOOTED})
 _COUNT: Final = struct.Struct("<Q")
 _LENGTH: Final = struct.Struct("<I")
 
-Offsets = Mapping[tuple[str, int], int]  # of clocks, by node and life, in ns
-NO_OFFSETS: Final[Offsets] = {}
 Tap = Callable[[int, bytes, int, bytes, bytes], None]
 Raw = tuple[int, bytes, int, bytes, bytes]  # (at_ns, digest, event, envelope, page)
 
@@ -211,18 +209,16 @@ def read_node(
     paths: list[Path],
     names: Mapping[bytes, str],
     consume: bool = False,
-    offsets_ns: Offsets = NO_OFFSETS,
 ) -> Iterator[Row]:
     """One node's rows in order. A peer that ``names`` (by digest) does not know is named by its digest.
 
-    ``consume`` deletes each file once it is read. ``offsets_ns`` are added to the times of its lives.
+    ``consume`` deletes each file once it is read.
     """
     known = {**names, NOBODY: ""}
     for path in paths:
-        offset_ns = offsets_ns.get((node, life_of(path)), 0)
         for at_ns, short, event, envelope, page in _rows(path):
             yield (
-                at_ns + offset_ns,
+                at_ns,
                 node,
                 known.get(short) or short.hex() * (short != NOBODY),
                 event,
@@ -293,24 +289,20 @@ def life_of(path: Path) -> int:
     return int(path.name.rsplit(".", 3)[1])
 
 
-def read_segments(
-    folder: Path, names: Mapping[bytes, str], consume: bool = False, offsets_ns: Offsets = NO_OFFSETS
-) -> Iterator[Row]:
-    """All nodes' rows by time; of equal times a node's own order holds. ``offsets_ns`` as in ``read_node``.
+def read_segments(folder: Path, names: Mapping[bytes, str], consume: bool = False) -> Iterator[Row]:
+    """All nodes' rows by time; of equal times a node's own order holds.
 
     Holds one file of each node at a time, and only from its first row to its last.
     """
     found = nodes(folder)
-    later = sorted(
-        ((_begins(node, paths[0], offsets_ns), node, paths) for node, paths in found.items()), reverse=True
-    )
+    later = sorted(((_begins(paths[0]), node, paths) for node, paths in found.items()), reverse=True)
     merged: list[tuple[int, int, Row, Iterator[Row]]] = []
     order = 0
     while later or merged:
         if later and (not merged or later[-1][0] <= merged[0][0]):
             _, node, paths = later.pop()
             order += 1
-            reader = read_node(node, paths, names, consume, offsets_ns)
+            reader = read_node(node, paths, names, consume)
             for row in reader:
                 heapq.heappush(merged, (row[0], order, row, reader))
                 break
@@ -324,10 +316,9 @@ def read_segments(
             heapq.heapreplace(merged, (following[0], place, following, reader))
 
 
-def _begins(node: str, path: Path, offsets_ns: Offsets) -> int:
+def _begins(path: Path) -> int:
     """When a file's first row was; 0 if there is none."""
     with path.open("rb") as file:
         file.seek(HEADER_BYTES + _START)
         head = file.read(_HEAD.size)
-    offset_ns = offsets_ns.get((node, life_of(path)), 0)
-    return int(_HEAD.unpack(head)[0]) + offset_ns if len(head) == _HEAD.size else 0
+    return int(_HEAD.unpack(head)[0]) if len(head) == _HEAD.size else 0

@@ -23,7 +23,6 @@ from deploy.tracing.filters import Filter
 from deploy.tracing.lines import Line, line
 
 LOOK_S: Final = 0.1  # between two looks at what came
-LATE_NS: Final = 50_000_000  # a row may be stored so long after its time; until then a later one waits
 
 
 class Live:
@@ -62,9 +61,18 @@ class Live:
         """Rows that were overwritten before they were read here."""
         return self._reader.missed
 
+    @property
+    def _late_ns(self) -> int:
+        return self._reader.names.late_ns
+
     def rows(self) -> Iterator[Row]:
-        """What was not given yet: a "domain" note of each domain that is new, then rows by time."""
+        """What was not given yet: a "domain" note of each domain that is new, then rows by time.
+
+        What happened until now is waited for, if some of it still has to come from other machines.
+        """
         until_ns = time.monotonic_ns() - self.origin_ns
+        if self._late_ns > names.LATE_NS:
+            time.sleep(self._late_ns / 1e9)
         yield from self._upto(until_ns)
 
     def _upto(self, until_ns: int) -> Iterator[Row]:
@@ -94,7 +102,7 @@ class Live:
         origin_ns = self.origin_ns
         while True:
             ended = stop() or self._over(origin_ns)
-            yield self._upto(time.monotonic_ns() - origin_ns - (0 if ended else LATE_NS))
+            yield self._upto(time.monotonic_ns() - origin_ns - (0 if ended else self._late_ns))
             if ended:
                 return
             time.sleep(LOOK_S)
@@ -121,7 +129,7 @@ class Live:
                 assembler.see(event)
                 yield from assembler.take()
             count += len(fresh)
-            assembler.idle(time.monotonic_ns() - self.origin_ns - LATE_NS)
+            assembler.idle(time.monotonic_ns() - self.origin_ns - self._late_ns)
             yield from assembler.take()
             yield None
         yield from assembler.finish()

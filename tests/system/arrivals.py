@@ -54,11 +54,13 @@ class Arrivals:
         assert {granted.REGISTRY, granted.NODES} == {one.name for one in keys.iterdir()}
         return ("--engine", "kubernetes", "--listen", f"127.0.0.1:{self.port}", "--keys", str(keys))
 
-    def come(self, role: str, name: str = "") -> "subprocess.Popen[bytes]":
-        """A new process of that node."""
+    def come(self, role: str, name: str = "", ahead_s: int = 0) -> "subprocess.Popen[bytes]":
+        """A new process of that node; on another machine if its clock is ``ahead_s``."""
         name = name or role
         config = self._folder(role, name) / "node.json"
         words = [sys.executable, "-m", "deploy.node", "--role", role, "--config", str(config)]
+        if ahead_s:
+            words = ["unshare", "--time", "--monotonic", str(ahead_s), "--fork", "--kill-child", *words]
         self.there[name] = subprocess.Popen(
             words,
             cwd=ROOT,

@@ -10,6 +10,7 @@ from tests.system.arrivals import Arrivals
 from tests.system.cluster import Cluster
 from tests.system.processes import eventually
 
+APART_S = 100_000
 DOMAINS = ("dom0", "cluster", "ivi", "tcu")
 
 
@@ -73,6 +74,28 @@ def test_who_goes_is_reset_and_who_comes_back_begins_again(cluster: Cluster, arr
     assert "EL3 is gone" in done.stderr
     assert {arrivals.there[name].wait(10) for name in ("dom0", "cluster", "tcu", "xen")} == {0}
     assert arrivals.there["ivi"].poll() is None
+    arrivals.leave()
+    cluster.expect_nothing_left()
+
+
+def test_calls_are_told_whole_though_every_machine_has_a_clock_of_its_own(
+    cluster: Cluster, arrivals: Arrivals
+) -> None:
+    for number, (role, name) in enumerate((("firmware", ""), ("guest", "dom0"), ("guest", "cluster"))):
+        arrivals.come(role, name, APART_S * (1 + number))
+    arrivals.come("guest", "ivi", 9 * APART_S)
+    cluster.start(*arrivals.options, "--idle")
+    arrivals.come("xen", ahead_s=5)
+    eventually((cluster.run / "ready").exists, "ready")
+    eventually(lambda: "ivi" in incarnations(cluster), "ivi came")
+    denied = ("ivi", "clock.CLOCK_RATE_SET", "flags=0", "clock_id=0", "rate=1000")
+    assert cluster.here("call", *denied, "--json").returncode == 1
+    found = cluster.here("why", "--agent", "ivi", "--json").json
+    assert (found["call"]["status"], found["rung"]) == ("DENIED", 8)
+    legs = {leg["name"]: leg["took_ns"] for leg in found["legs"]}
+    assert {"to_xen", "to_el3", "el3", "back"} <= set(legs)
+    assert all(0 <= took_ns < APART_S * 1_000_000_000 // 2 for took_ns in legs.values()), legs
+    cluster.stop()
     arrivals.leave()
     cluster.expect_nothing_left()
 

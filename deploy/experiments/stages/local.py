@@ -346,7 +346,7 @@ class LocalStage:
             return
         self.truncated = sum(segments.dropped(folder).values()) + self._histories.incomplete
         known = self._histories
-        for row in segments.read_segments(folder, known.names, True, known.offsets_ns):
+        for row in segments.read_segments(folder, known.names, True):
             if self._sink is None:
                 continue
             self._sink.append(row)

@@ -81,15 +81,3 @@ def test_a_piece_that_was_not_taken_comes_again(tmp_path: Path, takes: int) -> N
     journey.recorder.close()
     assert journey.courier.finish()
     assert list(read_segments(journey.here, {})) == list(read_segments(journey.there, {}))
-
-
-def test_rows_of_another_clock_are_shifted_and_then_ordered(tmp_path: Path) -> None:
-    for node, life, times in (("xen", 0, (100, 300)), ("ivi#1", 0, (1150, 1250)), ("ivi#1", 1, (400,))):
-        recorder = Recorder(Recording(str(tmp_path), node, 0, life))
-        for at_ns in times:
-            recorder.tap(at_ns, b"", RECEIVED, b"", b"")
-        recorder.close()
-    rows = read_segments(tmp_path, {}, offsets_ns={("ivi#1", 0): -1000})
-    assert [(row[0], row[1]) for row in rows] == [
-        *((100, "xen"), (150, "ivi#1"), (250, "ivi#1"), (300, "xen"), (400, "ivi#1")),
-    ]

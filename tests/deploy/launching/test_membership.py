@@ -7,6 +7,7 @@ import pytest
 
 from deploy.launching import messages as m
 from deploy.launching.membership import (
+    DRIFT_PPM,
     LAPSED,
     REFUSED,
     RENEW_NS,
@@ -19,15 +20,17 @@ from deploy.launching.membership import (
     Give,
     Halt,
     Heard,
+    Measured,
     Membership,
     Obey,
     Tick,
 )
 
 LEASE_NS = 3_000_000_000
+DRIFT_NS = RENEW_NS * DRIFT_PPM // 1_000_000
 PATIENCE_NS = 20_000_000_000
 ASKED = m.Register(0, m.VERSION, "ab" * 16, "guest", "ivi", 1, "boot", "lab3", 77)
-ACCEPTED = m.Accepted(1, 1, LEASE_NS, b"spec", False)
+ACCEPTED = m.Accepted(1, 1, LEASE_NS, b"spec", False, "boot")
 
 
 class Rig:
@@ -147,6 +150,29 @@ def test_the_clock_is_the_exchange_with_the_smallest_round_trip() -> None:
     assert (rig.core.offset_ns, rig.core.uncertainty_ns) == (ahead_ns, 100)
     rig.now_ns += RENEW_NS
     assert rig.step(Tick(3)) == (Give(m.Renew(6, ahead_ns, 100, 3)),)
+
+
+def test_the_clock_is_told_when_it_is_measured_and_whenever_it_is_known_better() -> None:
+    rig = Rig()
+    rig.hear(ACCEPTED)
+    for number in range(2, SAMPLES + 2):
+        told = rig.hear(m.Renewed(number, rig.now_ns + 50_000 + 7), rig.now_ns + 100_000)
+        assert [type(one) for one in told] == [Give], "asked again at once"
+    assert rig.hear(m.Renewed(SAMPLES + 2, rig.now_ns + 90_000), rig.now_ns + 180_000) == (Measured(7),)
+
+    def exchange(took_ns: int, ahead_ns: int) -> Sequence[Effect]:
+        """The next one, RENEW_NS later."""
+        (renew,) = rig.tick(rig.now_ns + RENEW_NS)
+        assert isinstance(renew, Give)
+        assert isinstance(renew.message, m.Renew)
+        heard_ns = rig.now_ns + took_ns // 2 + ahead_ns
+        return rig.hear(m.Renewed(renew.message.number, heard_ns), rig.now_ns + took_ns)
+
+    assert exchange(100_000 + 2 * DRIFT_NS + 2_000, 9) == (), "no better, however old the other is"
+    assert exchange(100_000 + 2 * DRIFT_NS + 2_000, 9) == (Measured(9),), (
+        "the other is older now than this is coarse"
+    )
+    assert exchange(80_000, 11) == (Measured(11),)
 
 
 def test_the_clock_is_measured_at_once_and_then_with_each_renewal() -> None:

@@ -66,24 +66,24 @@ def rig() -> Rig:
 
 
 def test_who_is_expected_gets_its_specification_and_is_heard_of_once(rig: Rig) -> None:
-    accepted = Give(b"link", m.Accepted(1, 1, LEASE_NS, b"spec", False))
+    accepted = Give(b"link", m.Accepted(1, 1, LEASE_NS, b"spec", False, ""))
     assert rig.hear(ASKED) == (Said(IVI, ASKED), accepted)
     again = msgspec.structs.replace(ASKED, number=2)
-    assert rig.hear(again) == (Give(b"link", m.Accepted(2, 1, LEASE_NS, b"spec", False)),)
+    assert rig.hear(again) == (Give(b"link", m.Accepted(2, 1, LEASE_NS, b"spec", False, "")),)
 
 
 def test_who_knows_no_cluster_may_know_no_incarnation_either(rig: Rig) -> None:
     anybody = msgspec.structs.replace(ASKED, cluster="")
     assert rig.refused(rig.hear(anybody)) == "cluster"
     effects = rig.hear(msgspec.structs.replace(anybody, incarnation=0))
-    assert effects[1] == Give(b"link", m.Accepted(1, 1, LEASE_NS, b"spec", False))
+    assert effects[1] == Give(b"link", m.Accepted(1, 1, LEASE_NS, b"spec", False, ""))
 
 
 def test_who_knows_no_incarnation_is_told(rig: Rig) -> None:
     rig.step(Over(IVI))
     rig.step(Expect(msgspec.structs.replace(IVI, incarnation=4), b"later"))
     effects = rig.hear(msgspec.structs.replace(ASKED, incarnation=0))
-    assert effects[1] == Give(b"link", m.Accepted(1, 4, LEASE_NS, b"later", False))
+    assert effects[1] == Give(b"link", m.Accepted(1, 4, LEASE_NS, b"later", False, ""))
 
 
 @pytest.mark.parametrize(

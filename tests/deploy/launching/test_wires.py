@@ -73,7 +73,7 @@ def desk() -> Iterator[Desk]:
 
 def test_the_key_of_a_name_gets_in_as_that_name(desk: Desk) -> None:
     wire = desk.connect(desk.keys.node("guest", "ivi"))
-    assert desk.ask(wire, ASKED) == m.Accepted(1, 1, LEASE_NS, b"spec", False)
+    assert desk.ask(wire, ASKED) == m.Accepted(1, 1, LEASE_NS, b"spec", False, "")
     answer = desk.ask(wire, m.Renew(2, 0, -1, 0))
     assert isinstance(answer, m.Renewed)
     desk.until(lambda: len(desk.news) == 2)

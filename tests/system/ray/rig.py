@@ -1,4 +1,4 @@
-"""Several "hosts" on this machine: each a namespace of processes, network, mounts and name, on one switch.
+"""Several "hosts" on this machine: each has its own processes, network, mounts, name and clock.
 
 The switch is a bridge in a network namespace of its own, so no address of a host is reachable from outside or
 leads there. Nothing has a name on this machine, so rigs side by side do not meet. A host that is killed is
@@ -17,6 +17,7 @@ from typing import Any
 TOOLS = ("ip", "nsenter", "unshare")
 NETWORK = "10.83.0"
 CABLE = "lab0"
+APART_S = 100_000  # the clocks of two hosts
 INIT = Path(__file__).with_name("init.py")
 
 
@@ -33,11 +34,13 @@ def _checked(words: Sequence[str]) -> None:
 
 
 class Namespaces:
-    """Processes of their own kind, until ``kill``. ``pid``: of their first one, as this machine counts."""
+    """Processes of their own kind, until ``kill``. ``pid``: of their first one, as this machine counts.
+    ``ahead_s``: of this machine, by their clock.
+    """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, ahead_s: int = 0) -> None:
         self.name = name
-        kinds = ("--net", "--mount", "--pid", "--uts", "--mount-proc")
+        kinds = ("--net", "--mount", "--pid", "--uts", "--mount-proc", "--time", f"--monotonic={ahead_s}")
         words = ("unshare", *kinds, "--fork", "--kill-child", sys.executable, "-S", str(INIT), name)
         self._keeper = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._keeper.stdout is not None
@@ -48,7 +51,7 @@ class Namespaces:
 
     def inside(self, words: Sequence[str]) -> tuple[str, ...]:
         """The command that runs ``words`` there."""
-        return ("nsenter", "-t", str(self.pid), "-n", "-m", "-p", "-u", "--", *words)
+        return ("nsenter", "-t", str(self.pid), "-n", "-m", "-p", "-u", "-T", "--", *words)
 
     def there(self) -> list[int]:
         """All processes there, as this machine counts them."""
@@ -90,7 +93,7 @@ class Rig:
         _checked(self._switch.inside(("ip", *words)))
 
     def _plug(self, name: str) -> None:
-        host = self.hosts[name] = Namespaces(name)
+        host = self.hosts[name] = Namespaces(name, len(self.hosts) * APART_S)
         end = ("peer", "name", CABLE, "netns", str(host.pid))
         _checked(
             ("nsenter", "-t", str(self._switch.pid), "-n", "ip", "link", "add", name, "type", "veth", *end)
