@@ -85,7 +85,6 @@ class Lead:
         self._heal(heal)
         self._drain(drain)
         self.memory.see(stage.memory())
-        self.outstanding = stage.outstanding()
 
     def _arrange(self, fault: Planned) -> None:
         self.stage.at(fault.begin_ns, lambda: self._begin(fault))
@@ -136,9 +135,12 @@ class Lead:
         self._enter(phase)
         length_ns = phase.end_ns - phase.begin_ns
         for step in range(1, DRAIN_STEPS + 1):
-            if self._over() or not self.stage.outstanding():
+            self.outstanding = self.stage.outstanding()
+            if self._over() or not self.outstanding:
                 break
             self._until(phase.begin_ns + length_ns * step // DRAIN_STEPS)
+        else:
+            self.outstanding = self.stage.outstanding()
         self._leave()
 
     def _enter(self, phase: Phase) -> None:

@@ -46,11 +46,12 @@ class Clock(msgspec.Struct, frozen=True):
 class Handle(ABC):
     """One process as its supervisor sees it.
 
-    ``facts``: what it said when ready; ``stats``: its latest numbers, told at ``stats_at``; ``asked``: a
-    question for numbers is open; ``ending``: how it said it ended. ``node``: its name in a history.
-    ``applied``: how often each rule of its link had an effect. ``outstanding``: a guest's calls that have
-    begun and not ended. ``stopping``: its end was asked for. ``host``: the machine it runs on, "" for this
-    one. ``pid``: its number there, 0 while nobody knows it.
+    ``facts``: what it said when ready; ``stats``: its latest numbers, told at ``stats_at``, an answer to
+    the question of ``fresh_at``; ``asked``: a question for numbers is open, since ``asked_at``; ``ending``:
+    how it said it ended. ``node``: its name in a history. ``applied``: how often each rule of its link had
+    an effect. ``outstanding``: a guest's calls that have begun and not ended. ``stopping``: its end was
+    asked for. ``host``: the machine it runs on, "" for this one. ``pid``: its number there, 0 while nobody
+    knows it.
 
     ``rows_lost``: not all that it recorded has come. ``life``: which process of its name in a history it is.
     ``clock``: how far it is from ours; ``same_clock``: not at all. ``page``: its metrics, for who serves them
@@ -70,7 +71,7 @@ class Handle(ABC):
         self.applied: dict[int, int] = {}
         self.outstanding = 0
         self.asked = False
-        self.asked_at = 0.0
+        self.asked_at = self.fresh_at = 0.0
         self.stopping = False
         self.ending: tuple[int, str] | None = None
         self.host = ""
@@ -127,6 +128,7 @@ class Handle(ABC):
             self.stats_at = time.monotonic()
         elif kind == "stats":
             self.asked = False
+            self.fresh_at = self.asked_at
             self.stats, self.applied, self.outstanding = rest
             self.stats_at = time.monotonic()
         elif kind == "exit":

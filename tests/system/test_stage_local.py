@@ -190,6 +190,22 @@ def test_el3_and_guests_misbehave_and_stop(stages: Stages) -> None:
     works(stage, "ivi#2", "tcu#1")
 
 
+def test_what_is_outstanding_is_asked_now_and_who_is_silent_may_have_a_call(stages: Stages) -> None:
+    stage = stages.start(think_ns=3_600_000 * MS_NS)
+    until(stage, lambda: stage.outstanding() == 0, "nobody calls")
+    ivi = stage.engine.children["ivi"]
+    kill(ivi.pid, signal.SIGSTOP)
+    threads = list(Path(f"/proc/{ivi.pid}/task").glob("*/stat"))
+    until(
+        stage,
+        lambda: all(one.read_text().rpartition(")")[2].split()[0] == "T" for one in threads),
+        "all of its threads stand",
+    )
+    assert stage.outstanding() == 1, "it said 0 before, and says nothing now"
+    kill(ivi.pid, signal.SIGCONT)
+    assert stage.outstanding() == 0, "the question that was open is answered, and then the one of now"
+
+
 def scribbled(stage: LocalStage) -> int:
     """What ivi did not get an answer to, for it answers another message."""
     stage.refresh()

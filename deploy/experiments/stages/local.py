@@ -29,6 +29,7 @@ from deploy.experiments.stages.announcing import Announcing
 from deploy.experiments.stages.local_faults import LocalFaults
 from deploy.experiments.stages.operations import Operations
 from deploy.experiments.stages.stage import Numbers
+from deploy.launching.launcher import Handle
 from deploy.reactions import Reactions
 from deploy.recording import segments
 from deploy.recording.rows import NOTE, Row, incarnation_of, is_domain
@@ -43,6 +44,7 @@ ROWS_MAX: Final = 65_536  # in the sink before ``on_full`` must take them
 LINES_KEPT: Final = 256
 REVIVE_S: Final = 0.02  # between tries to bring a domain back
 REVIVALS_MAX: Final = 64  # tries, for one end of a guest
+ANSWER_S: Final = 0.5  # that a node is given to answer a question about now, asked once more if need be
 REFRESH_S: Final = 0.1  # that a node is given to tell its numbers; one that is stopped does not
 LAST_S: Final = 2.0  # the same at the end, when nobody is stopped: the account needs the last numbers
 TURN_S: Final = 0.05
@@ -274,9 +276,20 @@ class LocalStage:
         self.breaker.wait(lambda: not any(child.asked for child in children), patience_s)
 
     def outstanding(self) -> int:
-        """Calls that have begun and not ended, as guests say."""
-        self.refresh()
-        return sum(child.outstanding for child in self.engine.children.values())
+        """Calls that have begun and not ended, as guests say who were asked now; who does not answer in time
+        counts as one that has a call.
+        """
+        children, since = list(self.engine.children.values()), time.monotonic()
+
+        def silent() -> list[Handle]:
+            late = [child for child in children if child.fresh_at < since and child.is_alive()]
+            for child in late:
+                child.ask_stats()
+            return late
+
+        self.breaker.wait(lambda: not silent(), ANSWER_S)
+        late = silent()
+        return sum(max(child.outstanding, child in late) for child in children)
 
     def numbers(self) -> list[Numbers]:
         """For people who watch."""
