@@ -5,9 +5,11 @@ theirs.
 """
 
 import mmap
+from collections.abc import Iterable
 from pathlib import Path
 
 from bus.shmem import IDLE, PAGE_BYTES
+from nodes.firmware.platform import Agent
 
 
 class MappedMemory:
@@ -26,6 +28,13 @@ class MappedMemory:
         if not path.exists():
             path.touch(mode=0o600)
             path.write_bytes(IDLE.ljust(PAGE_BYTES, b"\0"))
+
+    def create_for(self, agents: Iterable[Agent]) -> None:
+        """The pages of all their channels, both ways."""
+        for agent in agents:
+            self.create(agent.shmem)
+            if agent.p2a_shmem is not None:
+                self.create(agent.p2a_shmem)
 
     def map(self, address: int) -> memoryview:
         page = address // PAGE_BYTES

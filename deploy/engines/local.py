@@ -127,11 +127,7 @@ class LocalEngine:
         known = (self.identities.cluster, self._context, self._watching, self.logbook.line, self.meters)
         self.launcher.open(Ground(self.run.path, *known, self.interrupted))
         if not self.options.carried:
-            memory = MappedMemory(self.run.shmem)
-            for agent in self.topology.platform.agent:
-                memory.create(agent.shmem)
-                if agent.p2a_shmem is not None:
-                    memory.create(agent.p2a_shmem)
+            MappedMemory(self.run.shmem).create_for(self.topology.platform.agent)
         self.supervision.serve(self.run.targets, self._node_options().labels)
         self.start_xen()
         self.start_firmware()
@@ -155,8 +151,7 @@ class LocalEngine:
 
     def _connect(self) -> None:
         link = DealerLink(self.endpoint, self._credentials.toolstack, self._credentials.server_key)
-        first = self._xen.request if self._xen is not None else 0
-        cluster = bytes.fromhex(self.identities.cluster)
+        first, cluster = self._xen.request if self._xen else 0, bytes.fromhex(self.identities.cluster)
         shared = NodeClock(0) if self.launcher.remote else None
         self._xen = Hypercalls(
             link, self, self.meters, self._tap, first_request=first, cluster=cluster, shared=shared
