@@ -5,6 +5,7 @@ hide a part that is missing.
 """
 
 import os
+import signal
 from collections.abc import Generator
 from typing import TypeVar
 
@@ -16,6 +17,10 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 # Not what Hypothesis makes of CI, the same examples each time.
 settings.register_profile("trapline", settings.get_profile("default"), deadline=None)
 settings.load_profile("trapline")
+
+# What a shell starts with & ignores SIGINT, and so would all that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -255,7 +255,6 @@ def test_under_load_and_kill_9_every_call_is_accounted_for(stages: Stages) -> No
 
 
 SUPERVISOR = """
-import signal
 import sys
 from pathlib import Path
 
@@ -265,7 +264,6 @@ from deploy.toolstack import Work
 from deploy.topology import load_shipped
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores it
     stage = LocalStage(load_shipped(), work=Work(run=True, think_ns=1_000_000), run=Path(sys.argv[1]))
     stage.start()
     try:
