@@ -1,59 +1,27 @@
-"""Rows on their way to the supervisor: whole, in order, again if not taken, and at the right time."""
+"""Rows on their way to the supervisor: whole, in order, and again if not taken."""
 
 from pathlib import Path
 
 import pytest
 
-from deploy.launching import courier
-from deploy.launching import messages as m
-from deploy.launching.courier import Courier
-from deploy.launching.identity import Identity
-from deploy.launching.keeping import Kept
-from deploy.recording.rows import RECEIVED
-from deploy.recording.segments import Recorder, Recording, dropped, read_segments
+from deploy.recording.segments import dropped, read_segments
+from tests.deploy.launching.journey import Journey
 
-IVI = Identity("ab" * 16, "guest", "ivi", 1)
+PAGE = b"page"
 
 
-@pytest.fixture(autouse=True)
-def only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A courier goes when a test sends it, not between."""
-    monkeypatch.setattr(courier, "EVERY_S", 3600.0)
-
-
-class Journey:
-    """A recorder in one folder, a courier, a supervisor with another folder that takes ``takes`` pieces."""
-
-    def __init__(self, folder: Path, segment_bytes: int = 4096, bytes_max: int = 16_384) -> None:
-        self.there, self.here = folder / "there", folder / "here"
-        for one in (self.there, self.here):
-            one.mkdir()
-        kept = Recording(str(self.there), "ivi#1", 0, bytes_max=bytes_max, segment_bytes=segment_bytes)
-        self.recorder = Recorder(kept)
-        self.kept = Kept(self.here)
-        self.kept.expect(IVI, Recording(str(self.here), "ivi#1", 0, 0, "frames", bytes_max, segment_bytes))
-        self.takes = 1_000_000
-        self.courier = Courier(self.there, self._send)
-
-    def _send(self, piece: m.Rows) -> bool:
-        self.takes -= 1
-        if self.takes < 0:
-            return False
-        self.kept.rows(IVI, piece)
-        return True
-
-    def record(self, rows: int, page: bytes = b"page") -> None:
-        for number in range(rows):
-            self.recorder.tap(number, b"", RECEIVED, b"row %d" % number, page)
+def journey_of(folder: Path) -> Journey:
+    """Of an experiment: so many bytes and no more are kept."""
+    return Journey(folder / "there", folder / "here", bytes_max=16_384, segment_bytes=4096)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 50, 400])
 def test_all_that_was_recorded_arrives(tmp_path: Path, rows: int) -> None:
-    journey = Journey(tmp_path)
-    journey.record(rows)
-    assert journey.courier._bring()
-    assert journey.courier._bring()
-    journey.record(1)
+    journey = journey_of(tmp_path)
+    journey.record(range(rows), PAGE)
+    assert journey.bring()
+    assert journey.bring()
+    journey.record(range(1), PAGE)
     journey.recorder.close()
     assert journey.courier.finish()
     assert list(read_segments(journey.here, {})) == list(read_segments(journey.there, {}))
@@ -63,9 +31,9 @@ def test_all_that_was_recorded_arrives(tmp_path: Path, rows: int) -> None:
 
 
 def test_what_has_arrived_by_now_can_be_read(tmp_path: Path) -> None:
-    journey = Journey(tmp_path)
-    journey.record(7)
-    assert journey.courier._bring()
+    journey = journey_of(tmp_path)
+    journey.record(range(7), PAGE)
+    assert journey.bring()
     assert len(list(read_segments(journey.here, {}))) == 7
     journey.recorder.close()
     journey.courier.finish()
@@ -73,10 +41,10 @@ def test_what_has_arrived_by_now_can_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("takes", range(4))
 def test_a_piece_that_was_not_taken_comes_again(tmp_path: Path, takes: int) -> None:
-    journey = Journey(tmp_path)
-    journey.record(150)
+    journey = journey_of(tmp_path)
+    journey.record(range(150), PAGE)
     journey.takes = takes
-    assert not journey.courier._bring()
+    assert not journey.bring()
     journey.takes = 1_000_000
     journey.recorder.close()
     assert journey.courier.finish()
