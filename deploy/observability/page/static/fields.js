@@ -38,7 +38,10 @@ const put = (config, id, value) => {
   return { ...config, custom };
 };
 
+const rangeOf = (values) => values.filter(Number.isFinite).reduce(([low, high], one) => [Math.min(low, one), Math.max(high, one)], [Infinity, -Infinity]);
+
 // Gives each field of the frames its `config` and `title`, numbers the series and resolves their colours.
+// `range`: of all numbers of the panel, for ramps that have no ends of their own.
 export const configure = (frames, { defaults = {}, overrides = [] }, fillIn) => {
   const rules = overrides.filter(({ matcher }) => matcher.id in MATCHERS)
     .map(({ matcher, properties }) => [MATCHERS[matcher.id](matcher.options), properties]);
@@ -57,6 +60,9 @@ export const configure = (frames, { defaults = {}, overrides = [] }, fillIn) => 
       if (field.type === "number") field.number = series++;
     }
   }
+  const numbers = frames.flatMap(({ fields }) => fields.filter(({ type }) => type === "number"));
+  const range = rangeOf(numbers.flatMap(({ values }) => values));
+  for (const field of numbers) field.range = range;
   return frames;
 };
 
@@ -109,7 +115,7 @@ const threshold = (value, config) => {
 };
 
 export const seriesColour = (field, value) => {
-  const { color = {}, min = 0, max = 1 } = field.config;
+  const { color = {}, min = field.range?.[0] ?? 0, max = field.range?.[1] ?? 1 } = field.config;
   const mode = color.mode || "palette-classic";
   if (mode === "fixed" || mode === "shades") return css(color.fixedColor || "green");
   if (mode === "thresholds") return threshold(value, field.config);

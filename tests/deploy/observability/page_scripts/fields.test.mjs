@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { calculate, configure, display, links, strangers } from "../static/fields.js";
+import { calculate, configure, display, links, seriesColour, strangers } from "../static/fields.js";
 import { sorted } from "../static/legend.js";
 import { Variables } from "../static/variables.js";
 
@@ -28,6 +28,16 @@ test("what is not understood is named, wherever it stands", () => {
   assert.deepEqual(strangers({ defaults: good, overrides: [override("unit", "suffix:x"), override("displayName", "y")] }), []);
   assert.deepEqual(strangers({ defaults: { unit: "furlongs", color: { mode: "rainbow" }, mappings: [{ type: "mood" }] } }), ["unit furlongs", "color rainbow", "mapping mood"]);
   assert.deepEqual(strangers({ overrides: [override("unit", "furlongs"), { matcher: { id: "byMood" }, properties: [] }] }), ["override byMood", "unit furlongs"]);
+});
+
+test("a ramp goes from the least to the most of all series, unless it has ends of its own", () => {
+  const colours = (config) => {
+    const frames = configure([frame("quiet", [183, null]), frame("metered", [40, NaN])], { defaults: { color: { mode: "continuous-BlPu" }, ...config } }, String);
+    return frames.map(({ fields: [field] }) => seriesColour(field, field.values[0]));
+  };
+  assert.deepEqual(colours({}), ["rgb(184,119,217)", "rgb(87,148,242)"]);
+  assert.deepEqual(colours({ min: 40, max: 326 }), ["rgb(136,134,230)", "rgb(87,148,242)"]);
+  assert.deepEqual(colours({ min: 183 }), ["rgb(87,148,242)", "rgb(87,148,242)"], "one value is no range");
 });
 
 test("an override of one option leaves its neighbours", () => {
