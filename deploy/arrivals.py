@@ -12,13 +12,10 @@ from typing import Any, Final
 
 from bus.frames import Lifecycle
 from deploy import control
-from deploy.engines.local import Options
 from deploy.launching.arriving import ArrivingLauncher
-from deploy.platform import Companion, Platform
-from deploy.reactions import Reactions
-from deploy.rundir import RunDirectory
-from deploy.toolstack import ToolstackError, Work
-from deploy.topology import Guest, Topology
+from deploy.platform import Platform
+from deploy.toolstack import ToolstackError
+from deploy.topology import Guest
 
 RETRY_S: Final = 5.0  # after a domain could not be created
 
@@ -28,22 +25,11 @@ class ArrivingPlatform(Platform):
     an ``ArrivingLauncher``.
     """
 
-    def __init__(
-        self,
-        topology: Topology,
-        run: RunDirectory,
-        options: Options,
-        work: Work,
-        *,
-        flight: bool = False,
-        companion: Companion | None = None,
-    ) -> None:
-        super().__init__(topology, run, options, work, flight=flight, companion=companion)
+    def _prepare(self) -> None:
         launcher = self.engine.launcher
         assert isinstance(launcher, ArrivingLauncher)
         self._launcher = launcher
-        self._reactions = Reactions(self.toolstack, self._note, self._over, recreate=self._let_come)
-        self._wanted = dict.fromkeys(guest.name for guest in topology.guests)
+        self._wanted = dict.fromkeys(guest.name for guest in self.topology.guests)
         self._not_before: dict[str, float] = {}
 
     def start(self, guests: bool = True) -> None:
@@ -69,7 +55,7 @@ class ArrivingPlatform(Platform):
                 self._not_before[name] = time.monotonic() + RETRY_S
                 self._note(name, "failed", str(error))
 
-    def _let_come(self, guest: Guest) -> None:
+    def _recreate(self, guest: Guest) -> None:
         """It is not created before its process is back."""
 
     def _on_lifecycle(self, frame: Lifecycle) -> None:

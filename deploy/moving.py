@@ -14,11 +14,9 @@ from deploy import control
 from deploy.engines.local import Options
 from deploy.launching.ray import RayLauncher
 from deploy.launching.ray_placing import read
-from deploy.platform import Companion, Platform
-from deploy.reactions import Reactions
-from deploy.rundir import RunDirectory
-from deploy.toolstack import ToolstackError, Work
-from deploy.topology import Guest, Topology
+from deploy.platform import Platform
+from deploy.toolstack import ToolstackError
+from deploy.topology import Guest
 
 WAITS_S: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)  # before each try
 QUIET_S: Final = 60.0  # a domain that lived so long begins with the first wait again
@@ -34,23 +32,12 @@ def on_ray(options: Options, address: str, place: tuple[str, ...] = ()) -> Optio
 class MovingPlatform(Platform):
     """``WAITS_S`` and then it gives up on a domain; an operator may still create it."""
 
-    def __init__(
-        self,
-        topology: Topology,
-        run: RunDirectory,
-        options: Options,
-        work: Work,
-        *,
-        flight: bool = False,
-        companion: Companion | None = None,
-    ) -> None:
-        super().__init__(topology, run, options, work, flight=flight, companion=companion)
-        self._reactions = Reactions(self.toolstack, self._note, self._over, recreate=self._later)
+    def _prepare(self) -> None:
         self._due: dict[str, float] = {}
         self._tries: dict[str, int] = {}
         self._tried: dict[str, float] = {}
 
-    def _later(self, guest: Guest) -> None:
+    def _recreate(self, guest: Guest) -> None:
         """Have it created after the next wait."""
         now = time.monotonic()
         if now - self._tried.get(guest.name, now) > QUIET_S:
@@ -77,7 +64,7 @@ class MovingPlatform(Platform):
                 self.toolstack.create(guest)
         except ToolstackError as error:
             self._note(guest.name, "failed", str(error))
-            self._later(guest)
+            self._recreate(guest)
         self._tried[guest.name] = time.monotonic()
 
     def _destroy(self, request: control.Destroy) -> None:

@@ -25,7 +25,7 @@ from deploy.resets import LastResets
 from deploy.rundir import RunDirectory
 from deploy.summary import agent_row, buckets_of, calls_of, latency_of
 from deploy.toolstack import RefusedByFirmwareError, Toolstack, ToolstackError, Work, told
-from deploy.topology import Topology, read_guest
+from deploy.topology import Guest, Topology, read_guest
 from nodes.firmware import console as el3
 from nodes.guest import console
 from nodes.guest.core import GuestConfig
@@ -97,7 +97,7 @@ class Platform:
         self.on_guest_start: Callable[[str, GuestConfig], None] = lambda node, config: None
         self.engine = LocalEngine(topology, run, options, self.flights)
         self.toolstack = Toolstack(self.engine, topology, work, options.carried)
-        self._reactions = Reactions(self.toolstack, self._note, self._over)
+        self._reactions = Reactions(self.toolstack, self._note, self._over, recreate=self._recreate)
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.resets = LastResets()
         self._untold = 0  # events since ``fresh_events`` was asked last
@@ -127,6 +127,14 @@ class Platform:
         self.engine.on_lifecycle = self._on_lifecycle
         self.engine.on_guest_exit = self._on_guest_exit
         self.engine.on_guest_start = self._on_guest_start
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What kinds of platforms keep beside that."""
+
+    def _recreate(self, guest: Guest) -> None:
+        """A guest that ended is to begin again."""
+        self.toolstack.create(guest)
 
     def start(self, guests: bool = True) -> None:
         """Boot EL3, Xen, Dom0 and the boot domains, then create the guests of the topology."""

@@ -49,7 +49,6 @@ class RegisteredHandle(Handle):
         self.ended: str | None = None
         self.failed: str | None = None
         self.moved_at = time.monotonic()  # when it last did something towards its end
-        self._code: int | None = None
         self._launcher = launcher
 
     def wait_ready(self) -> None:

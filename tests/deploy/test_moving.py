@@ -19,8 +19,8 @@ def platform(folder: Path) -> MovingPlatform:
 def test_it_is_tried_so_often_and_then_given_up(tmp_path: Path) -> None:
     made = platform(tmp_path)
     guest, other = made.topology.guests
-    made._later(other)
-    made._later(guest)
+    made._recreate(other)
+    made._recreate(guest)
     tries = 0
     while guest.name in made._due:
         made._again(guest)
@@ -42,5 +42,5 @@ def test_who_lived_long_begins_at_once_again(tmp_path: Path) -> None:
     guest = made.topology.guests[0]
     made._tries[guest.name] = len(WAITS_S)
     made._tried[guest.name] = float("-inf")
-    made._later(guest)
+    made._recreate(guest)
     assert made._tries[guest.name] == 1
