@@ -127,7 +127,7 @@ def clusters(y: int) -> Any:
         Column("resets", Ask(or_none(SCOPE.increase(asking.RESETS, "cluster"))), decimals=0),
         Column("nodes that ended", Ask(or_none(EXITS)), steps=ANY_IS_BAD, decimals=0),
         Column("alerts", Ask(or_none(ALERTS)), steps=ANY_IS_BAD, decimals=0),
-        Column("processes", Ask(version), decimals=0),
+        Column("targets", Ask(version), decimals=0),
     ]
     return rows(Look(WORDS["table"], at=(0, y, 24, 11), unit=COUNT), keys, columns, "trouble")
 
